@@ -1,0 +1,76 @@
+#include "bindings.h"
+
+static int error_tostring(lua_State *L) {
+  lua_getfield(L, 1, "message");
+  return 1;
+}
+
+void mpl_push_error(lua_State *L, const mp_error *e) {
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, mp_error_name(e->code));
+  lua_setfield(L, -2, "code");
+  lua_pushstring(L, e->message);
+  lua_setfield(L, -2, "message");
+  if (luaL_newmetatable(L, "moonpost.error")) {
+    lua_pushcfunction(L, error_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushliteral(L, "moonpost.error");
+    lua_setfield(L, -2, "__name");
+  }
+  lua_setmetatable(L, -2);
+}
+
+int mpl_fail(lua_State *L, const mp_error *e) {
+  lua_pushnil(L);
+  mpl_push_error(L, e);
+  return 2;
+}
+
+void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close, lua_CFunction tostring) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, methods, 0);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, close);
+  lua_setfield(L, -2, "__close");
+  lua_pushcfunction(L, tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+}
+
+/* core.error(code, message) -> error object of the same kind as those from C. */
+static int make_error(lua_State *L) {
+  luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  mp_error e = {.code = MP_EINVAL};
+  e.message[0] = 0;
+  mpl_push_error(L, &e);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "code");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "message");
+  return 1;
+}
+
+static const luaL_Reg rooms[] = {
+    {"wire", mpl_open_wire},     {"proto", mpl_open_proto}, {"crypto", mpl_open_crypto}, {"noise", mpl_open_noise}, {"store", mpl_open_store},
+    {"signal", mpl_open_signal}, {"net", mpl_open_net},     {"qr", mpl_open_qr},         {NULL, NULL},
+};
+
+int luaopen_moonpost_core(lua_State *L) {
+  lua_newtable(L);
+  for (const luaL_Reg *room = rooms; room->name != NULL; room++) {
+    lua_pushcfunction(L, room->func);
+    lua_call(L, 0, 1);
+    lua_setfield(L, -2, room->name);
+  }
+  lua_pushcfunction(L, make_error);
+  lua_setfield(L, -2, "error");
+  lua_pushliteral(L, MOONPOST_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

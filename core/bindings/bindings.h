@@ -1,0 +1,32 @@
+/* Shared plumbing of the binding files: errors as values, userdata, options. The only room that includes lua.h. */
+#ifndef MOONPOST_BINDINGS_H
+#define MOONPOST_BINDINGS_H
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+
+#define MPL_EXPORT __attribute__((visibility("default")))
+
+/* Pushes nil and an error object {code = name, message = sentence} with a readable tostring; returns 2. */
+int mpl_fail(lua_State *L, const mp_error *e);
+/* Pushes the error object alone. */
+void mpl_push_error(lua_State *L, const mp_error *e);
+
+/* Makes metatable `name` with `methods` as __index, __gc and __close = close, __tostring = "name (closed?)". */
+void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close, lua_CFunction tostring);
+
+/* Each room's binding file pushes its table of functions. */
+int mpl_open_wire(lua_State *L);
+int mpl_open_proto(lua_State *L);
+int mpl_open_crypto(lua_State *L);
+int mpl_open_noise(lua_State *L);
+int mpl_open_store(lua_State *L);
+int mpl_open_signal(lua_State *L);
+int mpl_open_net(lua_State *L);
+int mpl_open_qr(lua_State *L);
+
+MPL_EXPORT int luaopen_moonpost_core(lua_State *L);
+
+#endif

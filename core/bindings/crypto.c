@@ -1,0 +1,10 @@
+#include "bindings.h"
+
+static const luaL_Reg functions[] = {
+    {NULL, NULL},
+};
+
+int mpl_open_crypto(lua_State *L) {
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,3 @@
+local cli = {}
+function cli.main() print(require "moonpost.core".version) return 0 end
+return cli
