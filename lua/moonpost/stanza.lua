@@ -1,0 +1,88 @@
+--- Stanzas: build and read nodes `{tag=, attrs=, content=}`.
+-- Content is bytes (a string) or an array of nodes; `text` instead of `content` is written as a string that may become a token.
+-- @module moonpost.stanza
+local stanza = {}
+
+--- Makes a node.
+-- @string tag
+-- @tparam ?table attrs name -> string, integer or boolean; JID attributes hold canonical JIDs
+-- @tparam ?string|table content bytes, one node, or an array of nodes
+-- @treturn table node
+function stanza.node(tag, attrs, content)
+  if type(content) == "table" and content.tag then content = { content } end
+  return { tag = tag, attrs = attrs or {}, content = content }
+end
+
+--- The first child with this tag (any tag when nil), or nil.
+function stanza.child(node, tag)
+  local content = node.content
+  if type(content) ~= "table" then return nil end
+  for i = 1, #content do
+    if tag == nil or content[i].tag == tag then return content[i] end
+  end
+end
+
+local function next_child(state, index)
+  local content, tag = state[1], state[2]
+  for i = index + 1, #content do
+    if tag == nil or content[i].tag == tag then return i, content[i] end
+  end
+end
+
+local nothing = {}
+
+--- Iterates over the children with this tag (all when nil): `for i, child in stanza.children(node, "item")`.
+function stanza.children(node, tag)
+  local content = node and node.content
+  return next_child, { type(content) == "table" and content or nothing, tag }, 0
+end
+
+--- Follows a path of tags, first child each: `stanza.path(iq, "list", "user")`; nil when a step is missing.
+function stanza.path(node, ...)
+  for i = 1, select("#", ...) do
+    node = node and stanza.child(node, (select(i, ...)))
+  end
+  return node
+end
+
+--- The bytes of the descendant a path of tags leads to, or nil.
+function stanza.bytes(node, ...)
+  local found = stanza.path(node, ...)
+  return found and type(found.content) == "string" and found.content or nil
+end
+
+local function escape(value)
+  return (tostring(value):gsub("[&<>\"%c\x7f-\xff]", function(c)
+    if c == "&" then return "&amp;" elseif c == "<" then return "&lt;" elseif c == ">" then return "&gt;" elseif c == '"' then return "&quot;" end
+    return ("\\x%02x"):format(c:byte())
+  end))
+end
+
+local function write(node, out, depth)
+  local indent = ("  "):rep(depth)
+  local names = {}
+  for name in pairs(node.attrs or nothing) do names[#names + 1] = name end
+  table.sort(names)
+  out[#out + 1] = indent .. "<" .. node.tag
+  for _, name in ipairs(names) do out[#out + 1] = (' %s="%s"'):format(name, escape(node.attrs[name])) end
+  local content = node.text or node.content
+  if content == nil then
+    out[#out + 1] = "/>\n"
+  elseif type(content) == "string" then
+    out[#out + 1] = (">%s</%s>\n"):format(node.text and escape(content) or ("<!-- %d bytes -->"):format(#content), node.tag)
+  else
+    out[#out + 1] = ">\n"
+    for i = 1, #content do write(content[i], out, depth + 1) end
+    out[#out + 1] = indent .. "</" .. node.tag .. ">\n"
+  end
+end
+
+--- A node as readable XML; bytes are shown by their length only, so keys and contents never reach a log.
+-- @treturn string
+function stanza.xml(node)
+  local out = {}
+  write(node, out, 0)
+  return table.concat(out)
+end
+
+return stanza
