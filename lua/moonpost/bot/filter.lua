@@ -1,0 +1,32 @@
+--- Filters of `bot:on("message", filter, fn)`.
+-- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
+-- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there.
+-- @module moonpost.bot.filter
+local known = { text = true, chat = true, sender = true, phone = true, kind = true, from_me = true }
+
+local function matches(fields, ctx)
+  for name, wanted in pairs(fields) do
+    local value = ctx[name]
+    if wanted == true then
+      if not value then return false end
+    elseif name == "text" then
+      if not (value and value:find(wanted)) then return false end
+    elseif value ~= wanted then
+      return false
+    end
+  end
+  return true
+end
+
+--- Makes a predicate of a filter.
+-- @tparam function|table filter
+-- @int level the caller's level, for the error of a wrong filter
+-- @treturn function fn(ctx) -> boolean
+return function(filter, level)
+  if type(filter) == "function" then return filter end
+  if type(filter) ~= "table" then error("a filter is a function or a table, not a " .. type(filter), level + 1) end
+  for name in pairs(filter) do
+    if not known[name] then error(("a filter has no field '%s'"):format(tostring(name)), level + 1) end
+  end
+  return function(ctx) return matches(filter, ctx) end
+end

@@ -1,0 +1,11 @@
+--- What surrounds a bot script: the command line's settings, filled in by `moonpost run`, empty under stock lua5.4.
+-- A setting here wins over what the script says, so that one file runs on a real account, in the sandbox and in a spec, unchanged.
+-- @module moonpost.bot.host
+-- @field store folder of the state
+-- @field url WebSocket address of the server
+-- @field root the server's Noise root key, 32 bytes
+-- @field ca PEM certificate the server's TLS is checked against instead of the system's
+-- @field version {2, 3000, n}: the web client version to log in as
+-- @field show_qr fn(text, seconds): shows a QR instead of the terminal
+-- @field result {true} or {nil, err}: how the last bot:run() of the script ended
+return {}

@@ -1,0 +1,175 @@
+--- The bot: handlers, commands and conversations over a client.
+--
+--     local bot = moonpost.bot { store = "state", name = "Echo" }
+--     bot:command("ping", function(ctx) ctx:reply "pong" end)
+--     bot:on("message", function(ctx) if ctx.text then ctx:reply(ctx.text) end end)
+--     bot:run()
+-- @module moonpost.bot
+local core = require "moonpost.core"
+local task = require "moonpost.task"
+local new_client = require "moonpost.client"
+local commands = require "moonpost.bot.commands"
+local context = require "moonpost.bot.context"
+local conversation = require "moonpost.bot.conversation"
+local host = require "moonpost.bot.host"
+local make_filter = require "moonpost.bot.filter"
+
+local Bot = {}
+Bot.__index = Bot
+function Bot.__tostring(bot) return ("moonpost.bot (%s)"):format(bot.options.store) end
+
+local events = { ready = true, message = true, error = true }
+
+--- Registers a handler.
+-- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
+-- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed.
+-- @string event "ready", "message" or "error"
+-- @tparam ?function|table filter for messages: see moonpost.bot.filter
+-- @func fn
+-- @treturn table the bot
+function Bot:on(event, filter, fn)
+  if not events[event] then error(("bot:on has no event '%s' (ready, message, error)"):format(tostring(event)), 2) end
+  if fn == nil then filter, fn = nil, filter end
+  if filter ~= nil and event ~= "message" then error("only the message event takes a filter", 2) end
+  if type(fn) ~= "function" then error("bot:on expects a function, got " .. type(fn), 2) end
+  local handlers = self.handlers[event]
+  handlers[#handlers + 1] = { fn = fn, matches = filter ~= nil and make_filter(filter, 2) or nil }
+  return self
+end
+
+--- Registers a command; a message that matches is seen by no message handler.
+-- @string name without the prefix; case does not matter
+-- @func fn fn(ctx, args): args are the words after the name, `args.text` the whole rest
+-- @treturn table the bot
+function Bot:command(name, fn)
+  if type(name) ~= "string" or not name:match "^%S+$" then error("bot:command expects a name without spaces", 2) end
+  if type(fn) ~= "function" then error("bot:command expects a function, got " .. type(fn), 2) end
+  self.commands[name:lower()] = fn
+  return self
+end
+
+local function report(bot, err, ctx)
+  local handlers = bot.handlers.error
+  if #handlers == 0 then io.stderr:write("moonpost: ", tostring(err), "\n") end
+  for _, handler in ipairs(handlers) do
+    local ok, why = xpcall(handler.fn, debug.traceback, err, ctx)
+    if not ok then io.stderr:write("moonpost: the error handler failed: ", tostring(why), "\n") end
+  end
+end
+
+local function dispatch(bot, ctx)
+  local name, args
+  if ctx.text then name, args = commands.parse(ctx.text, bot.options.prefix) end
+  local command = name and bot.commands[name]
+  if command then return command(ctx, args) end
+  for _, handler in ipairs(bot.handlers.message) do
+    if not handler.matches or handler.matches(ctx) then handler.fn(ctx) end
+  end
+end
+
+local function on_message(bot, m)
+  if m.from_me and not bot.options.own then return end
+  if bot.conversation:offer(m) then return end
+  local ctx = context(bot.client, m, bot.conversation)
+  local ok, err = xpcall(dispatch, function(why)
+    return type(why) == "string" and debug.traceback(why, 2) or why
+  end, bot, ctx)
+  bot.conversation:finish(ctx.run.held, ok)
+  if not ok then error(err, 0) end
+end
+
+local function make_client(bot)
+  local options = bot.options
+  local client = new_client {
+    store = host.store or options.store, url = host.url or options.url, root = host.root or options.root,
+    ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
+  }
+  client:on("message", function(m) on_message(bot, m) end)
+  client:on("error", function(err, m) report(bot, err, m and context(client, m, bot.conversation)) end)
+  client:on("unlinked", function(err) bot:finish(nil, err) end)
+  client:on("replaced", function(err) bot:finish(nil, err) end)
+  client:on("online", function(me)
+    if bot.ready then return end
+    bot.ready = true
+    for _, handler in ipairs(bot.handlers.ready) do task.spawn(handler.fn, me) end
+  end)
+  return client
+end
+
+local function show_qr(text)
+  local picture = core.qr.terminal(text)
+  io.stdout:write("Scan this with WhatsApp on your phone: Linked devices, Link a device.\n", picture, "\n")
+  io.stdout:flush()
+end
+
+local function link_and_connect(bot)
+  local client = bot.client
+  if not client:linked() then
+    local me, err = client:pair { qr = host.show_qr or bot.options.qr or show_qr }
+    if not me then return nil, err end
+  end
+  return client:connect()
+end
+
+-- Ends bot:run() with these results; the first call wins.
+function Bot:finish(...)
+  if self.ended then return end
+  self.ended = table.pack(...)
+  self.stopping:close()
+end
+
+--- Runs the bot until `bot:stop()`, Ctrl-C or SIGTERM, or until the account is unlinked. Links it by QR first when needed.
+-- @treturn ?boolean true after a clean stop; nil when it could not go on
+-- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; others as they come
+function Bot:run()
+  local ok, err = task.run(function()
+    self.stopping, self.ended, self.ready = task.queue(), nil, false
+    self.client = make_client(self)
+    local signals = {}
+    for _, name in ipairs { "INT", "TERM" } do
+      signals[#signals + 1] = core.net.signal(name, function() self:stop() end)
+    end
+    local starting = task.spawn(function()
+      local up, why = link_and_connect(self)
+      if not up then self:finish(nil, why) end
+    end)
+    self.stopping:pop()
+    starting:cancel()
+    for _, handle in ipairs(signals) do handle:stop() end
+    self.client:close()
+    return table.unpack(self.ended, 1, self.ended.n)
+  end)
+  host.result = { ok, err }
+  return ok, err
+end
+
+--- Stops the bot: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
+function Bot:stop()
+  if self.stopping then self:finish(true) end
+end
+
+local kinds = {
+  store = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
+  version = "table", qr = "function",
+}
+
+--- Makes a bot.
+-- @tparam table options `store` folder of its state (required), `name` push name, `prefix` of commands ("!"), `own` true to hear
+-- the account's owner too (never its own sends), `url`, `root`, `ca`, `version` of the server as in moonpost.client,
+-- `qr` fn(text, seconds) to show the QR oneself
+-- @treturn table bot
+return function(options)
+  if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
+  for name, value in pairs(options) do
+    if not kinds[name] then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
+    if type(value) ~= kinds[name] then
+      error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
+    end
+  end
+  if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
+  local copy = { prefix = "!" }
+  for name, value in pairs(options) do copy[name] = value end
+  return setmetatable({
+    options = copy, commands = {}, handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
+  }, Bot)
+end

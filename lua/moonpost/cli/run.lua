@@ -1,0 +1,94 @@
+--- `moonpost run bot.lua`: runs a bot script on a linked account, or in a sandbox.
+-- @module moonpost.cli.run
+local core = require "moonpost.core"
+local task = require "moonpost.task"
+local host = require "moonpost.bot.host"
+local options = require "moonpost.cli.options"
+local sandbox_link = require "moonpost.cli.sandbox_link"
+
+local run = { summary = "run a bot script" }
+
+run.usage = [[
+usage: moonpost run [options] BOT.lua [arguments of the script]
+
+  --sandbox URL     use the sandbox at ws://… or wss://…, and have its phone scan the QR
+  --store DIR       keep the bot's state in DIR (wins over the script's `store`)
+  --qr FILE.png     write the QR to a picture instead of the terminal
+  --qr text         print the QR's text instead of a picture
+  --wa-version V    log in as web client version V (2.3000.NUMBER), when the service refuses the built-in one
+
+The first run links the account by QR; later runs go on from the store. Ctrl-C ends it cleanly.
+Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
+
+local spec = {
+  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER", arguments = { 1, math.huge }, stop = true,
+}
+
+local function parse_version(text)
+  local parts = { text:match "^(%d+)%.(%d+)%.(%d+)$" }
+  if #parts ~= 3 then options.fail("--wa-version expects three numbers such as 2.3000.1045368834, got '%s'", text) end
+  for i = 1, 3 do parts[i] = math.tointeger(parts[i]) end
+  return parts
+end
+
+local function qr_writer(target)
+  if target == "text" then
+    return function(text) print(text) io.stdout:flush() end
+  end
+  if not target:match "%.png$" then options.fail("--qr expects a file name ending in .png, or 'text', got '%s'", target) end
+  return function(text)
+    local ok, err = core.qr.png(text, target)
+    if not ok then error(("cannot write the QR to %s: %s"):format(target, tostring(err)), 0) end
+    print(("QR written to %s: scan it with WhatsApp on your phone (Linked devices, Link a device)"):format(target))
+    io.stdout:flush()
+  end
+end
+
+local function show_in_terminal(text)
+  io.stdout:write(core.qr.terminal(text), "\n")
+  io.stdout:flush()
+end
+
+local function use_sandbox(url, show)
+  local link = sandbox_link(url)
+  local ok, err = task.run(link.prepare, link)
+  if not ok then options.stop("%s", tostring(err)) end
+  host.url, host.root, host.ca = url, link.root, link.ca
+  host.show_qr = function(text)
+    show(text)
+    task.spawn(function()
+      local scanned, why = link:scan(text)
+      if not scanned then io.stderr:write("moonpost run: the sandbox's phone did not scan the QR: ", tostring(why), "\n") end
+    end)
+  end
+end
+
+local function load_script(path)
+  local file, why = io.open(path, "rb")
+  if not file then options.fail("cannot open the script: %s", why) end
+  file:close()
+  local chunk, err = loadfile(path)
+  if not chunk then options.stop("%s", err) end
+  return chunk
+end
+
+--- @treturn int exit code
+function run.main(args)
+  local found = options.parse(spec, args)
+  local path = found[1]
+  local chunk = load_script(path)
+  local show = found.qr and qr_writer(found.qr)
+  host.started = core.net.now()
+  host.store = found.store
+  host.version = found["wa-version"] and parse_version(found["wa-version"])
+  host.show_qr = show
+  if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
+  _G.arg = { [0] = path, table.unpack(found, 2) }
+  chunk(table.unpack(found, 2))
+  local result = host.result
+  if not result or result[1] then return 0 end
+  io.stderr:write("moonpost run: ", tostring(result[2]), "\n")
+  return result[2].code == "unlinked" and 3 or 1
+end
+
+return run

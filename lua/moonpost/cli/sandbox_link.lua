@@ -1,0 +1,79 @@
+--- What a command needs to use a sandbox by its URL alone: its Noise root, its certificate, and a phone that scans QRs.
+-- @module moonpost.cli.sandbox_link
+local core = require "moonpost.core"
+local json = require "cjson.safe"
+local task = require "moonpost.task"
+local options = require "moonpost.cli.options"
+
+local Link = {}
+Link.__index = Link
+
+-- One HTTP exchange, as a value; runs inside a task.
+local function request(link, method, path, body)
+  return task.await(function(resume)
+    local handle, err = core.net.request {
+      method = method, url = link.base .. path, body = body, timeout = 10,
+      done = function(response, why) resume(response, why) end,
+    }
+    if not handle and err then resume(nil, err) end
+  end)
+end
+
+local function must(link, method, path, body)
+  local response, err = request(link, method, path, body)
+  if not response then return nil, core.error("network", ("no sandbox at %s: %s"):format(link.url, tostring(err))) end
+  if response.status // 100 ~= 2 then
+    return nil, core.error("sandbox", ("%s %s: the sandbox answered %d %s"):format(method, path, response.status, response.body or ""))
+  end
+  return response.body
+end
+
+--- Takes the Noise root (and over wss the certificate) from the sandbox; inside a task.
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Link:prepare()
+  local hex, err = must(self, "GET", "/admin/noise-root")
+  if not hex then return nil, err end
+  self.root = core.crypto.unhex((hex:gsub("%s", "")))
+  if not self.root or #self.root ~= 32 then
+    return nil, core.error("sandbox", self.url .. ": /admin/noise-root did not answer 64 hex digits")
+  end
+  if self.tls then
+    self.ca, err = must(self, "GET", "/admin/certificate")
+    if not self.ca then return nil, err end
+  end
+  return true
+end
+
+--- Has the sandbox's simulated phone scan a QR; the result comes back on the WebSocket.
+-- @string text the QR's text
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Link:scan(text)
+  local answer, err = must(self, "POST", "/admin/mock-phone/scan-qr", text)
+  return answer and true, err
+end
+
+--- The accounts the sandbox knows.
+-- @treturn ?table as /admin/state tells them
+-- @treturn ?table err
+function Link:state()
+  local body, err = must(self, "GET", "/admin/state")
+  if not body then return nil, err end
+  local state, why = json.decode(body)
+  if not state then return nil, core.error("sandbox", "/admin/state: " .. why) end
+  return state
+end
+
+--- Makes a link of a sandbox's WebSocket URL; a URL of another form ends the command with a usage line.
+-- Certificates are only taken on trust from loopback: anywhere else they could be anybody's.
+-- @string url ws://HOST:PORT/path or wss://HOST:PORT/path
+-- @treturn table link
+return function(url)
+  local scheme, host, port = url:match "^(wss?)://(%[[%x:]+%]):(%d+)/"
+  if not scheme then scheme, host, port = url:match "^(wss?)://([^/:]+):(%d+)/" end
+  if not scheme then options.fail("--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got '%s'", url) end
+  local loopback = host:match "^127%." or host == "localhost" or host == "[::1]"
+  if not loopback then options.fail("--sandbox expects an address of this machine (127.0.0.1), got '%s'", host) end
+  return setmetatable({ url = url, tls = scheme == "wss", base = ("http://%s:%s"):format(host, port) }, Link)
+end
