@@ -91,6 +91,7 @@ local function make_client(bot)
   client:on("online", function(me)
     if bot.ready then return end
     bot.ready = true
+    if host.on_online then host.on_online(me) end
     for _, handler in ipairs(bot.handlers.ready) do task.spawn(handler.fn, me) end
   end)
   return client

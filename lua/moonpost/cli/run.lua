@@ -78,7 +78,11 @@ function run.main(args)
   local path = found[1]
   local chunk = load_script(path)
   local show = found.qr and qr_writer(found.qr)
-  host.started = core.net.now()
+  local started = core.net.now()
+  host.on_online = function(me)
+    print(("online as %s, +%s (%.2f s)"):format(me.name or "?", me.jid:match "^%d+" or me.jid, core.net.now() - started))
+    io.stdout:flush()
+  end
   host.store = found.store
   host.version = found["wa-version"] and parse_version(found["wa-version"])
   host.show_qr = show

@@ -1,0 +1,154 @@
+--- `moonpost chat`: be a contact in the sandbox. The contact is a companion client of an account of its own.
+-- @module moonpost.cli.chat
+local core = require "moonpost.core"
+local new_client = require "moonpost.client"
+local task = require "moonpost.task"
+local options = require "moonpost.cli.options"
+local sandbox_link = require "moonpost.cli.sandbox_link"
+local new_screen = require "moonpost.cli.screen"
+
+local command = { summary = "write to a bot in a sandbox, as a contact" }
+
+command.usage = [[
+usage: moonpost chat --sandbox URL --as NAME --to BOT [TEXT]...
+
+  --sandbox URL   the sandbox, ws://HOST:PORT/ws/chat or wss://…
+  --as NAME       the contact's name: an account of its own, made when it is new
+  --to BOT        whom to write to: a name, a phone number or a JID the sandbox knows
+  TEXT            lines sent before standard input is read
+
+Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.]]
+
+local ANSWER_WAIT = 2.0 -- seconds a line from a pipe waits for an answer before the next one goes, and the end for a last one
+local PEER_WAIT = 10.0  -- seconds to wait for BOT to be known to the sandbox
+
+local function find_account(link, wanted)
+  local digits = wanted:gsub("[%s%+%-%(%)]", "")
+  local deadline = core.net.now() + PEER_WAIT
+  repeat
+    local state, err = link:state()
+    if not state then options.stop("%s", tostring(err)) end
+    for _, account in ipairs(state.accounts) do
+      if account.push_name == wanted or account.phone == digits or account.jid == wanted or account.lid == wanted then return account end
+    end
+    task.sleep(0.1)
+  until core.net.now() > deadline
+  options.stop("the sandbox knows nobody called '%s'", wanted)
+end
+
+local function describe(m)
+  if m.kind == "reaction" then return "reacted " .. (m.text or "") end
+  local text = m.text or ("[%s]"):format(m.kind)
+  local quoted = m.quoted and m.quoted.text
+  return quoted and ("%s   ↪ %s"):format(text, quoted) or text
+end
+
+local Chat = {}
+Chat.__index = Chat
+
+function Chat:watch()
+  self.client:on("message", function(m)
+    self.screen:other(m.time, m.name or m.phone or m.sender, describe(m))
+    if self.asked_at then
+      self.delays[#self.delays + 1] = core.net.now() - self.asked_at
+      self.asked_at = nil
+    end
+    self.heard:push(true)
+  end)
+  self.client:on("receipt", function(receipt)
+    local state = receipt.type == "read" and "read" or "delivered"
+    for _, id in ipairs(receipt.ids) do
+      local own = self.lines[id]
+      if own then self.screen:update(own, state) end
+    end
+  end)
+  self.client:on("error", function(err) io.stderr:write("moonpost chat: ", tostring(err), "\n") end)
+end
+
+function Chat:send(text, typed)
+  local own = self.screen:own(text, typed)
+  self.sent = self.sent + 1
+  self.asked_at = core.net.now()
+  local sent, err = self.client:send(self.peer, text)
+  if not sent then return self.screen:update(own, nil, tostring(err)) end
+  self.lines[sent.id] = own
+  self.screen:update(own, "sent")
+end
+
+-- In a pipe the next line waits for an answer to this one, so that a script reads as a conversation.
+function Chat:send_and_listen(text)
+  while #self.heard > 0 do self.heard:pop() end
+  self:send(text)
+  self.heard:pop(ANSWER_WAIT)
+end
+
+function Chat:read_lines()
+  local lines = task.queue()
+  local handle = core.net.lines(function(line)
+    if line then lines:push(line) else lines:close() end
+  end)
+  while true do
+    local line = lines:pop()
+    if not line then break end
+    if line:find "%S" then
+      if self.interactive then self:send(line, true) else self:send_and_listen(line) end
+    end
+  end
+  handle:stop()
+end
+
+function Chat:summary()
+  self.screen:flush()
+  local delays = self.delays
+  if #delays == 0 then return end
+  table.sort(delays)
+  print(("%d sent, %d answered; median time from message to answer: %.1f ms"):format(
+    self.sent, #delays, delays[(#delays + 1) // 2] * 1000))
+end
+
+local function link_contact(link, name)
+  local ok, err = link:prepare()
+  if not ok then options.stop("%s", tostring(err)) end
+  local store, why = core.store.open {}
+  if not store then options.stop("%s", tostring(why)) end
+  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name }
+  local me
+  me, err = client:pair { qr = function(text)
+    task.spawn(function()
+      local scanned, reason = link:scan(text)
+      if not scanned then io.stderr:write("moonpost chat: ", tostring(reason), "\n") end
+    end)
+  end }
+  if not me then options.stop("cannot link %s: %s", name, tostring(err)) end
+  return client
+end
+
+local function converse(found, link)
+  local client = link_contact(link, found.as)
+  local account = find_account(link, found.to)
+  local interactive = core.net.isatty(0) and core.net.isatty(1)
+  local chat = setmetatable({
+    client = client, peer = account.jid, screen = new_screen(found.as, core.net.isatty(1)), interactive = interactive,
+    lines = {}, delays = {}, sent = 0, heard = task.queue(),
+  }, Chat)
+  chat:watch()
+  local up, err = client:connect()
+  if not up then options.stop("cannot connect: %s", tostring(err)) end
+  for i = 1, #found do chat:send_and_listen(found[i]) end
+  chat:read_lines()
+  chat:summary()
+  client:close()
+  return 0
+end
+
+--- @treturn int exit code
+function command.main(args)
+  local found = options.parse({ sandbox = "URL", as = "NAME", to = "BOT", arguments = { 0, math.huge } }, args)
+  for _, name in ipairs { "sandbox", "as", "to" } do
+    if not found[name] then options.fail("--%s is missing", name) end
+  end
+  local link = sandbox_link(found.sandbox)
+  return task.run(converse, found, link)
+end
+
+return command

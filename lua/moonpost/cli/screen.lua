@@ -1,0 +1,100 @@
+--- The chat on a screen: a line a message, with time, name and ticks (✓ taken by the server, ✓✓ delivered, ✓✓ in blue: read).
+-- On a terminal ticks change in place; in a pipe a line is printed once its ticks are known, or something else must be said.
+-- @module moonpost.cli.screen
+local core = require "moonpost.core"
+
+local Screen = {}
+Screen.__index = Screen
+
+local dim, blue, bold, plain = "\27[2m", "\27[34m", "\27[1m", "\27[0m"
+
+local function clock(time) return os.date("%H:%M:%S", math.floor(time)) end
+
+-- What others write must not steer the terminal: control characters are shown as a middle dot.
+local function printable(text)
+  return (text:gsub("\n", "\n          "):gsub("\t", "  "):gsub("[\0-\9\11-\31\127]", "·"))
+end
+
+function Screen:format(time, name, text, ticks)
+  name, text = printable(name), printable(text)
+  local pad = (" "):rep(math.max(0, 8 - (utf8.len(name) or #name)))
+  if not self.terminal then
+    return ("%s  %s%s  %s%s"):format(clock(time), name, pad, text, ticks and "  " .. ticks or "")
+  end
+  local mark = ticks == "read" and blue .. "✓✓" .. plain or ticks
+  return ("%s%s%s  %s%s%s%s  %s%s"):format(dim, clock(time), plain, bold, name, plain, pad, text, mark and "  " .. mark or "")
+end
+
+function Screen:print(line)
+  io.stdout:write(line, "\n")
+  io.stdout:flush()
+  local _, breaks = line:gsub("\n", "")
+  self.rows = self.rows + breaks + 1
+end
+
+local function ticks_of(own, terminal)
+  if own.failed then return "✗ " .. own.failed end
+  if own.state == "read" then return terminal and "read" or "✓✓ read" end
+  if own.state == "delivered" then return "✓✓" end
+  if own.state == "sent" then return "✓" end
+  return terminal and "…" or nil
+end
+
+--- Shows a line the user wrote.
+-- @string text
+-- @bool typed whether the terminal has echoed it on the row above
+-- @treturn table the line, for `update`
+function Screen:own(text, typed)
+  local own = { text = text, time = core.net.time(), state = "sending" }
+  if not self.terminal then
+    self.pending[#self.pending + 1] = own
+    return own
+  end
+  if typed then io.stdout:write "\27[1A\27[2K" end
+  own.row = self.rows
+  self:print(self:format(own.time, self.name, text, ticks_of(own, true)))
+  return own
+end
+
+local order = { sending = 0, sent = 1, delivered = 2, read = 3 }
+
+--- Changes the ticks of an own line: state "sent", "delivered" or "read"; never backwards.
+function Screen:update(own, state, failed)
+  own.failed = failed or own.failed
+  if not failed and order[state] <= order[own.state] then return end
+  own.state = state or own.state
+  if not self.terminal then
+    if own.failed or order[own.state] >= order.delivered then self:flush(own) end
+    return
+  end
+  local up = self.rows - own.row
+  if up > 20 or own.text:find "\n" then return end
+  local line = self:format(own.time, self.name, own.text, ticks_of(own, true))
+  io.stdout:write("\0277", ("\27[%dA\r\27[2K"):format(up), line, "\0278") -- save the cursor, go up, rewrite, come back
+  io.stdout:flush()
+end
+
+--- In a pipe: prints the own lines up to this one (all when nil) with the ticks known now.
+function Screen:flush(last)
+  if last and last.printed then return end
+  while #self.pending > 0 do
+    local own = table.remove(self.pending, 1)
+    own.printed = true
+    self:print(self:format(own.time, self.name, own.text, ticks_of(own, false)))
+    if own == last then return end
+  end
+end
+
+--- Shows what somebody else wrote.
+function Screen:other(time, name, text)
+  self:flush()
+  if self.terminal then io.stdout:write "\r\27[2K" end
+  self:print(self:format(time, name, text))
+end
+
+--- Makes a screen.
+-- @string name the user's own name
+-- @bool terminal whether standard output is one
+return function(name, terminal)
+  return setmetatable({ name = name, terminal = terminal, rows = 0, pending = {} }, Screen)
+end
