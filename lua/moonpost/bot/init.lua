@@ -119,27 +119,31 @@ function Bot:finish(...)
   self.stopping:close()
 end
 
+local function live(bot)
+  bot.stopping, bot.ended, bot.ready = task.queue(), nil, false
+  bot.client = make_client(bot)
+  local signals = {}
+  for _, name in ipairs { "INT", "TERM" } do
+    signals[#signals + 1] = core.net.signal(name, function() bot:stop() end)
+  end
+  local starting = task.spawn(function()
+    local up, why = link_and_connect(bot)
+    if not up then bot:finish(nil, why) end
+  end)
+  bot.stopping:pop()
+  starting:cancel()
+  for _, handle in ipairs(signals) do handle:stop() end
+  bot.client:close()
+  return table.unpack(bot.ended, 1, bot.ended.n)
+end
+
 --- Runs the bot until `bot:stop()`, Ctrl-C or SIGTERM, or until the account is unlinked. Links it by QR first when needed.
+-- Inside a task it waits there; elsewhere it runs the loop.
 -- @treturn ?boolean true after a clean stop; nil when it could not go on
 -- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; others as they come
 function Bot:run()
-  local ok, err = task.run(function()
-    self.stopping, self.ended, self.ready = task.queue(), nil, false
-    self.client = make_client(self)
-    local signals = {}
-    for _, name in ipairs { "INT", "TERM" } do
-      signals[#signals + 1] = core.net.signal(name, function() self:stop() end)
-    end
-    local starting = task.spawn(function()
-      local up, why = link_and_connect(self)
-      if not up then self:finish(nil, why) end
-    end)
-    self.stopping:pop()
-    starting:cancel()
-    for _, handle in ipairs(signals) do handle:stop() end
-    self.client:close()
-    return table.unpack(self.ended, 1, self.ended.n)
-  end)
+  local ok, err
+  if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end
   host.result = { ok, err }
   return ok, err
 end

@@ -1,0 +1,109 @@
+--- A sandbox, contacts and bots in one process, for specs: everything speaks over real sockets.
+--
+--     local rig <close> = require("spec.rig").start()
+--     local ana = rig:contact "Ana"
+--     local bot = rig:bot { name = "Echo" }
+--     bot:command("ping", function(ctx) ctx:reply "pong" end)
+--     rig:run(bot)
+--     local answer = ana:ask(bot, "!ping")
+local core = require "moonpost.core"
+local moonpost = require "moonpost"
+local sandbox = require "moonpost.sandbox"
+local support = require "spec.support"
+local task = require "moonpost.task"
+
+local Rig = {}
+Rig.__index = Rig
+
+--- Has the sandbox's phone scan a QR. Waits for its answer.
+function Rig:scan(text)
+  local response, err = task.await(function(resume)
+    core.net.request {
+      method = "POST", url = ("http://127.0.0.1:%d/admin/mock-phone/scan-qr"):format(self.sandbox.port), body = text, done = resume,
+    }
+  end)
+  assert(response, tostring(err))
+  assert(response.status == 200, ("scan-qr: %d %s"):format(response.status, response.body))
+end
+
+local function qr_scanner(rig)
+  return function(text) task.spawn(rig.scan, rig, text) end
+end
+
+local Contact = {}
+Contact.__index = Contact
+
+--- Writes and waits for the next message from anyone (5 s); returns it, and what was sent.
+function Contact:ask(to, text)
+  local sent = assert(self.client:send(to, text))
+  return self:next(), sent
+end
+
+--- The next message this contact hears, within `timeout` seconds (5).
+function Contact:next(timeout)
+  local m, err = self.heard:pop(timeout or 5)
+  assert(m, ("%s heard nothing: %s"):format(self.name, tostring(err)))
+  return m
+end
+
+--- A companion client of an account called `name`, linked and online.
+function Rig:contact(name, options)
+  local settings = { url = self.sandbox.url, root = self.sandbox.root, ca = self.sandbox.certificate, name = name }
+  for key, value in pairs(options or {}) do settings[key] = value end
+  if not settings.store then settings.store_handle = settings.store_handle or assert(core.store.open {}) end
+  local client = moonpost.client(settings)
+  local contact = setmetatable({ client = client, name = name, heard = task.queue(), receipts = task.queue() }, Contact)
+  client:on("message", function(m) contact.heard:push(m) end)
+  client:on("receipt", function(receipt) contact.receipts:push(receipt) end)
+  if not client:linked() then assert(client:pair { qr = qr_scanner(self) }) end
+  assert(client:connect())
+  self.clients[#self.clients + 1] = client
+  contact.jid, contact.lid = client.me.jid, client.me.lid
+  return contact
+end
+
+--- A bot on this sandbox; `rig:run` starts it.
+function Rig:bot(options)
+  local settings = {
+    store = support.tmpdir() .. "/state", name = "Echo", url = self.sandbox.url, root = self.sandbox.root,
+    ca = self.sandbox.certificate, qr = qr_scanner(self),
+  }
+  for key, value in pairs(options or {}) do settings[key] = value end
+  return moonpost.bot(settings)
+end
+
+--- Runs a bot in a task of its own and returns its `me` once it is online.
+function Rig:run(bot)
+  local ready = task.queue()
+  bot:on("ready", function(me) ready:push(me) end)
+  local running = task.spawn(function()
+    local ok, err = bot:run()
+    if not ok then ready:push(err) end
+    return ok, err
+  end)
+  self.bots[#self.bots + 1] = { bot = bot, running = running }
+  local me = assert(ready:pop(10))
+  assert(me.jid, tostring(me))
+  return me
+end
+
+function Rig:__close()
+  for _, entry in ipairs(self.bots) do
+    entry.bot:stop()
+    entry.running:join(5)
+  end
+  for _, client in ipairs(self.clients) do client:close() end
+  self.sandbox:close()
+  assert(#self.sandbox.violations == 0, table.concat(self.sandbox.violations, "\n"))
+end
+
+local rig = {}
+
+--- Starts a strict sandbox; options as moonpost.sandbox.start takes them.
+function rig.start(options)
+  local settings = { strict = true }
+  for key, value in pairs(options or {}) do settings[key] = value end
+  return setmetatable({ sandbox = assert(sandbox.start(settings)), clients = {}, bots = {} }, Rig)
+end
+
+return rig
