@@ -1,0 +1,126 @@
+// One row of the benchmark, done by Baileys; prints one JSON object. Called by bench.lua: node baileys.mjs ROW [arguments].
+import { readFileSync } from 'node:fs'
+
+const started = performance.now()
+const baileys = await import('../interop/node_modules/baileys/lib/index.js')
+const loaded = performance.now()
+const {
+  addTransactionCapability, decodeBinaryNode, encodeBinaryNode, initAuthCreds, makeCacheableSignalKeyStore, proto, generatePreKeys = null,
+  Curve, default: makeWASocket,
+} = baileys
+const { makeLibSignalRepository } = await import('../interop/node_modules/baileys/lib/Signal/libsignal.js')
+
+// Its Signal library prints keys and sessions to the console: not what is measured here.
+console.log = console.info = console.warn = console.error = () => {}
+
+const silent = { level: 'silent', child: () => silent, trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+
+const memory = () => {
+  const text = readFileSync('/proc/self/smaps_rollup', 'utf8')
+  const kb = name => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)[1])
+  return { resident: kb('Rss') * 1024, anonymous: kb('Anonymous') * 1024 }
+}
+
+// Seconds per call: the best of a few batches, each long enough to measure.
+const measure = async (count, body) => {
+  let best = Infinity
+  for (let round = 0; round < 5; round++) {
+    const begin = performance.now()
+    for (let i = 0; i < count; i++) await body(i)
+    best = Math.min(best, (performance.now() - begin) / count / 1000)
+  }
+  return best
+}
+
+const memoryKeys = () => {
+  const rows = {}
+  return {
+    get: async (type, ids) => Object.fromEntries(ids.map(id => [id, rows[`${type}/${id}`]]).filter(([, value]) => value !== undefined)),
+    set: async data => {
+      for (const type in data) {
+        for (const id in data[type]) {
+          if (data[type][id] === null) delete rows[`${type}/${id}`]
+          else rows[`${type}/${id}`] = data[type][id]
+        }
+      }
+    },
+  }
+}
+
+const account = () => {
+  const creds = initAuthCreds()
+  const keys = addTransactionCapability(memoryKeys(), silent, { maxCommitRetries: 1, delayBetweenTriesMs: 1 })
+  return { creds, keys, repository: makeLibSignalRepository({ creds, keys }, silent, async () => undefined) }
+}
+
+const signalKey = key => Buffer.concat([Buffer.from([5]), Buffer.from(key)])
+
+const bundleOf = async (peer, id) => {
+  const pair = Curve.generateKeyPair()
+  await peer.keys.transaction(() => peer.keys.set({ 'pre-key': { [id]: pair } }), 'bench')
+  const { creds } = peer
+  return {
+    registrationId: creds.registrationId, identityKey: signalKey(creds.signedIdentityKey.public),
+    signedPreKey: { keyId: creds.signedPreKey.keyId, publicKey: signalKey(creds.signedPreKey.keyPair.public), signature: creds.signedPreKey.signature },
+    preKey: { keyId: id, publicKey: signalKey(pair.public) },
+  }
+}
+
+const anaJid = '15550000001@s.whatsapp.net'
+const benJid = '15550000002@s.whatsapp.net'
+
+const talking = async () => {
+  const ana = account()
+  const ben = account()
+  await ana.repository.injectE2ESession({ jid: benJid, session: await bundleOf(ben, 1) })
+  const say = async (from, to, fromJid, toJid) => {
+    const sent = await from.repository.encryptMessage({ jid: toJid, data: Buffer.from('a text of forty bytes, more or less......') })
+    return to.repository.decryptMessage({ jid: fromJid, ...sent })
+  }
+  const forth = () => say(ana, ben, anaJid, benJid)
+  const back = () => say(ben, ana, benJid, anaJid)
+  await forth()
+  await back()
+  return { forth, back }
+}
+
+const rows = {
+  async node(hex) {
+    const bytes = Buffer.from(hex, 'hex')
+    const node = await decodeBinaryNode(bytes)
+    return {
+      encode: await measure(3000, () => encodeBinaryNode(node)),
+      decode: await measure(3000, () => decodeBinaryNode(bytes)),
+    }
+  },
+  async proto(hex) {
+    const bytes = Buffer.from(hex, 'hex')
+    return { both: await measure(20000, () => proto.Message.encode(proto.Message.decode(bytes)).finish()) }
+  },
+  async session() {
+    const ana = account()
+    const ben = account()
+    const bundles = []
+    for (let i = 1; i <= 500; i++) bundles.push(await bundleOf(ben, i))
+    let next = 0
+    const begin = () => ana.repository.injectE2ESession({ jid: `1555${1000000 + next}@s.whatsapp.net`, session: bundles[next++] })
+    return { session: await measure(100, begin) }
+  },
+  async message() {
+    const { forth, back } = await talking()
+    const step = await measure(100, async i => (i % 2 ? back() : forth()))
+    const same = await measure(200, forth)
+    return { step, same }
+  },
+  async load() {
+    return { seconds: (loaded - started) / 1000, ...memory() }
+  },
+}
+
+export { baileys, makeWASocket, makeCacheableSignalKeyStore, measure, memory, memoryKeys, silent, generatePreKeys }
+
+const [, , row, ...rest] = process.argv
+if (rows[row]) {
+  process.stdout.write(JSON.stringify(await rows[row](...rest)) + '\n')
+  process.exit(0)
+}
