@@ -24,6 +24,10 @@ if(PROTO_FILES)
   add_custom_command(OUTPUT ${MP_PROTO_SOURCES} ${MP_PROTO_HEADERS}
     COMMAND ${PROTOC_C} --c_out=${MP_GENERATED_DIR} -I ${CMAKE_SOURCE_DIR}/core/proto/schema ${PROTO_FILES}
     DEPENDS ${PROTO_FILES} VERBATIM)
+  add_custom_command(OUTPUT ${MP_GENERATED_DIR}/registry.c
+    COMMAND ${LUA_EXE} ${CMAKE_SOURCE_DIR}/cmake/proto_registry.lua ${MP_GENERATED_DIR}/registry.c ${MP_PROTO_HEADERS}
+    DEPENDS cmake/proto_registry.lua ${MP_PROTO_HEADERS} VERBATIM)
+  list(APPEND MP_PROTO_SOURCES ${MP_GENERATED_DIR}/registry.c)
   list(APPEND MP_GENERATED_FILES ${MP_PROTO_SOURCES})
 endif()
 

@@ -1,0 +1,29 @@
+/* What the two halves of the protobuf binding share: descriptors as Lua tables of names, and errors that name the path. */
+#ifndef MOONPOST_BINDINGS_PROTO_H
+#define MOONPOST_BINDINGS_PROTO_H
+#include "bindings.h"
+#include "proto/schema.h"
+#include "proto/wire.h"
+
+typedef struct {
+  lua_State *L;
+  mp_error error;
+  char path[256]; /* "Message.extendedTextMessage.contextInfo", built from the inside out when something fails */
+  int depth;
+} mpl_proto;
+
+/* Pushes the table of a message's field names: [index + 1] = name, [name] = index. Made once per message and state. */
+void mpl_proto_push_names(lua_State *L, const ProtobufCMessageDescriptor *message);
+/* The message an argument names; raises when the schema has none of that name. */
+const ProtobufCMessageDescriptor *mpl_proto_check_message(lua_State *L, int arg);
+/* Notes an error, its place still empty. Returns false. */
+bool mpl_proto_fail(mpl_proto *p, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Puts a name in front of the failing path. Returns false. */
+bool mpl_proto_in(mpl_proto *p, const char *name);
+/* Pushes nil and the error with its path; returns 2. */
+int mpl_proto_raise(mpl_proto *p, const ProtobufCMessageDescriptor *message);
+
+int mpl_proto_decode(lua_State *L);
+int mpl_proto_encode(lua_State *L);
+
+#endif
