@@ -1,0 +1,12 @@
+/* Key pair handles: private keys never become Lua strings. */
+#ifndef MOONPOST_BINDINGS_KEYPAIR_H
+#define MOONPOST_BINDINGS_KEYPAIR_H
+#include "bindings.h"
+#include "crypto/curve.h"
+
+/* The key pair an argument holds; raises when it is none. */
+mp_keypair *mpl_check_keypair(lua_State *L, int arg);
+/* Pushes a handle with a copy of `pair`, zeroed when it is closed or collected. */
+void mpl_push_keypair(lua_State *L, const mp_keypair *pair);
+
+#endif

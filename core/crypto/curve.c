@@ -1,0 +1,88 @@
+#include "crypto/curve.h"
+
+#include <signal/curve.h>
+#include <signal/signal_protocol.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "crypto/curve25519_donna.h"
+#include "crypto/hash.h"
+#include "crypto/signal_provider.h"
+
+#define KEY_TYPE_DJB 0x05 /* libsignal's keys carry their type in front */
+
+static void clamp(uint8_t key[32]) {
+  key[0] &= 248;
+  key[31] &= 127;
+  key[31] |= 64;
+}
+
+int mp_keypair_derive(mp_keypair *pair) {
+  clamp(pair->private_key);
+  return crypto_scalarmult_curve25519_base(pair->public_key, pair->private_key) == 0 ? MP_OK : MP_ECRYPTO;
+}
+
+void mp_keypair_generate(mp_keypair *pair) {
+  do mp_random(pair->private_key, sizeof pair->private_key);
+  while (mp_keypair_derive(pair) != MP_OK);
+}
+
+int mp_agree(uint8_t shared[32], const uint8_t private_key[32], const uint8_t public_key[32]) {
+  return crypto_scalarmult_curve25519(shared, private_key, public_key) == 0 ? MP_OK : MP_ECRYPTO;
+}
+
+static int decode_public(ec_public_key **out, const uint8_t public_key[32]) {
+  uint8_t typed[33] = {KEY_TYPE_DJB};
+  memcpy(typed + 1, public_key, 32);
+  return curve_decode_point(out, typed, sizeof typed, NULL);
+}
+
+/* Signing asks the context for random bytes only: one for the whole process will do. */
+static signal_context *signing_context(void) {
+  static signal_context *context;
+  if (context == NULL) context = mp_signal_context_new();
+  return context;
+}
+
+int mp_sign(uint8_t signature[64], const mp_keypair *pair, const void *message, size_t length) {
+  ec_private_key *key = NULL;
+  signal_buffer *result = NULL;
+  signal_context *context = signing_context();
+  if (context == NULL) return MP_ENOMEM;
+  int rc = curve_decode_private_point(&key, pair->private_key, 32, context);
+  if (rc == SG_SUCCESS) rc = curve_calculate_signature(context, &result, key, message, length);
+  if (rc == SG_SUCCESS && signal_buffer_len(result) == 64) memcpy(signature, signal_buffer_data(result), 64);
+  signal_buffer_free(result);
+  SIGNAL_UNREF(key);
+  return rc == SG_SUCCESS ? MP_OK : MP_ECRYPTO;
+}
+
+bool mp_verify(const uint8_t public_key[32], const void *message, size_t length, const uint8_t signature[64]) {
+  ec_public_key *key = NULL;
+  if (decode_public(&key, public_key) != SG_SUCCESS) return false;
+  int rc = curve_verify_signature(key, message, length, signature, 64);
+  SIGNAL_UNREF(key);
+  return rc == 1;
+}
+
+bool mp_curve_override_active(void) {
+  mp_keypair pair;
+  ec_public_key *public_key = NULL;
+  ec_private_key *private_key = NULL;
+  uint8_t *shared = NULL;
+  unsigned long before = mp_curve25519_donna_calls();
+  mp_keypair_generate(&pair);
+  int length = -1;
+  if (decode_public(&public_key, pair.public_key) == SG_SUCCESS &&
+      curve_decode_private_point(&private_key, pair.private_key, 32, NULL) == SG_SUCCESS) {
+    length = curve_calculate_agreement(&shared, public_key, private_key);
+  }
+  if (length == 32) mp_wipe(shared, 32);
+  free(shared);
+  SIGNAL_UNREF(public_key);
+  SIGNAL_UNREF(private_key);
+  mp_wipe(&pair, sizeof pair);
+  return length == 32 && mp_curve25519_donna_calls() > before;
+}

@@ -1,0 +1,9 @@
+#ifndef MOONPOST_CRYPTO_CURVE25519_DONNA_H
+#define MOONPOST_CRYPTO_CURVE25519_DONNA_H
+#include <stdint.h>
+
+/* The name libsignal gives its scalar multiplication: result, secret and basepoint are 32 bytes each; returns 0. */
+int curve25519_donna(uint8_t *result, const uint8_t *secret, const uint8_t *basepoint);
+unsigned long mp_curve25519_donna_calls(void);
+
+#endif
