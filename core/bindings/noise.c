@@ -1,10 +1,222 @@
+#include "noise/noise.h"
+
+#include <string.h>
+
 #include "bindings.h"
+#include "keypair.h"
+#include "noise/certificate.h"
+
+#define HANDSHAKE "moonpost.noise.handshake"
+#define TRANSPORT "moonpost.noise.transport"
+
+typedef struct {
+  mp_noise noise;
+  uint8_t root[32];
+  int64_t now;
+  bool initiator;
+} handshake;
+
+static handshake *check_handshake(lua_State *L) {
+  return luaL_checkudata(L, 1, HANDSHAKE);
+}
+
+static mp_noise_transport *check_transport(lua_State *L) {
+  return luaL_checkudata(L, 1, TRANSPORT);
+}
+
+/* Pushes the buffer's bytes, or the error; frees the buffer. */
+static int push_result(lua_State *L, mp_buffer *out, int rc, const mp_error *e) {
+  if (rc == MP_OK) lua_pushlstring(L, (const char *)out->data, out->length);
+  mp_buffer_wipe_free(out);
+  return rc == MP_OK ? 1 : mpl_fail(L, e);
+}
+
+static handshake *new_handshake(lua_State *L, bool initiator) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "static");
+  const mp_keypair *own = mpl_check_keypair(L, -1);
+  handshake *hs = lua_newuserdatauv(L, sizeof *hs, 1);
+  memset(hs, 0, sizeof *hs);
+  hs->initiator = initiator;
+  mp_noise_init(&hs->noise, own);
+  luaL_setmetatable(L, HANDSHAKE);
+  return hs;
+}
+
+/* initiator{static=kp, root=32 bytes|nil, now=Unix seconds} -> handshake */
+static int noise_initiator(lua_State *L) {
+  handshake *hs = new_handshake(L, true);
+  size_t length;
+  lua_getfield(L, 1, "root");
+  const char *root = luaL_optlstring(L, -1, (const char *)mp_noise_root, &length);
+  if (lua_isnil(L, -1)) length = sizeof mp_noise_root;
+  if (length != 32) return luaL_error(L, "root: a key of 32 bytes expected, got %d", (int)length);
+  memcpy(hs->root, root, 32);
+  lua_getfield(L, 1, "now");
+  hs->now = (int64_t)luaL_checknumber(L, -1);
+  lua_pop(L, 2);
+  return 1;
+}
+
+/* responder{static=kp, chain=bytes} -> handshake */
+static int noise_responder(lua_State *L) {
+  new_handshake(L, false);
+  lua_getfield(L, 1, "chain");
+  luaL_checkstring(L, -1);
+  lua_setiuservalue(L, -2, 1);
+  return 1;
+}
+
+static int handshake_hello(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  mp_buffer out;
+  mp_error e;
+  mp_buffer_init(&out, 0);
+  return push_result(L, &out, mp_noise_hello(&hs->noise, &out, &e), &e);
+}
+
+/* read(server hello) -> true | nil, err */
+static int handshake_read(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  size_t length;
+  mp_error e;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  if (mp_noise_read_server_hello(&hs->noise, (const uint8_t *)bytes, length, hs->root, hs->now, &e) != MP_OK) return mpl_fail(L, &e);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int handshake_finish(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  size_t length;
+  mp_buffer out;
+  mp_error e;
+  const char *payload = luaL_checklstring(L, 2, &length);
+  mp_buffer_init(&out, 0);
+  return push_result(L, &out, mp_noise_finish(&hs->noise, (const uint8_t *)payload, length, &out, &e), &e);
+}
+
+/* read_hello(bytes) -> server hello | nil, err */
+static int handshake_read_hello(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  size_t length, chain_length;
+  mp_buffer out;
+  mp_error e;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  lua_getiuservalue(L, 1, 1);
+  const char *chain = luaL_checklstring(L, -1, &chain_length);
+  mp_buffer_init(&out, 0);
+  int rc = mp_noise_read_hello(&hs->noise, (const uint8_t *)bytes, length, (const uint8_t *)chain, chain_length, &out, &e);
+  return push_result(L, &out, rc, &e);
+}
+
+/* read_finish(bytes) -> payload, client's static key | nil, err */
+static int handshake_read_finish(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  size_t length;
+  mp_buffer payload;
+  mp_error e;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  mp_buffer_init(&payload, 0);
+  int rc = mp_noise_read_finish(&hs->noise, (const uint8_t *)bytes, length, &payload, &e);
+  int count = push_result(L, &payload, rc, &e);
+  if (rc != MP_OK) return count;
+  lua_pushlstring(L, (const char *)hs->noise.peer_static, 32);
+  return 2;
+}
+
+/* split() -> transport | nil, err; the handshake is over and zeroed */
+static int handshake_split(lua_State *L) {
+  handshake *hs = check_handshake(L);
+  mp_error e;
+  mp_noise_transport *transport = lua_newuserdatauv(L, sizeof *transport, 0);
+  memset(transport, 0, sizeof *transport);
+  luaL_setmetatable(L, TRANSPORT);
+  return mp_noise_split(&hs->noise, hs->initiator, transport, &e) == MP_OK ? 1 : mpl_fail(L, &e);
+}
+
+static int handshake_close(lua_State *L) {
+  mp_noise_wipe(&check_handshake(L)->noise);
+  return 0;
+}
+
+static int handshake_tostring(lua_State *L) {
+  lua_pushfstring(L, "%s (%s)", HANDSHAKE, check_handshake(L)->initiator ? "initiator" : "responder");
+  return 1;
+}
+
+/* encrypt(plain) -> frame payload | nil, err */
+static int transport_encrypt(lua_State *L) {
+  mp_noise_transport *transport = check_transport(L);
+  size_t length;
+  mp_error e;
+  luaL_Buffer b;
+  const char *plain = luaL_checklstring(L, 2, &length);
+  char *out = luaL_buffinitsize(L, &b, length + MP_GCM_TAG);
+  if (mp_noise_encrypt(transport, (const uint8_t *)plain, length, (uint8_t *)out, &e) != MP_OK) return mpl_fail(L, &e);
+  luaL_pushresultsize(&b, length + MP_GCM_TAG);
+  return 1;
+}
+
+/* decrypt(frame payload) -> plain | nil, err */
+static int transport_decrypt(lua_State *L) {
+  mp_noise_transport *transport = check_transport(L);
+  size_t length;
+  mp_error e;
+  luaL_Buffer b;
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  char *out = luaL_buffinitsize(L, &b, length + 1);
+  if (mp_noise_decrypt(transport, (const uint8_t *)bytes, length, (uint8_t *)out, &e) != MP_OK) return mpl_fail(L, &e);
+  luaL_pushresultsize(&b, length - MP_GCM_TAG);
+  return 1;
+}
+
+static int transport_close(lua_State *L) {
+  mp_noise_transport_free(check_transport(L));
+  return 0;
+}
+
+static int transport_tostring(lua_State *L) {
+  const mp_noise_transport *transport = check_transport(L);
+  lua_pushfstring(L, "%s (%d sent, %d received)", TRANSPORT, (int)transport->send_count, (int)transport->receive_count);
+  return 1;
+}
+
+/* certificates{root=kp, intermediate=kp, static=32 bytes, not_before=, not_after=} -> CertChain bytes */
+static int noise_certificates(lua_State *L) {
+  size_t length;
+  mp_buffer out;
+  mp_error e;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "root");
+  lua_getfield(L, 1, "intermediate");
+  lua_getfield(L, 1, "static");
+  lua_getfield(L, 1, "not_before");
+  lua_getfield(L, 1, "not_after");
+  const mp_keypair *root = mpl_check_keypair(L, 2), *intermediate = mpl_check_keypair(L, 3);
+  const char *server = luaL_checklstring(L, 4, &length);
+  uint64_t not_before = (uint64_t)luaL_checknumber(L, 5), not_after = (uint64_t)luaL_checknumber(L, 6);
+  if (length != 32) return luaL_error(L, "static: a key of 32 bytes expected, got %d", (int)length);
+  mp_buffer_init(&out, 0);
+  return push_result(L, &out, mp_noise_make_chain(root, intermediate, (const uint8_t *)server, not_before, not_after, &out, &e), &e);
+}
+
+static const luaL_Reg handshake_methods[] = {
+    {"hello", handshake_hello},           {"read", handshake_read},   {"finish", handshake_finish}, {"read_hello", handshake_read_hello},
+    {"read_finish", handshake_read_finish}, {"split", handshake_split}, {NULL, NULL},
+};
+
+static const luaL_Reg transport_methods[] = {{"encrypt", transport_encrypt}, {"decrypt", transport_decrypt}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {NULL, NULL},
+    {"initiator", noise_initiator}, {"responder", noise_responder}, {"certificates", noise_certificates}, {NULL, NULL},
 };
 
 int mpl_open_noise(lua_State *L) {
+  mpl_new_type(L, HANDSHAKE, handshake_methods, handshake_close, handshake_tostring);
+  mpl_new_type(L, TRANSPORT, transport_methods, transport_close, transport_tostring);
   luaL_newlib(L, functions);
+  lua_pushlstring(L, (const char *)mp_noise_root, sizeof mp_noise_root);
+  lua_setfield(L, -2, "ROOT");
   return 1;
 }

@@ -1,0 +1,58 @@
+/* The Noise handshake of the WhatsApp protocol (fact sheet 01 §2), step by step over bytes, no socket inside.
+ *
+ *   XX:   -> e                                   initiator: mp_noise_hello
+ *         <- e, ee, s, es  {certificate chain}   responder: mp_noise_read_hello;  initiator: mp_noise_read_server_hello
+ *         -> s, se         {client payload}      initiator: mp_noise_finish;      responder: mp_noise_read_finish
+ */
+#ifndef MOONPOST_NOISE_NOISE_H
+#define MOONPOST_NOISE_NOISE_H
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "crypto/aes.h"
+#include "crypto/curve.h"
+
+/* The root key of the real service's certificates (01 §2.5); nobody else can sign with it. */
+extern const uint8_t mp_noise_root[32];
+/* "WA", protocol magic 6, token dictionary version 3 (01 §1.2). */
+extern const uint8_t mp_noise_prologue[4];
+
+typedef enum { MP_NOISE_START, MP_NOISE_HELLO_SENT, MP_NOISE_VERIFIED, MP_NOISE_HELLO_READ, MP_NOISE_DONE, MP_NOISE_BROKEN } mp_noise_step;
+
+typedef struct {
+  uint8_t h[32], ck[32], k[32];
+  uint32_t n;
+  mp_noise_step step;
+  mp_keypair ephemeral, own_static;
+  uint8_t peer_ephemeral[32], peer_static[32];
+} mp_noise;
+
+/* Two one-way ciphers after the handshake. */
+typedef struct {
+  mp_gcm *send, *receive;
+  uint32_t send_count, receive_count;
+} mp_noise_transport;
+
+void mp_noise_init(mp_noise *noise, const mp_keypair *own_static);
+void mp_noise_wipe(mp_noise *noise);
+
+int mp_noise_hello(mp_noise *noise, mp_buffer *out, mp_error *e);
+/* Checks the server's certificate chain against `root` at `now` (Unix seconds). */
+int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now, mp_error *e);
+int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_buffer *out, mp_error *e);
+
+int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length, mp_buffer *out,
+                        mp_error *e);
+int mp_noise_read_finish(mp_noise *noise, const uint8_t *bytes, size_t length, mp_buffer *payload, mp_error *e);
+
+/* Ends the handshake: the keys go to the transport, the handshake's secrets are zeroed. */
+int mp_noise_split(mp_noise *noise, bool initiator, mp_noise_transport *transport, mp_error *e);
+
+void mp_noise_transport_free(mp_noise_transport *transport);
+/* `out` has room for length + 16 bytes. MP_ELIMIT when the counter is used up. */
+int mp_noise_encrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e);
+/* `out` has room for length - 16 bytes. */
+int mp_noise_decrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e);
+
+#endif
