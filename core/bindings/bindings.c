@@ -42,6 +42,30 @@ void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
   lua_pop(L, 1);
 }
 
+static int free_buffer(lua_State *L) {
+  mp_buffer_free(lua_touserdata(L, 1));
+  return 0;
+}
+
+mp_buffer *mpl_output(lua_State *L) {
+  static const char key;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    mp_buffer_init(lua_newuserdatauv(L, sizeof(mp_buffer), 0), 0);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, free_buffer);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+  }
+  mp_buffer *out = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (out->capacity > 1024 * 1024) mp_buffer_free(out);
+  out->length = 0;
+  return out;
+}
+
 /* core.error(code, message) -> error object of the same kind as those from C. */
 static int make_error(lua_State *L) {
   luaL_checkstring(L, 1);

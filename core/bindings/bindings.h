@@ -5,6 +5,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #define MPL_EXPORT __attribute__((visibility("default")))
@@ -16,6 +17,9 @@ void mpl_push_error(lua_State *L, const mp_error *e);
 
 /* Makes metatable `name` with `methods` as __index, __gc and __close = close, __tostring = "name (closed?)". */
 void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction close, lua_CFunction tostring);
+
+/* An empty buffer to build a result in: one per state, used again and again (never by two at once); a large one is given back. */
+mp_buffer *mpl_output(lua_State *L);
 
 /* Each room's binding file pushes its table of functions. */
 int mpl_open_wire(lua_State *L);

@@ -201,35 +201,11 @@ static bool encode_message(encoder *e, const ProtobufCMessageDescriptor *message
   return write_unknown(e, table);
 }
 
-static int free_buffer(lua_State *L) {
-  mp_buffer_free(lua_touserdata(L, 1));
-  return 0;
-}
-
-/* One buffer per state, used again and again; a large one is given back. */
-static mp_buffer *output(lua_State *L) {
-  static const char key;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) != LUA_TUSERDATA) {
-    mp_buffer_init(lua_newuserdatauv(L, sizeof(mp_buffer), 0), 0);
-    lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, free_buffer);
-    lua_setfield(L, -2, "__gc");
-    lua_setmetatable(L, -2);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-  }
-  mp_buffer *out = lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  if (out->capacity > 1024 * 1024) mp_buffer_free(out);
-  out->length = 0;
-  return out;
-}
-
 /* encode(name, table) -> bytes | nil, err */
 int mpl_proto_encode(lua_State *L) {
   const ProtobufCMessageDescriptor *message = mpl_proto_check_message(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  encoder e = {.p = {.L = L}, .out = output(L)};
+  encoder e = {.p = {.L = L}, .out = mpl_output(L)};
   if (!encode_message(&e, message, 2)) return mpl_proto_raise(&e.p, message);
   lua_pushlstring(L, (const char *)e.out->data, e.out->length);
   return 1;

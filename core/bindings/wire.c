@@ -1,10 +1,200 @@
-#include "bindings.h"
+#include "wire.h"
 
-static const luaL_Reg functions[] = {
-    {NULL, NULL},
+#include <string.h>
+
+#include "base/limits.h"
+#include "wire/frame.h"
+
+#define FRAMES "moonpost.wire.frames"
+
+/* Attribute names that hold JIDs and are no tokens. */
+static const char *const jid_names[] = {"author",           "new_lid",         "old_lid",            "participant_lid",
+                                        "participant_pn",   "peer_participant_pn", "peer_recipient_lid", "peer_recipient_pn",
+                                        "phone_number",     "recipient_lid",   "recipient_pn",       "sender_lid",
+                                        "sender_pn",        NULL};
+
+void mpl_wire_push_tokens(lua_State *L) {
+  static const char key;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_createtable(L, MP_TOKEN_PAGES * 256, (int)mp_token_count);
+  for (size_t i = 0; i < mp_token_count; i++) {
+    lua_pushlstring(L, mp_tokens[i].text, mp_tokens[i].length);
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, -3, mp_tokens[i].code);
+    lua_pushinteger(L, mp_tokens[i].code | (mp_tokens[i].jid ? MPL_NAME_JID : 0));
+    lua_rawset(L, -3);
+  }
+  for (size_t i = 0; jid_names[i] != NULL; i++) {
+    lua_pushinteger(L, MPL_NAME_PLAIN | MPL_NAME_JID);
+    lua_setfield(L, -2, jid_names[i]);
+  }
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+}
+
+static mp_frames *check_frames(lua_State *L) {
+  return luaL_checkudata(L, 1, FRAMES);
+}
+
+/* frames{role="client"|"server"} -> frames */
+static int wire_frames(lua_State *L) {
+  static const char *const roles[] = {"client", "server", NULL};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "role");
+  int server = luaL_checkoption(L, -1, NULL, roles);
+  mp_frames *frames = lua_newuserdatauv(L, sizeof *frames, 0);
+  mp_frames_init(frames, server);
+  luaL_setmetatable(L, FRAMES);
+  return 1;
+}
+
+/* feed(bytes) -> true | nil, err */
+static int frames_feed(lua_State *L) {
+  size_t length;
+  mp_error e;
+  mp_frames *frames = check_frames(L);
+  const char *bytes = luaL_checklstring(L, 2, &length);
+  if (mp_frames_feed(frames, bytes, length, &e) != MP_OK) return mpl_fail(L, &e);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* next() -> frame | nil (more bytes are needed) | nil, err */
+static int frames_next(lua_State *L) {
+  const uint8_t *frame;
+  size_t length;
+  mp_error e;
+  int rc = mp_frames_next(check_frames(L), &frame, &length, &e);
+  if (rc < 0) return mpl_fail(L, &e);
+  if (rc == 0) {
+    lua_pushnil(L);
+  } else {
+    lua_pushlstring(L, (const char *)frame, length);
+  }
+  return 1;
+}
+
+static int frames_established(lua_State *L) {
+  check_frames(L)->established = true;
+  return 0;
+}
+
+/* routing_info() -> bytes | nil */
+static int frames_routing_info(lua_State *L) {
+  const mp_frames *frames = check_frames(L);
+  if (frames->routing.length == 0) return 0;
+  lua_pushlstring(L, (const char *)frames->routing.data, frames->routing.length);
+  return 1;
+}
+
+static int frames_close(lua_State *L) {
+  mp_frames_free(check_frames(L));
+  return 0;
+}
+
+static int frames_tostring(lua_State *L) {
+  const mp_frames *frames = check_frames(L);
+  lua_pushfstring(L, "%s (%d bytes waiting)", FRAMES, (int)(frames->stream.length - frames->read));
+  return 1;
+}
+
+/* frame(payload) -> the payload with its length in front; raises above 2^24 - 1 bytes */
+static int wire_frame(lua_State *L) {
+  size_t length;
+  const char *payload = luaL_checklstring(L, 1, &length);
+  luaL_argcheck(L, length > 0 && length <= MP_FRAME_MAX, 1, "a frame holds 1 to 16,777,215 bytes");
+  luaL_Buffer b;
+  char *out = luaL_buffinitsize(L, &b, length + 3);
+  out[0] = (char)(length >> 16);
+  out[1] = (char)(length >> 8);
+  out[2] = (char)length;
+  memcpy(out + 3, payload, length);
+  luaL_pushresultsize(&b, length + 3);
+  return 1;
+}
+
+/* header([routing info]) -> what stands before the first frame of a client (01 §1.2) */
+static int wire_header(lua_State *L) {
+  size_t length = 0;
+  const char *routing = luaL_optlstring(L, 1, "", &length);
+  luaL_argcheck(L, length <= MP_ROUTING_INFO_MAX, 1, "routing info is too long");
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  if (length > 0) {
+    char size[3] = {(char)(length >> 16), (char)(length >> 8), (char)length};
+    luaL_addlstring(&b, "ED\0\1", 4);
+    luaL_addlstring(&b, size, 3);
+    luaL_addlstring(&b, routing, length);
+  }
+  luaL_addlstring(&b, "WA\6\3", 4);
+  luaL_pushresult(&b);
+  return 1;
+}
+
+/* jid.parse(text) -> user, server, device | nil */
+static int jid_parse(lua_State *L) {
+  size_t length;
+  mp_jid jid;
+  const char *text = luaL_checklstring(L, 1, &length);
+  if (!mp_jid_parse(text, length, &jid)) return 0;
+  lua_pushlstring(L, jid.user, jid.user_length);
+  lua_pushstring(L, jid.server);
+  lua_pushinteger(L, jid.device);
+  return 3;
+}
+
+/* jid.make(user, server [, device]) -> text; raises when they make no JID */
+static int jid_make(lua_State *L) {
+  lua_Integer device = luaL_optinteger(L, 3, 0);
+  const char *user = luaL_checkstring(L, 1), *server = luaL_checkstring(L, 2);
+  mp_jid jid;
+  size_t length;
+  const char *text = device > 0 ? lua_pushfstring(L, "%s:%I@%s", user, device, server) : lua_pushfstring(L, "%s@%s", user, server);
+  text = lua_tolstring(L, -1, &length);
+  if (!mp_jid_parse(text, length, &jid)) return luaL_error(L, "'%s' is no JID", text);
+  return 1;
+}
+
+/* jid.bare(text) -> the JID without its device; raises when it is no JID */
+static int jid_bare(lua_State *L) {
+  size_t length;
+  mp_jid jid;
+  char out[MP_JID_TEXT_MAX];
+  const char *text = luaL_checklstring(L, 1, &length);
+  luaL_argcheck(L, mp_jid_parse(text, length, &jid), 1, "a JID is expected");
+  if (jid.device == 0) {
+    lua_settop(L, 1);
+    return 1;
+  }
+  jid.device = 0;
+  lua_pushlstring(L, out, mp_jid_write(&jid, out));
+  return 1;
+}
+
+static const luaL_Reg frames_methods[] = {
+    {"feed", frames_feed}, {"next", frames_next}, {"established", frames_established}, {"routing_info", frames_routing_info}, {NULL, NULL},
 };
 
+static const luaL_Reg functions[] = {{"frames", wire_frames}, {"frame", wire_frame}, {"header", wire_header}, {NULL, NULL}};
+static const luaL_Reg jid_functions[] = {{"parse", jid_parse}, {"make", jid_make}, {"bare", jid_bare}, {NULL, NULL}};
+
 int mpl_open_wire(lua_State *L) {
+  mpl_new_type(L, FRAMES, frames_methods, frames_close, frames_tostring);
   luaL_newlib(L, functions);
+  luaL_newlib(L, jid_functions);
+  lua_setfield(L, -2, "jid");
+  /* The field names of a node are upvalues: found by pointer, never made again. */
+  lua_pushliteral(L, "tag");
+  lua_pushliteral(L, "attrs");
+  lua_pushliteral(L, "content");
+  lua_pushliteral(L, "text");
+  lua_pushcclosure(L, mpl_wire_encode, 4);
+  lua_setfield(L, -2, "encode");
+  lua_pushliteral(L, "tag");
+  lua_pushliteral(L, "attrs");
+  lua_pushliteral(L, "content");
+  lua_pushcclosure(L, mpl_wire_decode, 3);
+  lua_setfield(L, -2, "decode");
   return 1;
 }

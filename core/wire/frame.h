@@ -1,0 +1,29 @@
+/* Frames: a 3-byte length and that many bytes, cut out of a stream at any split (01 §1.2). */
+#ifndef MOONPOST_WIRE_FRAME_H
+#define MOONPOST_WIRE_FRAME_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+typedef struct {
+  mp_buffer stream;
+  size_t read;       /* bytes of the stream already handed out */
+  bool header_due;   /* server: the header, and perhaps routing info before it, still have to come */
+  bool established;  /* the handshake is done: frames may be as large as the protocol allows */
+  size_t before;     /* bytes taken in before that */
+  mp_buffer routing; /* server: the routing info that came */
+} mp_frames;
+
+void mp_frames_init(mp_frames *frames, bool server);
+void mp_frames_free(mp_frames *frames);
+int mp_frames_feed(mp_frames *frames, const void *bytes, size_t length, mp_error *e);
+/* 1: a frame, valid until the next feed; 0: more bytes are needed; negative: an error. */
+int mp_frames_next(mp_frames *frames, const uint8_t **frame, size_t *length, mp_error *e);
+
+/* Appends a frame's 3-byte length; MP_ELIMIT above MP_FRAME_MAX. */
+int mp_frame_head(mp_buffer *out, size_t length);
+
+#endif

@@ -1,0 +1,87 @@
+#include "wire/jid.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  mp_server_kind kind;
+} servers[] = {
+    {"s.whatsapp.net", MP_SERVER_PN}, {"lid", MP_SERVER_LID},           {"g.us", MP_SERVER_PLAIN},
+    {"broadcast", MP_SERVER_PLAIN},   {"newsletter", MP_SERVER_PLAIN},  {"c.us", MP_SERVER_PLAIN},
+    {"bot", MP_SERVER_PLAIN},         {"call", MP_SERVER_PLAIN},        {"hosted", MP_SERVER_HOSTED},
+    {"msgr", MP_SERVER_MESSENGER},    {"hosted.lid", MP_SERVER_HOSTED_LID}, {"interop", MP_SERVER_INTEROP},
+};
+
+const char *mp_jid_server(const char *name, size_t length, mp_server_kind *kind) {
+  for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
+    if (strlen(servers[i].name) == length && memcmp(servers[i].name, name, length) == 0) {
+      *kind = servers[i].kind;
+      return servers[i].name;
+    }
+  }
+  return NULL;
+}
+
+bool mp_jid_user_ok(const char *user, size_t length) {
+  if (length > MP_JID_USER_MAX) return false;
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)user[i];
+    if (c < 0x20 || c == 0x7f || c == '@' || c == ':') return false;
+  }
+  return true;
+}
+
+static bool parse_number(const char *text, size_t length, uint16_t *out) {
+  unsigned value = 0;
+  if (length == 0 || length > 5) return false;
+  for (size_t i = 0; i < length; i++) {
+    if (text[i] < '0' || text[i] > '9') return false;
+    value = value * 10 + (unsigned)(text[i] - '0');
+  }
+  *out = (uint16_t)value;
+  return value <= UINT16_MAX;
+}
+
+/* "7-12345" -> integrator 7, user "12345" */
+static bool split_integrator(mp_jid *jid) {
+  const char *dash = memchr(jid->user, '-', jid->user_length);
+  if (dash == NULL || !parse_number(jid->user, (size_t)(dash - jid->user), &jid->integrator)) return false;
+  jid->user_length -= (size_t)(dash + 1 - jid->user);
+  jid->user = dash + 1;
+  return true;
+}
+
+bool mp_jid_parse(const char *text, size_t length, mp_jid *out) {
+  const char *at = memchr(text, '@', length);
+  const char *server = at != NULL ? at + 1 : text;
+  *out = (mp_jid){.user = text, .user_length = at != NULL ? (size_t)(at - text) : 0};
+  out->server = mp_jid_server(server, length - (size_t)(server - text), &out->kind);
+  if (out->server == NULL) return false;
+  const char *colon = memchr(out->user, ':', out->user_length);
+  if (colon != NULL) {
+    size_t digits = out->user_length - (size_t)(colon + 1 - text);
+    uint16_t most = out->kind == MP_SERVER_MESSENGER || out->kind == MP_SERVER_INTEROP ? UINT16_MAX : 255;
+    if (out->kind == MP_SERVER_PLAIN || !parse_number(colon + 1, digits, &out->device) || out->device > most) return false;
+    out->user_length = (size_t)(colon - text);
+  }
+  if (out->kind == MP_SERVER_INTEROP && !split_integrator(out)) return false;
+  return mp_jid_user_ok(out->user, out->user_length) && (out->user_length > 0 || (at == NULL && out->device == 0));
+}
+
+size_t mp_jid_write(const mp_jid *jid, char *out) {
+  size_t length = 0;
+  if (jid->kind == MP_SERVER_INTEROP) length += (size_t)snprintf(out, 8, "%u-", jid->integrator);
+  if (jid->user_length > 0) {
+    memcpy(out + length, jid->user, jid->user_length);
+    length += jid->user_length;
+    /* msgr and interop JIDs always show their device. */
+    if (jid->device > 0 || jid->kind == MP_SERVER_MESSENGER || jid->kind == MP_SERVER_INTEROP) {
+      length += (size_t)snprintf(out + length, 8, ":%u", jid->device);
+    }
+    out[length++] = '@';
+  }
+  size_t server = strlen(jid->server);
+  memcpy(out + length, jid->server, server + 1);
+  return length + server;
+}

@@ -1,0 +1,30 @@
+#include <string.h>
+
+#include "wire/codec.h"
+#include "wire/tokens.h"
+
+#define SLOTS 4096 /* a power of two, well above the 1,259 tokens */
+
+static uint32_t hash(const char *text, size_t length) {
+  uint32_t h = 2166136261u;
+  for (size_t i = 0; i < length; i++) h = (h ^ (uint8_t)text[i]) * 16777619u;
+  return h & (SLOTS - 1);
+}
+
+int mp_token_find(const char *text, size_t length) {
+  static uint16_t slots[SLOTS]; /* index into mp_tokens, plus one */
+  static bool filled;
+  if (!filled) {
+    for (size_t i = 0; i < mp_token_count; i++) {
+      uint32_t slot = hash(mp_tokens[i].text, mp_tokens[i].length);
+      while (slots[slot] != 0) slot = (slot + 1) & (SLOTS - 1);
+      slots[slot] = (uint16_t)(i + 1);
+    }
+    filled = true;
+  }
+  for (uint32_t slot = hash(text, length); slots[slot] != 0; slot = (slot + 1) & (SLOTS - 1)) {
+    const mp_token *token = &mp_tokens[slots[slot] - 1];
+    if (token->length == length && memcmp(token->text, text, length) == 0) return token->code;
+  }
+  return -1;
+}
