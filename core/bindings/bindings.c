@@ -42,6 +42,38 @@ void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
   lua_pop(L, 1);
 }
 
+static const char error_handler_key;
+
+void mpl_set_error_handler(lua_State *L, int arg) {
+  lua_pushvalue(L, arg);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &error_handler_key);
+}
+
+static int add_traceback(lua_State *L) {
+  if (lua_isstring(L, 1)) luaL_traceback(L, L, lua_tostring(L, 1), 1);
+  return 1;
+}
+
+static void report(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &error_handler_key) == LUA_TFUNCTION) {
+    lua_pushvalue(L, -2);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) return;
+  }
+  lua_pop(L, 1);
+  lua_writestringerror("moonpost: error in a callback: %s\n", luaL_tolstring(L, -1, NULL));
+  lua_pop(L, 1);
+}
+
+bool mpl_call(lua_State *L, int args) {
+  int base = lua_gettop(L) - args;
+  lua_pushcfunction(L, add_traceback);
+  lua_insert(L, base);
+  bool ok = lua_pcall(L, args, 0, base) == LUA_OK;
+  if (!ok) report(L);
+  lua_settop(L, base - 1);
+  return ok;
+}
+
 static int free_buffer(lua_State *L) {
   mp_buffer_free(lua_touserdata(L, 1));
   return 0;

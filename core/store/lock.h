@@ -1,0 +1,9 @@
+/* The lock file of a store's folder: flock, with the holder's process id inside. */
+#ifndef MOONPOST_STORE_LOCK_H
+#define MOONPOST_STORE_LOCK_H
+#include "base/error.h"
+
+/* *fd holds the lock until it is closed. MP_EBUSY "… is in use by process N". */
+int mp_store_lock(const char *folder, int *fd, mp_error *e);
+
+#endif

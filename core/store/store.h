@@ -1,0 +1,53 @@
+/* The store: two LMDB environments in one folder, a transaction per turn of the loop with nested ones inside.
+ * Writes to the keys environment are synced at once; those to the traffic environment join the turn, which mp_store_commit ends.
+ * No read transaction outlives a call. One process at a time: a lock file holds its id. */
+#ifndef MOONPOST_STORE_STORE_H
+#define MOONPOST_STORE_STORE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "store/tables.h"
+
+typedef struct mp_store mp_store;
+
+typedef enum { MP_DURABLE_POWER, MP_DURABLE_PROCESS } mp_durability;
+
+typedef struct {
+  const char *path; /* NULL: in memory, gone with the process */
+  mp_durability durability;
+  size_t map_size; /* bytes of address space; 0: 64 GiB */
+} mp_store_options;
+
+typedef struct {
+  const void *data;
+  size_t length;
+} mp_bytes;
+
+/* Opens (or makes) a store; opening the same folder again in this process shares it. Errors: MP_EBUSY "in use by process N",
+ * MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: nothing is written then. */
+int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
+void mp_store_close(mp_store *store); /* drops an open turn */
+const char *mp_store_path(const mp_store *store);
+
+/* MP_ENOTFOUND when there is no such row. `value` is valid until the next call on this store. */
+int mp_store_get(mp_store *store, mp_table table, mp_bytes key, mp_bytes *value, mp_error *e);
+int mp_store_put(mp_store *store, mp_table table, mp_bytes key, mp_bytes value, mp_error *e);
+int mp_store_delete(mp_store *store, mp_table table, mp_bytes key, mp_error *e); /* no row is no error */
+
+/* Calls `row` for each row whose key begins with `prefix` and stands behind `after` (may be empty), in order, until it returns
+ * false. The row function must not touch the store. */
+typedef bool (*mp_store_row)(void *context, mp_bytes key, mp_bytes value);
+int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context, mp_error *e);
+
+int mp_store_begin(mp_store *store, mp_error *e); /* a nested transaction, at most MP_STORE_NESTING deep */
+int mp_store_release(mp_store *store, mp_error *e);
+void mp_store_rollback(mp_store *store);
+int mp_store_commit(mp_store *store, mp_error *e); /* ends the turn; on an error all of it is gone */
+bool mp_store_dirty(const mp_store *store);
+
+#define MP_STORE_NESTING 8
+
+#endif
