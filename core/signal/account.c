@@ -1,0 +1,153 @@
+#include "signal/account.h"
+
+#include <signal/key_helper.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "crypto/signal_provider.h"
+
+/* One row holds all credentials, so that they are written together: see load and save for its layout. */
+static const char row_name[] = "credentials";
+#define ROW_SIZE (4 + 4 + 3 * sizeof(mp_keypair) + 64 + 32 + 32)
+
+mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]) {
+  size_t scope = strlen(account->scope);
+  if (length > MP_STORE_KEY_MAX - scope - 1) length = MP_STORE_KEY_MAX - scope - 1;
+  memcpy(out, account->scope, scope);
+  out[scope] = 0;
+  memcpy(out + scope + 1, name, length);
+  return (mp_bytes){out, scope + 1 + length};
+}
+
+static size_t put(uint8_t *row, size_t at, const void *bytes, size_t length) {
+  memcpy(row + at, bytes, length);
+  return at + length;
+}
+
+static int save(mp_account *account, mp_error *e) {
+  uint8_t row[ROW_SIZE], key[MP_STORE_KEY_MAX];
+  size_t at = put(row, 0, &account->registration_id, 4);
+  at = put(row, at, &account->signed_prekey_id, 4);
+  at = put(row, at, &account->identity, sizeof account->identity);
+  at = put(row, at, &account->noise, sizeof account->noise);
+  at = put(row, at, &account->signed_prekey, sizeof account->signed_prekey);
+  at = put(row, at, account->signed_prekey_signature, 64);
+  at = put(row, at, account->adv_secret, 32);
+  at = put(row, at, account->store_secret, 32);
+  int rc = mp_store_put(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), (mp_bytes){row, at}, e);
+  mp_wipe(row, sizeof row);
+  return rc;
+}
+
+static size_t get(const uint8_t *row, size_t at, void *bytes, size_t length) {
+  memcpy(bytes, row + at, length);
+  return at + length;
+}
+
+static int load(mp_account *account, mp_error *e) {
+  uint8_t key[MP_STORE_KEY_MAX];
+  mp_bytes row;
+  int rc = mp_store_get(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), &row, e);
+  if (rc == MP_ENOTFOUND) return MP_OK;
+  if (rc != MP_OK) return rc;
+  if (row.length != ROW_SIZE) return mp_fail(e, MP_EMALFORMED, "the store's credentials are damaged");
+  size_t at = get(row.data, 0, &account->registration_id, 4);
+  at = get(row.data, at, &account->signed_prekey_id, 4);
+  at = get(row.data, at, &account->identity, sizeof account->identity);
+  at = get(row.data, at, &account->noise, sizeof account->noise);
+  at = get(row.data, at, &account->signed_prekey, sizeof account->signed_prekey);
+  at = get(row.data, at, account->signed_prekey_signature, 64);
+  at = get(row.data, at, account->adv_secret, 32);
+  get(row.data, at, account->store_secret, 32);
+  account->loaded = true;
+  return MP_OK;
+}
+
+int mp_account_open(mp_account *account, mp_store *store, const char *scope, size_t scope_length, mp_error *e) {
+  memset(account, 0, sizeof *account);
+  if (scope_length > MP_SCOPE_MAX) return mp_fail(e, MP_EINVAL, "a scope of more than %d bytes", MP_SCOPE_MAX);
+  account->store = store;
+  memcpy(account->scope, scope, scope_length);
+  return load(account, e);
+}
+
+void mp_account_close(mp_account *account) {
+  if (account->stores != NULL) signal_protocol_store_context_destroy(account->stores);
+  if (account->context != NULL) signal_context_destroy(account->context);
+  mp_wipe(account, sizeof *account);
+}
+
+int mp_account_create(mp_account *account, mp_error *e) {
+  uint8_t typed[33] = {0x05};
+  uint32_t random;
+  if (mp_crypto_init() != MP_OK) return mp_fail(e, MP_ECRYPTO, "libsodium does not start");
+  mp_keypair_generate(&account->identity);
+  mp_keypair_generate(&account->noise);
+  mp_keypair_generate(&account->signed_prekey);
+  mp_random(&random, sizeof random);
+  account->registration_id = random % 16380 + 1; /* 1-16380 */
+  account->signed_prekey_id = 1;
+  memcpy(typed + 1, account->signed_prekey.public_key, 32);
+  if (mp_sign(account->signed_prekey_signature, &account->identity, typed, sizeof typed) != MP_OK) {
+    return mp_fail(e, MP_ECRYPTO, "cannot sign the prekey");
+  }
+  mp_random(account->adv_secret, 32);
+  mp_random(account->store_secret, 32);
+  account->loaded = true;
+  return save(account, e);
+}
+
+int mp_account_renew_adv_secret(mp_account *account, mp_error *e) {
+  mp_random(account->adv_secret, 32);
+  return save(account, e);
+}
+
+typedef struct {
+  mp_buffer keys; /* u16 length and key, again and again */
+} key_list;
+
+static bool note_key(void *context, mp_bytes key, mp_bytes value) {
+  key_list *list = context;
+  uint16_t length = (uint16_t)key.length;
+  (void)value;
+  return mp_buffer_append(&list->keys, &length, 2) == MP_OK && mp_buffer_append(&list->keys, key.data, key.length) == MP_OK;
+}
+
+static int delete_rows(mp_account *account, mp_table table, mp_error *e) {
+  uint8_t prefix[MP_STORE_KEY_MAX];
+  key_list list;
+  mp_buffer_init(&list.keys, 0);
+  int rc = mp_store_range(account->store, table, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, note_key, &list, e);
+  for (size_t at = 0; rc == MP_OK && at < list.keys.length;) {
+    uint16_t length;
+    memcpy(&length, list.keys.data + at, 2);
+    rc = mp_store_delete(account->store, table, (mp_bytes){list.keys.data + at + 2, length}, e);
+    at += 2 + (size_t)length;
+  }
+  mp_buffer_free(&list.keys);
+  return rc;
+}
+
+int mp_account_delete(mp_account *account, mp_error *e) {
+  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_IDENTITY, MP_TABLE_PREKEY, MP_TABLE_COUNTER, MP_TABLE_CREDENTIAL};
+  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    int rc = delete_rows(account, own[i], e);
+    if (rc != MP_OK) return rc;
+  }
+  account->loaded = false;
+  return MP_OK;
+}
+
+int mp_signal_error(int rc, const char *what, mp_error *e) {
+  switch (rc) {
+    case SG_ERR_NOMEM: return mp_fail(e, MP_ENOMEM, "no memory to %s", what);
+    case SG_ERR_DUPLICATE_MESSAGE: return mp_fail(e, MP_EDUPLICATE, "cannot %s: this message was decrypted before", what);
+    case SG_ERR_NO_SESSION: return mp_fail(e, MP_ENOSESSION, "cannot %s: there is no session", what);
+    case SG_ERR_UNTRUSTED_IDENTITY: return mp_fail(e, MP_EUNTRUSTED, "cannot %s: the identity is not trusted", what);
+    case SG_ERR_INVALID_KEY_ID: return mp_fail(e, MP_EINVALIDKEYID, "cannot %s: it names a prekey we do not have", what);
+    case SG_ERR_INVALID_KEY: return mp_fail(e, MP_ECRYPTO, "cannot %s: a key or its signature is wrong", what);
+    case SG_ERR_INVALID_MAC:
+    case SG_ERR_INVALID_MESSAGE: return mp_fail(e, MP_ECRYPTO, "cannot %s: it does not fit any session", what);
+    default: return mp_fail(e, MP_EMALFORMED, "cannot %s: libsignal says %d", what, rc);
+  }
+}

@@ -1,0 +1,82 @@
+/* A device's Signal identity over the store (fact sheet 02 §1, §10, §12-15): credentials in the keys environment, prekeys,
+ * sessions and peers' identities in the traffic environment, inside the current turn. Addresses are canonical device JIDs. */
+#ifndef MOONPOST_SIGNAL_ACCOUNT_H
+#define MOONPOST_SIGNAL_ACCOUNT_H
+#include <signal/signal_protocol.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "crypto/curve.h"
+#include "store/store.h"
+
+#define MP_SCOPE_MAX 120 /* bytes */
+#define MP_PREKEY_ID_MAX 16777214u /* 02 §10.2: 0 and 16777215 mean other things to peers */
+
+typedef struct {
+  mp_store *store;
+  char scope[MP_SCOPE_MAX + 1];
+  signal_context *context;
+  signal_protocol_store_context *stores;
+  bool loaded;
+  mp_keypair identity, noise;
+  uint32_t registration_id, signed_prekey_id;
+  mp_keypair signed_prekey;
+  uint8_t signed_prekey_signature[64];
+  uint8_t adv_secret[32], store_secret[32];
+} mp_account;
+
+/* Binds an account to a store; loads its credentials when there are any. The store must outlive it. */
+int mp_account_open(mp_account *account, mp_store *store, const char *scope, size_t scope_length, mp_error *e);
+void mp_account_close(mp_account *account); /* zeroes the keys */
+int mp_account_create(mp_account *account, mp_error *e);
+int mp_account_delete(mp_account *account, mp_error *e);
+int mp_account_renew_adv_secret(mp_account *account, mp_error *e);
+
+typedef struct {
+  uint32_t id;
+  uint8_t public_key[32];
+  bool uploaded;
+} mp_prekey;
+
+/* Makes `count` one-time prekeys; `out` has room for them. */
+int mp_prekeys_make(mp_account *account, uint32_t count, mp_prekey *out, mp_error *e);
+int mp_prekeys_mark_uploaded(mp_account *account, uint32_t first, uint32_t last, mp_error *e);
+/* Calls `each` for the stored ones, in order of id, until it returns false. */
+int mp_prekeys_list(mp_account *account, bool (*each)(void *context, const mp_prekey *prekey), void *context, mp_error *e);
+
+typedef struct {
+  uint32_t registration_id, signed_prekey_id, prekey_id;
+  uint8_t identity[32], signed_prekey[32], signature[64], prekey[32];
+  bool has_prekey;
+} mp_bundle;
+
+/* Starts a session from a bundle; a wrong signature is MP_ECRYPTO. An identity that changed is taken over (02 §11). */
+int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bundle, mp_error *e);
+bool mp_session_exists(mp_account *account, const char *jid);
+int mp_session_delete(mp_account *account, const char *jid, mp_error *e);
+/* Moves session and identity of `from` to `to` unless `to` has a session; *moved tells. */
+int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e);
+int mp_session_base_key(mp_account *account, const char *jid, uint8_t key[33], mp_error *e);
+int mp_peer_identity(mp_account *account, const char *jid, uint8_t key[32], mp_error *e);
+int mp_peer_trust(mp_account *account, const char *jid, const uint8_t key[32], mp_error *e);
+
+/* Encrypts a padded plaintext; *prekey_message tells pkmsg from msg. */
+int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size_t length, mp_buffer *out, bool *prekey_message,
+               mp_error *e);
+/* Decrypts one ciphertext in a nested transaction, rolled back on every failure. `out` gets the plaintext without padding;
+ * `identity` (32 bytes) the sender's key when the ciphertext is a pkmsg. */
+int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,
+               uint8_t identity[32], mp_error *e);
+/* Appends 1-16 bytes of that value (03 §6). */
+int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length);
+
+/* Used by the files of this room. */
+mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]);
+int mp_account_stores(mp_account *account, mp_error *e);
+int mp_signal_error(int rc, const char *what, mp_error *e);
+int mp_prekey_load(mp_account *account, uint32_t id, mp_keypair *pair, mp_error *e);
+int mp_prekey_remove(mp_account *account, uint32_t id, mp_error *e);
+
+#endif

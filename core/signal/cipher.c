@@ -1,0 +1,96 @@
+#include <signal/protocol.h>
+#include <signal/session_cipher.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "signal/account.h"
+
+int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length) {
+  uint8_t n, padding[16];
+  mp_random(&n, 1);
+  n = (uint8_t)((n & 0x0f) + 1);
+  memset(padding, n, sizeof padding);
+  int rc = mp_buffer_append(out, plain, length);
+  return rc == MP_OK ? mp_buffer_append(out, padding, n) : rc;
+}
+
+static bool unpad(const uint8_t *padded, size_t length, size_t *plain_length) {
+  uint8_t n = length > 0 ? padded[length - 1] : 0;
+  if (n == 0 || n > length) return false;
+  for (size_t i = length - n; i < length; i++) {
+    if (padded[i] != n) return false;
+  }
+  *plain_length = length - n;
+  return true;
+}
+
+int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size_t length, mp_buffer *out, bool *prekey_message,
+               mp_error *e) {
+  const signal_protocol_address address = {jid, strlen(jid), 0};
+  session_cipher *cipher = NULL;
+  ciphertext_message *message = NULL;
+  int rc = mp_account_stores(account, e);
+  if (rc != MP_OK) return rc;
+  if (!mp_session_exists(account, jid)) return mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
+  rc = session_cipher_create(&cipher, account->stores, &address, account->context);
+  if (rc == SG_SUCCESS) rc = session_cipher_encrypt(cipher, padded, length, &message);
+  int copied = MP_OK;
+  if (rc == SG_SUCCESS) {
+    const signal_buffer *bytes = ciphertext_message_get_serialized(message);
+    *prekey_message = ciphertext_message_get_type(message) == CIPHERTEXT_PREKEY_TYPE;
+    copied = mp_buffer_append(out, signal_buffer_const_data(bytes), signal_buffer_len(bytes));
+  }
+  SIGNAL_UNREF(message);
+  if (cipher != NULL) session_cipher_free(cipher);
+  if (rc != SG_SUCCESS) return mp_signal_error(rc, "encrypt", e);
+  return copied == MP_OK ? MP_OK : mp_fail(e, copied, "no memory for the ciphertext");
+}
+
+static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length, signal_buffer **plain,
+                                  uint8_t identity[32]) {
+  pre_key_signal_message *message = NULL;
+  signal_buffer *key = NULL;
+  int rc = pre_key_signal_message_deserialize(&message, bytes, length, account->context);
+  if (rc == SG_SUCCESS) rc = session_cipher_decrypt_pre_key_signal_message(cipher, message, NULL, plain);
+  if (rc == SG_SUCCESS) rc = ec_public_key_serialize(&key, pre_key_signal_message_get_identity_key(message));
+  if (rc >= 0 && key != NULL && signal_buffer_len(key) == 33) memcpy(identity, signal_buffer_data(key) + 1, 32);
+  signal_buffer_free(key);
+  SIGNAL_UNREF(message);
+  return rc < 0 ? rc : SG_SUCCESS;
+}
+
+static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length, signal_buffer **plain) {
+  signal_message *message = NULL;
+  int rc = signal_message_deserialize(&message, bytes, length, account->context);
+  if (rc == SG_SUCCESS) rc = session_cipher_decrypt_signal_message(cipher, message, NULL, plain);
+  SIGNAL_UNREF(message);
+  return rc;
+}
+
+static int take_plaintext(signal_buffer *plain, mp_buffer *out, mp_error *e) {
+  size_t length;
+  if (!unpad(signal_buffer_data(plain), signal_buffer_len(plain), &length)) {
+    return mp_fail(e, MP_EMALFORMED, "the plaintext's padding is wrong");
+  }
+  return mp_buffer_append(out, signal_buffer_data(plain), length) == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
+}
+
+int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,
+               uint8_t identity[32], mp_error *e) {
+  const signal_protocol_address address = {jid, strlen(jid), 0};
+  session_cipher *cipher = NULL;
+  signal_buffer *plain = NULL;
+  int rc = mp_account_stores(account, e);
+  if (rc != MP_OK || (rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
+  int signal_rc = session_cipher_create(&cipher, account->stores, &address, account->context);
+  if (signal_rc == SG_SUCCESS) {
+    signal_rc = prekey_message ? decrypt_prekey_message(account, cipher, bytes, length, &plain, identity)
+                               : decrypt_message(account, cipher, bytes, length, &plain);
+  }
+  rc = signal_rc == SG_SUCCESS ? take_plaintext(plain, out, e) : mp_signal_error(signal_rc, "decrypt the message", e);
+  signal_buffer_bzero_free(plain);
+  if (cipher != NULL) session_cipher_free(cipher);
+  if (rc == MP_OK) return mp_store_release(account->store, e);
+  mp_store_rollback(account->store);
+  return rc;
+}

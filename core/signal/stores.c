@@ -1,0 +1,215 @@
+/* libsignal's store callbacks: rows of the current turn, one address one row. */
+#include <signal/session_pre_key.h>
+#include <string.h>
+
+#include "crypto/signal_provider.h"
+#include "signal/account.h"
+
+static int to_signal(int rc) {
+  return rc == MP_OK ? SG_SUCCESS : rc == MP_ENOMEM ? SG_ERR_NOMEM : SG_ERR_UNKNOWN;
+}
+
+static mp_bytes address_key(const mp_account *account, const signal_protocol_address *address, uint8_t out[MP_STORE_KEY_MAX]) {
+  return mp_account_key(account, address->name, address->name_len, out);
+}
+
+static int load_session(signal_buffer **record, signal_buffer **user_record, const signal_protocol_address *address, void *user_data) {
+  mp_account *account = user_data;
+  uint8_t key[MP_STORE_KEY_MAX];
+  mp_bytes found;
+  *user_record = NULL;
+  int rc = mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, NULL);
+  if (rc == MP_ENOTFOUND) return 0;
+  if (rc != MP_OK) return to_signal(rc);
+  *record = signal_buffer_create(found.data, found.length);
+  return *record != NULL ? 1 : SG_ERR_NOMEM;
+}
+
+static int no_sub_devices(signal_int_list **sessions, const char *name, size_t name_length, void *user_data) {
+  (void)name;
+  (void)name_length;
+  (void)user_data;
+  *sessions = signal_int_list_alloc(); /* every device has an address of its own here */
+  return *sessions != NULL ? 0 : SG_ERR_NOMEM;
+}
+
+static int store_session(const signal_protocol_address *address, uint8_t *record, size_t length, uint8_t *user_record, size_t user_length,
+                         void *user_data) {
+  mp_account *account = user_data;
+  uint8_t key[MP_STORE_KEY_MAX];
+  (void)user_record;
+  (void)user_length;
+  return to_signal(mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), (mp_bytes){record, length}, NULL));
+}
+
+static int contains_session(const signal_protocol_address *address, void *user_data) {
+  mp_account *account = user_data;
+  uint8_t key[MP_STORE_KEY_MAX];
+  mp_bytes found;
+  return mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, NULL) == MP_OK;
+}
+
+static int delete_session(const signal_protocol_address *address, void *user_data) {
+  mp_account *account = user_data;
+  uint8_t key[MP_STORE_KEY_MAX];
+  int rc = mp_store_delete(account->store, MP_TABLE_SESSION, address_key(account, address, key), NULL);
+  return rc == MP_OK ? 1 : to_signal(rc);
+}
+
+static int delete_all_sessions(const char *name, size_t name_length, void *user_data) {
+  (void)name;
+  (void)name_length;
+  (void)user_data;
+  return 0;
+}
+
+static int make_pair(ec_key_pair **out, const mp_keypair *pair, signal_context *context) {
+  ec_public_key *public_key = NULL;
+  ec_private_key *private_key = NULL;
+  uint8_t typed[33] = {0x05};
+  memcpy(typed + 1, pair->public_key, 32);
+  int rc = curve_decode_point(&public_key, typed, sizeof typed, context);
+  if (rc == SG_SUCCESS) rc = curve_decode_private_point(&private_key, pair->private_key, 32, context);
+  if (rc == SG_SUCCESS) rc = ec_key_pair_create(out, public_key, private_key);
+  SIGNAL_UNREF(public_key);
+  SIGNAL_UNREF(private_key);
+  return rc;
+}
+
+static int load_pre_key(signal_buffer **record, uint32_t id, void *user_data) {
+  mp_account *account = user_data;
+  mp_keypair pair;
+  ec_key_pair *keys = NULL;
+  session_pre_key *prekey = NULL;
+  int found = mp_prekey_load(account, id, &pair, NULL);
+  if (found == MP_ENOTFOUND) return SG_ERR_INVALID_KEY_ID;
+  if (found != MP_OK) return to_signal(found);
+  int rc = make_pair(&keys, &pair, account->context);
+  if (rc == SG_SUCCESS) rc = session_pre_key_create(&prekey, id, keys);
+  if (rc == SG_SUCCESS) rc = session_pre_key_serialize(record, prekey);
+  SIGNAL_UNREF(prekey);
+  SIGNAL_UNREF(keys);
+  mp_wipe(&pair, sizeof pair);
+  return rc < 0 ? rc : SG_SUCCESS;
+}
+
+/* Prekeys are only made by mp_prekeys_make. */
+static int refuse_store(uint32_t id, uint8_t *record, size_t length, void *user_data) {
+  (void)id;
+  (void)record;
+  (void)length;
+  (void)user_data;
+  return SG_ERR_UNKNOWN;
+}
+
+static int contains_pre_key(uint32_t id, void *user_data) {
+  mp_keypair pair;
+  int found = mp_prekey_load(user_data, id, &pair, NULL) == MP_OK;
+  mp_wipe(&pair, sizeof pair);
+  return found;
+}
+
+static int remove_pre_key(uint32_t id, void *user_data) {
+  return to_signal(mp_prekey_remove(user_data, id, NULL));
+}
+
+static int load_signed_pre_key(signal_buffer **record, uint32_t id, void *user_data) {
+  mp_account *account = user_data;
+  ec_key_pair *keys = NULL;
+  session_signed_pre_key *prekey = NULL;
+  if (id != account->signed_prekey_id) return SG_ERR_INVALID_KEY_ID;
+  int rc = make_pair(&keys, &account->signed_prekey, account->context);
+  if (rc == SG_SUCCESS) rc = session_signed_pre_key_create(&prekey, id, 0, keys, account->signed_prekey_signature, 64);
+  if (rc == SG_SUCCESS) rc = session_signed_pre_key_serialize(record, prekey);
+  SIGNAL_UNREF(prekey);
+  SIGNAL_UNREF(keys);
+  return rc < 0 ? rc : SG_SUCCESS;
+}
+
+static int contains_signed_pre_key(uint32_t id, void *user_data) {
+  return id == ((mp_account *)user_data)->signed_prekey_id;
+}
+
+static int keep_signed_pre_key(uint32_t id, void *user_data) {
+  (void)id;
+  (void)user_data;
+  return SG_SUCCESS;
+}
+
+static int get_identity(signal_buffer **public_data, signal_buffer **private_data, void *user_data) {
+  const mp_account *account = user_data;
+  uint8_t typed[33] = {0x05};
+  memcpy(typed + 1, account->identity.public_key, 32);
+  *public_data = signal_buffer_create(typed, sizeof typed);
+  *private_data = signal_buffer_create(account->identity.private_key, 32);
+  return *public_data != NULL && *private_data != NULL ? SG_SUCCESS : SG_ERR_NOMEM;
+}
+
+static int get_registration_id(void *user_data, uint32_t *id) {
+  *id = ((const mp_account *)user_data)->registration_id;
+  return SG_SUCCESS;
+}
+
+/* Called before a pkmsg's MAC is checked: harmless, the caller rolls the nested transaction back when the MAC is wrong. */
+static int save_identity(const signal_protocol_address *address, uint8_t *key_data, size_t key_length, void *user_data) {
+  mp_account *account = user_data;
+  uint8_t key[MP_STORE_KEY_MAX];
+  if (key_data == NULL || key_length != 33) return SG_ERR_INVALID_KEY;
+  mp_bytes value = {key_data + 1, 32};
+  return to_signal(mp_store_put(account->store, MP_TABLE_IDENTITY, address_key(account, address, key), value, NULL));
+}
+
+/* Trust follows the server's answer, as the official client's does (02 §11): a changed identity is a reinstalled phone. */
+static int is_trusted(const signal_protocol_address *address, uint8_t *key_data, size_t key_length, void *user_data) {
+  (void)address;
+  (void)key_data;
+  (void)key_length;
+  (void)user_data;
+  return 1;
+}
+
+static int store_sender_key(const signal_protocol_sender_key_name *name, uint8_t *record, size_t length, uint8_t *user_record,
+                            size_t user_length, void *user_data) {
+  (void)name;
+  (void)record;
+  (void)length;
+  (void)user_record;
+  (void)user_length;
+  (void)user_data;
+  return SG_ERR_UNKNOWN; /* sender keys have a layout of their own, not libsignal's record */
+}
+
+static int load_sender_key(signal_buffer **record, signal_buffer **user_record, const signal_protocol_sender_key_name *name,
+                           void *user_data) {
+  (void)record;
+  (void)user_record;
+  (void)name;
+  (void)user_data;
+  return 0;
+}
+
+static int set_stores(mp_account *account) {
+  const signal_protocol_session_store sessions = {load_session,   no_sub_devices,      store_session, contains_session,
+                                                  delete_session, delete_all_sessions, NULL,          account};
+  const signal_protocol_pre_key_store prekeys = {load_pre_key, refuse_store, contains_pre_key, remove_pre_key, NULL, account};
+  const signal_protocol_signed_pre_key_store signed_prekeys = {load_signed_pre_key, refuse_store, contains_signed_pre_key,
+                                                               keep_signed_pre_key, NULL,         account};
+  const signal_protocol_identity_key_store identities = {get_identity, get_registration_id, save_identity, is_trusted, NULL, account};
+  const signal_protocol_sender_key_store sender_keys = {store_sender_key, load_sender_key, NULL, account};
+  int rc = signal_protocol_store_context_set_session_store(account->stores, &sessions);
+  if (rc == SG_SUCCESS) rc = signal_protocol_store_context_set_pre_key_store(account->stores, &prekeys);
+  if (rc == SG_SUCCESS) rc = signal_protocol_store_context_set_signed_pre_key_store(account->stores, &signed_prekeys);
+  if (rc == SG_SUCCESS) rc = signal_protocol_store_context_set_identity_key_store(account->stores, &identities);
+  if (rc == SG_SUCCESS) rc = signal_protocol_store_context_set_sender_key_store(account->stores, &sender_keys);
+  return rc;
+}
+
+int mp_account_stores(mp_account *account, mp_error *e) {
+  if (account->stores != NULL) return MP_OK;
+  if (!account->loaded) return mp_fail(e, MP_EINVAL, "the account has no credentials yet");
+  if (account->context == NULL) account->context = mp_signal_context_new();
+  if (account->context == NULL) return mp_fail(e, MP_ENOMEM, "no memory for libsignal");
+  int rc = signal_protocol_store_context_create(&account->stores, account->context);
+  if (rc == SG_SUCCESS) rc = set_stores(account);
+  return rc == SG_SUCCESS ? MP_OK : mp_signal_error(rc, "start libsignal", e);
+}
