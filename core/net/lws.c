@@ -1,0 +1,93 @@
+#include "net/lws.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/tls.h"
+
+#define TIMEOUT 20     /* seconds for connecting and for a handshake (01 §1.1) */
+#define FD_LIMIT 65536 /* else libwebsockets allocates for RLIMIT_NOFILE, which may be a million */
+
+typedef struct client_vhost {
+  struct client_vhost *next;
+  struct lws_vhost *vhost;
+  char *ca; /* NULL: system */
+  bool tls;
+} client_vhost;
+
+static struct lws_context *context;
+static client_vhost *client_vhosts;
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
+  (void)user;
+  if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS || wsi == NULL) return 0;
+  mp_tagged *tagged = lws_get_opaque_user_data(wsi);
+  if (tagged == NULL) return mp_server_callback(wsi, reason, NULL, in, length);
+  switch (tagged->kind) {
+    case MP_KIND_SOCKET: return mp_socket_callback(wsi, reason, (mp_socket *)tagged, in, length);
+    case MP_KIND_HTTP: return mp_http_callback(wsi, reason, tagged, in, length);
+    default: return mp_server_callback(wsi, reason, (mp_request *)tagged, in, length);
+  }
+}
+
+const struct lws_protocols mp_protocols[] = {
+    {.name = MP_PROTOCOL_NAME, .callback = callback, .rx_buffer_size = 4096},
+    {.name = NULL},
+};
+
+struct lws_context *mp_lws_context(mp_error *e) {
+  static const lws_retry_bo_t no_pings = {0};
+  void *loops[1] = {mp_loop()};
+  struct lws_context_creation_info info;
+  if (context != NULL) return context;
+  memset(&info, 0, sizeof info);
+  info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV;
+  info.foreign_loops = loops;
+  info.fd_limit_per_thread = FD_LIMIT;
+  info.timeout_secs = TIMEOUT;
+  info.connect_timeout_secs = TIMEOUT;
+  info.retry_and_idle_policy = &no_pings;
+  info.pcontext = &context;
+  lws_set_log_level(0, NULL);
+  context = lws_create_context(&info);
+  if (context == NULL) mp_fail(e, MP_ENET, "libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
+  return context;
+}
+
+static void common(struct lws_context_creation_info *info, const char *name) {
+  memset(info, 0, sizeof *info);
+  info->port = CONTEXT_PORT_NO_LISTEN;
+  info->protocols = mp_protocols;
+  info->vhost_name = name;
+  info->http_proxy_address = ""; /* else http_proxy of the environment is taken, for loopback too */
+  info->timeout_secs = TIMEOUT;
+  info->connect_timeout_secs = TIMEOUT;
+}
+
+struct lws_vhost *mp_lws_client_vhost(bool tls, const char *ca, mp_error *e) {
+  struct lws_context_creation_info info;
+  if (mp_lws_context(e) == NULL) return NULL;
+  for (client_vhost *v = client_vhosts; v != NULL; v = v->next) {
+    if (v->tls == tls && (!tls || (ca == NULL ? v->ca == NULL : v->ca != NULL && strcmp(ca, v->ca) == 0))) return v->vhost;
+  }
+  common(&info, tls ? "client-tls" : "client");
+  if (tls) {
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.provided_client_ssl_ctx = mp_tls_client(ca, e);
+    if (info.provided_client_ssl_ctx == NULL) return NULL;
+  }
+  client_vhost *made = calloc(1, sizeof *made);
+  if (made != NULL) made->vhost = lws_create_vhost(context, &info);
+  if (made == NULL || made->vhost == NULL) {
+    free(made);
+    if (tls) SSL_CTX_free(info.provided_client_ssl_ctx);
+    mp_fail(e, MP_ENET, "libwebsockets cannot make a client");
+    return NULL;
+  }
+  made->tls = tls;
+  made->ca = ca != NULL ? strdup(ca) : NULL;
+  made->next = client_vhosts;
+  client_vhosts = made;
+  return made->vhost;
+}

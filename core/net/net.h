@@ -1,0 +1,87 @@
+/* Sockets on one libuv loop: a WebSocket client, a loopback listener that speaks ws, wss, http and https on one port, and a
+ * small HTTP client. libwebsockets does the protocols; nothing here knows a stanza. Callbacks run on the loop's thread. */
+#ifndef MOONPOST_NET_NET_H
+#define MOONPOST_NET_NET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* The loop; made at the first call. */
+uv_loop_t *mp_loop(void);
+/* What keeps mp_loop_run going: sockets, servers, timers, readers. */
+void mp_loop_hold(void);
+void mp_loop_release(void);
+/* Runs until mp_loop_stop or until nothing is held. */
+void mp_loop_run(void);
+void mp_loop_stop(void);
+
+typedef struct mp_socket mp_socket;
+
+typedef struct {
+  void (*open)(void *user);
+  void (*message)(void *user, const uint8_t *bytes, size_t length); /* binary payload, in pieces as it comes; text is ignored */
+  void (*drain)(void *user);                                        /* the queue fell under MP_SEND_QUEUE_HIGH again */
+  /* The last call for this socket. `code` is the peer's close code or 0; `reason` NULL after an orderly end. */
+  void (*close)(void *user, int code, const mp_error *reason);
+} mp_socket_events;
+
+typedef struct {
+  const char *host, *path, *origin; /* origin may be NULL */
+  uint16_t port;
+  bool tls;
+  const char *ca; /* PEM the server is checked against; NULL: the system's authorities */
+} mp_connect_options;
+
+int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out, mp_error *e);
+/* Queues a copy. MP_ECLOSED, or MP_ELIMIT when more than MP_SEND_QUEUE_MAX would wait. */
+int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e);
+size_t mp_socket_pending(const mp_socket *socket);     /* bytes not handed to the kernel yet */
+void mp_socket_close(mp_socket *socket, int code);     /* after what is queued */
+void mp_socket_abort(mp_socket *socket);               /* at once, without a close frame */
+void mp_socket_pause(mp_socket *socket, bool pause);   /* stops and starts reading */
+
+typedef struct mp_server mp_server;
+typedef struct mp_request mp_request;
+
+typedef struct {
+  const char *method, *path, *query, *host, *origin, *content_type; /* "" when absent */
+  const uint8_t *body;
+  size_t body_length;
+} mp_request_info;
+
+typedef struct {
+  /* A WebSocket wants in: fills *events and *user and returns true, or refuses. The socket is usable after `open`. */
+  bool (*accept)(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events, void **socket_user);
+  void (*request)(void *user, mp_request *request, const mp_request_info *info); /* answer now or later */
+  void (*gone)(void *user, mp_request *request);                                 /* the request was answered, or its peer left */
+} mp_server_events;
+
+typedef struct {
+  const char *host; /* a loopback address, else MP_EINVAL */
+  uint16_t port;    /* 0: any */
+  const char *certificate, *key; /* PEM, or NULL for no TLS */
+} mp_listen_options;
+
+int mp_server_listen(const mp_listen_options *options, const mp_server_events *events, void *user, mp_server **out, mp_error *e);
+uint16_t mp_server_port(const mp_server *server);
+void mp_server_close(mp_server *server); /* its sockets end too */
+void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length);
+
+typedef struct {
+  const char *method, *host, *path;
+  uint16_t port;
+  bool tls;
+  const char *ca, *content_type; /* may be NULL */
+  const void *body;
+  size_t body_length;
+} mp_http_options;
+
+/* One exchange; `done` is called once, with status 0 and a reason when it failed. */
+typedef void (*mp_http_done)(void *user, int status, const uint8_t *body, size_t length, const mp_error *reason);
+int mp_http_request(const mp_http_options *options, mp_http_done done, void *user, mp_error *e);
+
+#endif

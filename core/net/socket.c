@@ -1,0 +1,214 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "net/lws.h"
+
+typedef struct chunk {
+  struct chunk *next;
+  size_t length;
+  uint8_t bytes[]; /* LWS_PRE bytes of room, then the payload; masked in place when it is written */
+} chunk;
+
+struct mp_socket {
+  mp_tagged tagged;
+  struct lws *wsi;
+  const mp_socket_events *events;
+  void *user;
+  chunk *first, **last;
+  size_t pending;
+  int close_code, peer_code;
+  bool opened, closing, aborted, finished, above_high, connecting;
+  mp_error reason;
+};
+
+static mp_socket *new_socket(void) {
+  mp_socket *socket = calloc(1, sizeof *socket);
+  if (socket == NULL) return NULL;
+  socket->tagged.kind = MP_KIND_SOCKET;
+  socket->last = &socket->first;
+  mp_loop_hold();
+  return socket;
+}
+
+static void drop_queue(mp_socket *socket) {
+  while (socket->first != NULL) {
+    chunk *next = socket->first->next;
+    free(socket->first);
+    socket->first = next;
+  }
+  socket->last = &socket->first;
+  socket->pending = 0;
+}
+
+static void free_socket(mp_socket *socket) {
+  drop_queue(socket);
+  mp_loop_release();
+  free(socket);
+}
+
+/* Tells the owner once that the socket is gone, and frees it. */
+static void finish(mp_socket *socket) {
+  if (socket->finished) return;
+  socket->finished = true;
+  if (socket->wsi != NULL) lws_set_opaque_user_data(socket->wsi, NULL);
+  if (!socket->aborted && !socket->opened && socket->reason.code == MP_OK) mp_fail(&socket->reason, MP_ENET, "the connection was refused");
+  if (socket->events != NULL) {
+    socket->events->close(socket->user, socket->peer_code, socket->reason.code != MP_OK ? &socket->reason : NULL);
+  }
+  free_socket(socket);
+}
+
+mp_socket *mp_socket_accepted(struct lws *wsi) {
+  mp_socket *socket = new_socket();
+  if (socket == NULL) return NULL;
+  socket->wsi = wsi;
+  lws_set_opaque_user_data(wsi, socket);
+  return socket;
+}
+
+void mp_socket_bind(mp_socket *socket, const mp_socket_events *events, void *user) {
+  socket->events = events;
+  socket->user = user;
+}
+
+void mp_socket_forget(mp_socket *socket) {
+  socket->events = NULL;
+  finish(socket);
+}
+
+int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out, mp_error *e) {
+  struct lws_client_connect_info info;
+  struct lws_vhost *vhost = mp_lws_client_vhost(options->tls, options->ca, e);
+  if (vhost == NULL) return e->code;
+  mp_socket *socket = new_socket();
+  if (socket == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
+  memset(&info, 0, sizeof info);
+  info.context = mp_lws_context(e);
+  info.vhost = vhost;
+  info.address = info.host = options->host;
+  info.port = options->port;
+  info.path = options->path;
+  info.origin = options->origin;
+  info.alpn = "http/1.1";
+  info.local_protocol_name = MP_PROTOCOL_NAME;
+  info.ietf_version_or_minus_one = -1;
+  info.opaque_user_data = socket;
+  info.pwsi = &socket->wsi;
+  if (options->tls) info.ssl_connection = LCCSCF_USE_SSL;
+  /* A failure may come as a callback inside this call: then there is no socket to hand out, only the reason. */
+  socket->connecting = true;
+  struct lws *wsi = lws_client_connect_via_info(&info);
+  socket->connecting = false;
+  if (wsi == NULL || socket->reason.code != MP_OK) {
+    mp_error reason = socket->reason;
+    if (wsi != NULL) lws_set_opaque_user_data(wsi, NULL);
+    free_socket(socket);
+    return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
+                   reason.code != MP_OK ? reason.message : "the connection was refused");
+  }
+  mp_socket_bind(socket, events, user);
+  *out = socket;
+  return MP_OK;
+}
+
+int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e) {
+  if (socket->closing || socket->aborted) return mp_fail(e, MP_ECLOSED, "the connection is closing");
+  if (socket->pending + length > MP_SEND_QUEUE_MAX) return mp_fail(e, MP_ELIMIT, "more than %u bytes wait to be sent", MP_SEND_QUEUE_MAX);
+  chunk *made = malloc(sizeof *made + LWS_PRE + length);
+  if (made == NULL) return mp_fail(e, MP_ENOMEM, "no memory for what is sent");
+  made->next = NULL;
+  made->length = length;
+  memcpy(made->bytes + LWS_PRE, bytes, length);
+  *socket->last = made;
+  socket->last = &made->next;
+  socket->pending += length;
+  socket->above_high = socket->above_high || socket->pending > MP_SEND_QUEUE_HIGH;
+  if (socket->opened) lws_callback_on_writable(socket->wsi);
+  return MP_OK;
+}
+
+size_t mp_socket_pending(const mp_socket *socket) {
+  return socket->pending;
+}
+
+void mp_socket_close(mp_socket *socket, int code) {
+  if (socket->closing || socket->aborted) return;
+  socket->closing = true;
+  socket->close_code = code;
+  if (socket->opened) {
+    lws_callback_on_writable(socket->wsi);
+  } else {
+    mp_socket_abort(socket);
+  }
+}
+
+void mp_socket_abort(mp_socket *socket) {
+  if (socket->aborted) return;
+  socket->aborted = true;
+  if (socket->wsi != NULL) lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+void mp_socket_pause(mp_socket *socket, bool pause) {
+  if (socket->opened) lws_rx_flow_control(socket->wsi, !pause);
+}
+
+/* One write per call: libwebsockets takes everything and would keep the rest without a bound. */
+static int write_next(mp_socket *socket) {
+  struct lws *wsi = socket->wsi;
+  if (socket->aborted) return -1;
+  if (lws_partial_buffered(wsi)) return 0; /* it calls again by itself when that is out */
+  chunk *next = socket->first;
+  if (next == NULL) {
+    if (!socket->closing) return 0;
+    lws_close_reason(wsi, (enum lws_close_status)socket->close_code, NULL, 0);
+    return -1;
+  }
+  socket->first = next->next;
+  if (socket->first == NULL) socket->last = &socket->first;
+  socket->pending -= next->length;
+  int written = lws_write(wsi, next->bytes + LWS_PRE, next->length, LWS_WRITE_BINARY);
+  bool failed = written < (int)next->length;
+  free(next);
+  if (failed) return -1;
+  if (socket->first != NULL || socket->closing) lws_callback_on_writable(wsi);
+  if (socket->above_high && socket->pending <= MP_SEND_QUEUE_HIGH / 2) {
+    socket->above_high = false;
+    socket->events->drain(socket->user);
+  }
+  return 0;
+}
+
+static void opened(mp_socket *socket, struct lws *wsi) {
+  socket->wsi = wsi;
+  socket->opened = true;
+  socket->events->open(socket->user);
+  if (socket->first != NULL || socket->closing) lws_callback_on_writable(wsi);
+}
+
+int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_socket *socket, void *in, size_t length) {
+  switch (reason) {
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_CLIENT_ESTABLISHED: opened(socket, wsi); return socket->aborted ? -1 : 0;
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+      if (lws_frame_is_binary(wsi) && !socket->aborted) socket->events->message(socket->user, in, length);
+      return socket->aborted ? -1 : 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_CLIENT_WRITEABLE: return write_next(socket);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+      if (length >= 2) socket->peer_code = ((const uint8_t *)in)[0] << 8 | ((const uint8_t *)in)[1];
+      return 0;
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+      mp_fail(&socket->reason, MP_ENET, "%.*s", (int)(in != NULL ? length : 0), in != NULL ? (const char *)in : "");
+      if (socket->reason.message[0] == 0) mp_fail(&socket->reason, MP_ENET, "the connection failed");
+      if (!socket->connecting) finish(socket);
+      return 0;
+    case LWS_CALLBACK_CLOSED:
+    case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY:
+      if (!socket->connecting) finish(socket);
+      return 0;
+    default: return 0;
+  }
+}

@@ -1,0 +1,12 @@
+/* The TLS settings of outgoing connections. */
+#ifndef MOONPOST_NET_TLS_H
+#define MOONPOST_NET_TLS_H
+#include <openssl/ssl.h>
+
+#include "base/error.h"
+
+/* A client context that verifies: against the certificates in `ca` (PEM), or the system's hashed directory, looked up when needed
+ * (SSL_CERT_DIR and SSL_CERT_FILE are respected). NULL with an error. */
+SSL_CTX *mp_tls_client(const char *ca, mp_error *e);
+
+#endif
