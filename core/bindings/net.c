@@ -1,10 +1,107 @@
-#include "bindings.h"
+#include "net.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+lua_State *mpl_main(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return main;
+}
+
+bool mpl_push_handler(lua_State *L, int index, const char *name) {
+  if (lua_getfield(L, index, name) == LUA_TFUNCTION) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+bool mpl_parse_url(const char *text, mpl_url *url) {
+  static const struct {
+    const char *scheme;
+    bool tls, http;
+    uint16_t port;
+  } schemes[] = {{"ws://", false, false, 80}, {"wss://", true, false, 443}, {"http://", false, true, 80}, {"https://", true, true, 443}};
+  memset(url, 0, sizeof *url);
+  for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+    size_t length = strlen(schemes[i].scheme);
+    if (strncmp(text, schemes[i].scheme, length) != 0) continue;
+    const char *host = text + length, *path = strchr(host, '/');
+    size_t host_length = path != NULL ? (size_t)(path - host) : strlen(host);
+    const char *colon = memchr(host, ':', host_length);
+    url->tls = schemes[i].tls;
+    url->http = schemes[i].http;
+    url->port = schemes[i].port;
+    if (colon != NULL) {
+      char *end;
+      long port = strtol(colon + 1, &end, 10);
+      if (port < 1 || port > 65535 || end != host + host_length) return false;
+      url->port = (uint16_t)port;
+      host_length = (size_t)(colon - host);
+    }
+    if (host_length == 0 || host_length >= sizeof url->host || (path != NULL && strlen(path) >= sizeof url->path)) return false;
+    memcpy(url->host, host, host_length);
+    strcpy(url->path, path != NULL ? path : "/"); /* measured above */
+    return true;
+  }
+  return false;
+}
+
+static int net_now(lua_State *L) {
+  lua_pushnumber(L, (double)uv_hrtime() / 1e9);
+  return 1;
+}
+
+static int net_time(lua_State *L) {
+  uv_timeval64_t now;
+  uv_gettimeofday(&now);
+  lua_pushnumber(L, (double)now.tv_sec + now.tv_usec / 1e6);
+  return 1;
+}
+
+static int net_run(lua_State *L) {
+  (void)L;
+  mp_loop_run();
+  return 0;
+}
+
+static int net_stop(lua_State *L) {
+  (void)L;
+  mp_loop_stop();
+  return 0;
+}
+
+/* rss() -> resident bytes of this process */
+static int net_rss(lua_State *L) {
+  size_t bytes = 0;
+  uv_resident_set_memory(&bytes);
+  lua_pushinteger(L, (lua_Integer)bytes);
+  return 1;
+}
+
+/* isatty(file descriptor) -> boolean */
+static int net_isatty(lua_State *L) {
+  lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
+  return 1;
+}
+
+/* on_callback_error(fn(err)): gets the errors of callbacks, with their traceback */
+static int net_on_callback_error(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  mpl_set_error_handler(L, 1);
+  return 0;
+}
 
 static const luaL_Reg functions[] = {
-    {NULL, NULL},
+    {"now", net_now}, {"time", net_time},     {"run", net_run},
+    {"stop", net_stop}, {"rss", net_rss}, {"isatty", net_isatty}, {"on_callback_error", net_on_callback_error}, {NULL, NULL},
 };
 
 int mpl_open_net(lua_State *L) {
   luaL_newlib(L, functions);
+  mpl_open_net_socket(L);
+  mpl_open_net_server(L);
+  mpl_open_net_handles(L);
   return 1;
 }

@@ -1,8 +1,100 @@
+/* QR codes: libqrencode makes them, libpng writes the picture. */
+#include <errno.h>
+#include <png.h>
+#include <qrencode.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "bindings.h"
 
-static const luaL_Reg functions[] = {
-    {NULL, NULL},
-};
+#define QUIET 4  /* modules of quiet zone (ISO 18004) */
+#define SCALE 8  /* pixels a module */
+
+static QRcode *make(lua_State *L, int arg, mp_error *e) {
+  size_t length;
+  const char *text = luaL_checklstring(L, arg, &length);
+  QRcode *code = QRcode_encodeData((int)length, (const unsigned char *)text, 0, QR_ECLEVEL_L);
+  if (code == NULL) mp_fail(e, MP_ELIMIT, "a text of %zu bytes makes no QR: %s", length, strerror(errno));
+  return code;
+}
+
+static bool dark(const QRcode *code, int x, int y) {
+  if (x < 0 || y < 0 || x >= code->width || y >= code->width) return false;
+  return code->data[y * code->width + x] & 1;
+}
+
+/* encode(text) -> {size=, rows={"0110…", …}} | nil, err */
+static int qr_encode(lua_State *L) {
+  mp_error e;
+  QRcode *code = make(L, 1, &e);
+  if (code == NULL) return mpl_fail(L, &e);
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, code->width);
+  lua_setfield(L, -2, "size");
+  lua_createtable(L, code->width, 0);
+  for (int y = 0; y < code->width; y++) {
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (int x = 0; x < code->width; x++) luaL_addchar(&b, dark(code, x, y) ? '1' : '0');
+    luaL_pushresult(&b);
+    lua_rawseti(L, -2, y + 1);
+  }
+  lua_setfield(L, -2, "rows");
+  QRcode_free(code);
+  return 1;
+}
+
+/* terminal(text) -> printable text | nil, err: two modules a character, black on white by explicit colours, so that it reads on
+ * light and dark terminals */
+static int qr_terminal(lua_State *L) {
+  static const char *const blocks[] = {" ", "\xe2\x96\x80", "\xe2\x96\x84", "\xe2\x96\x88"}; /* none, upper, lower, full */
+  mp_error e;
+  luaL_Buffer b;
+  QRcode *code = make(L, 1, &e);
+  if (code == NULL) return mpl_fail(L, &e);
+  luaL_buffinit(L, &b);
+  for (int y = -QUIET; y < code->width + QUIET; y += 2) {
+    luaL_addstring(&b, "\x1b[30;107m");
+    for (int x = -QUIET; x < code->width + QUIET; x++) luaL_addstring(&b, blocks[dark(code, x, y) + 2 * dark(code, x, y + 1)]);
+    luaL_addstring(&b, "\x1b[0m\n");
+  }
+  QRcode_free(code);
+  luaL_pushresult(&b);
+  return 1;
+}
+
+static int write_png(const QRcode *code, const char *path, mp_error *e) {
+  png_image image;
+  int side = (code->width + 2 * QUIET) * SCALE;
+  png_byte *pixels = malloc((size_t)side * (size_t)side);
+  if (pixels == NULL) return mp_fail(e, MP_ENOMEM, "no memory for the picture");
+  for (int y = 0; y < side; y++) {
+    for (int x = 0; x < side; x++) pixels[y * side + x] = dark(code, x / SCALE - QUIET, y / SCALE - QUIET) ? 0 : 255;
+  }
+  memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = image.height = (png_uint_32)side;
+  image.format = PNG_FORMAT_GRAY;
+  int ok = png_image_write_to_file(&image, path, 0, pixels, side, NULL);
+  free(pixels);
+  return ok ? MP_OK : mp_fail(e, MP_ESTORE, "cannot write %s: %s", path, image.message);
+}
+
+/* png(text, path) -> true | nil, err */
+static int qr_png(lua_State *L) {
+  mp_error e;
+  const char *path = luaL_checkstring(L, 2);
+  QRcode *code = make(L, 1, &e);
+  if (code == NULL) return mpl_fail(L, &e);
+  int rc = write_png(code, path, &e);
+  QRcode_free(code);
+  if (rc != MP_OK) return mpl_fail(L, &e);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {{"encode", qr_encode}, {"terminal", qr_terminal}, {"png", qr_png}, {NULL, NULL}};
 
 int mpl_open_qr(lua_State *L) {
   luaL_newlib(L, functions);

@@ -1,0 +1,30 @@
+/* What the files of the net binding share: URLs, and callbacks kept in a handle's table. */
+#ifndef MOONPOST_BINDINGS_NET_H
+#define MOONPOST_BINDINGS_NET_H
+#include "bindings.h"
+#include "net/net.h"
+
+/* The main state: callbacks from the loop run there, never on the coroutine that made the handle. */
+lua_State *mpl_main(lua_State *L);
+/* Pushes field `name` of the table at `index` when it is a function and returns true; else pushes nothing. */
+bool mpl_push_handler(lua_State *L, int index, const char *name);
+
+typedef struct {
+  char host[256], path[1024];
+  uint16_t port;
+  bool tls, http;
+} mpl_url;
+
+/* ws, wss, http or https; false when it is none of them. */
+bool mpl_parse_url(const char *text, mpl_url *url);
+
+void mpl_open_net_socket(lua_State *L); /* each adds its functions to the table on top of the stack */
+void mpl_open_net_server(lua_State *L);
+void mpl_open_net_handles(lua_State *L);
+
+/* Wraps an accepted socket: pushes its userdata and returns what the events want as `user`. */
+void *mpl_socket_wrap(lua_State *L, mp_socket *socket, const mp_socket_events **events);
+/* Gives a wrapped socket its table of handlers (at `index`). */
+void mpl_socket_handlers(lua_State *L, void *user, int index);
+
+#endif

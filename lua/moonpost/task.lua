@@ -1,0 +1,239 @@
+--- Tasks: coroutines on the loop. What waits is written as if it blocked.
+-- @module moonpost.task
+local core = require "moonpost.core"
+local net = core.net
+
+local task = {}
+
+local Task = {}
+Task.__index = Task
+
+local current -- the running task
+local report = function(err)
+  io.stderr:write("moonpost: error in a task: ", tostring(err), "\n")
+end
+
+--- Sets who hears the errors of tasks nobody joins: fn(err), err with its traceback when it was a text.
+function task.on_error(fn) report = fn end
+
+local function with_traceback(co, err)
+  return type(err) == "string" and debug.traceback(co, err) or err
+end
+
+local function finish(self, ok, ...)
+  self.ended = table.pack(ok, ...)
+  self.wake = nil
+  local waiting = self.joiners
+  self.joiners = nil
+  if waiting then
+    for _, resume in ipairs(waiting) do resume() end
+  elseif not ok and self.ended[2] ~= self.cancelled then
+    report(self.ended[2])
+  end
+end
+
+-- Runs the coroutine until it waits again or ends.
+local function step(self, ...)
+  local before = current
+  current = self
+  local results = table.pack(coroutine.resume(self.co, ...))
+  current = before
+  if coroutine.status(self.co) ~= "dead" then return end
+  if results[1] then
+    finish(self, true, table.unpack(results, 2, results.n))
+  else
+    finish(self, false, with_traceback(self.co, results[2]))
+  end
+end
+
+--- Starts a task; it runs at once, until it waits.
+-- @func fn
+-- @treturn table task: `:cancel()`, `:join([timeout])`, `:done()`
+function task.spawn(fn, ...)
+  local self = setmetatable({ co = coroutine.create(fn) }, Task)
+  step(self, ...)
+  return self
+end
+
+--- The running task, or nil outside of one.
+function task.running() return current end
+
+--- Waits until `start`'s argument is called, and returns what it is called with; later calls do nothing.
+-- @func start fn(resume), called at once
+function task.await(start)
+  local self = current
+  if not self or self.co ~= coroutine.running() then error("this waits, so it must be called in a task (moonpost.task.spawn)", 2) end
+  local done, early = false, nil
+  local waiting = false
+  local function resume(...)
+    if done then return end
+    done = true
+    if waiting then
+      self.wake = nil
+      step(self, false, ...)
+    else
+      early = table.pack(...)
+    end
+  end
+  if self.cancelled then error(self.cancelled, 0) end
+  start(resume)
+  if early then return table.unpack(early, 1, early.n) end
+  waiting = true
+  self.wake = function(err)
+    if done then return end
+    done = true
+    self.wake = nil
+    step(self, true, err)
+  end
+  local function woken(failed, ...)
+    if failed then error((...), 0) end
+    return ...
+  end
+  return woken(coroutine.yield())
+end
+
+--- Waits some seconds.
+-- @number seconds
+function task.sleep(seconds)
+  local timer
+  local ok <close> = setmetatable({}, { __close = function() if timer then timer:stop() end end })
+  task.await(function(resume) timer = net.timer(seconds, resume) end)
+  return ok ~= nil
+end
+
+--- Ends a task: it sees an error of code "cancelled" where it waits.
+function Task:cancel()
+  if self.ended or self.cancelled then return end
+  self.cancelled = core.error("cancelled", "the task was cancelled")
+  if self.wake then self.wake(self.cancelled) end
+end
+
+--- Whether the task has ended.
+function Task:done() return self.ended ~= nil end
+
+local function results_of(self)
+  local ended = self.ended
+  if ended[1] then return table.unpack(ended, 2, ended.n) end
+  error(ended[2], 0)
+end
+
+--- Waits for the task's end; returns its results, or raises its error.
+-- @tparam ?number timeout seconds; then nil and an error of code "timeout"
+function Task:join(timeout)
+  if self.ended then return results_of(self) end
+  local timer
+  local late = task.await(function(resume)
+    self.joiners = self.joiners or {}
+    table.insert(self.joiners, resume)
+    if timeout then timer = net.timer(timeout, function() resume(true) end) end
+  end)
+  if late then return nil, core.error("timeout", ("the task has not ended within %g s"):format(timeout)) end
+  if timer then timer:stop() end
+  return results_of(self)
+end
+
+--- Runs fn with a limit of time.
+-- @number seconds
+-- @func fn
+-- @return fn's results; nil and an error of code "timeout" when it took longer (it is cancelled then)
+function task.deadline(seconds, fn, ...)
+  local inner = task.spawn(fn, ...)
+  if inner.ended then return results_of(inner) end
+  local timer
+  local late = task.await(function(resume)
+    inner.joiners = { resume }
+    timer = net.timer(seconds, function() resume(true) end)
+  end)
+  if not late then
+    timer:stop()
+    return results_of(inner)
+  end
+  inner:cancel()
+  return nil, core.error("timeout", ("not done within %g s"):format(seconds))
+end
+
+local Queue = {}
+Queue.__index = Queue
+function Queue.__len(q) return q.last - q.first + 1 end
+
+--- A queue between tasks. `limit`: how many items it holds before `push` waits (needs a task then).
+function task.queue(limit)
+  return setmetatable({ first = 1, last = 0, limit = limit or math.huge, readers = {}, writers = {} }, Queue)
+end
+
+local function wake_one(list)
+  while #list > 0 do
+    local entry = table.remove(list, 1)
+    if not entry.gone then
+      entry.gone = true
+      entry.resume(true)
+      return
+    end
+  end
+end
+
+-- Waits to be woken through `list`; false at the timeout.
+local function wait_in(list, timeout)
+  local timer
+  local entry = {}
+  local guard <close> = setmetatable({}, { __close = function()
+    entry.gone = true
+    if timer then timer:stop() end
+  end })
+  return guard and task.await(function(resume)
+    entry.resume = resume
+    list[#list + 1] = entry
+    if timeout then timer = net.timer(timeout, function() resume(false) end) end
+  end)
+end
+
+--- Adds an item; waits while the queue is full. A closed queue takes none and returns false.
+function Queue:push(item)
+  while not self.closed and #self >= self.limit do wait_in(self.writers) end
+  if self.closed then return false end
+  self.last = self.last + 1
+  self[self.last] = item
+  wake_one(self.readers)
+  return true
+end
+
+--- Takes the oldest item; waits for one.
+-- @tparam ?number timeout seconds
+-- @return the item; nil and an error of code "timeout" or "closed"
+function Queue:pop(timeout)
+  local deadline = timeout and net.now() + timeout
+  while #self == 0 do
+    if self.closed then return nil, core.error("closed", "the queue is closed") end
+    local left = deadline and math.max(0, deadline - net.now())
+    if not wait_in(self.readers, left) and #self == 0 and not self.closed then
+      return nil, core.error("timeout", ("nothing came within %g s"):format(timeout))
+    end
+  end
+  local item = self[self.first]
+  self[self.first] = nil
+  self.first = self.first + 1
+  wake_one(self.writers)
+  return item
+end
+
+--- Closes the queue: what is in it can still be taken, whoever waits is woken.
+function Queue:close()
+  self.closed = true
+  for _, list in ipairs { self.readers, self.writers } do
+    while #list > 0 do wake_one(list) end
+  end
+end
+
+--- Runs the loop until fn has ended; returns its results, or raises its error.
+function task.run(fn, ...)
+  if current then error("task.run starts the loop: it cannot be called inside a task", 2) end
+  local main = task.spawn(fn, ...)
+  if not main.ended then
+    main.joiners = { net.stop }
+    net.run()
+  end
+  if not main.ended then error("the loop ended while the task still waited: nothing could wake it", 2) end
+  return results_of(main)
+end
+
+return task

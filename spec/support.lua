@@ -1,0 +1,49 @@
+--- Help for specs: bodies that run in the loop, folders that go away.
+local net = require("moonpost.core").net
+local task = require "moonpost.task"
+
+local support = {}
+
+local DEADLINE = 20 -- seconds a spec may take
+
+--- Makes a spec's body run as a task, within DEADLINE seconds.
+function support.async(fn)
+  return function()
+    local finished, failure = false, nil
+    task.run(function()
+      local body = task.spawn(function()
+        local ok, err = xpcall(fn, function(why)
+          return type(why) == "table" and why or debug.traceback(tostring(why), 2)
+        end)
+        finished, failure = true, not ok and err or nil
+      end)
+      body:join(DEADLINE)
+      if not finished then body:cancel() end
+    end)
+    if not finished then error(("the spec was not done within %d s"):format(DEADLINE), 0) end
+    if failure then error(failure, 0) end
+  end
+end
+
+--- Makes an empty folder, removed when the process ends.
+function support.tmpdir()
+  local path = os.tmpname()
+  os.remove(path)
+  assert(os.execute(("mkdir -p '%s'"):format(path)))
+  support.folders[#support.folders + 1] = path
+  return path
+end
+
+support.folders = setmetatable({}, { __gc = function(folders)
+  for _, path in ipairs(folders) do os.execute(("rm -rf '%s'"):format(path)) end
+end })
+
+--- GET or POST, inside a task; returns {status=, body=} or nil, err.
+function support.http(method, url, body, ca)
+  return task.await(function(resume)
+    local ok, err = net.request { method = method, url = url, body = body, ca = ca, done = resume }
+    if not ok then resume(nil, err) end
+  end)
+end
+
+return support
