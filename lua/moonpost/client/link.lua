@@ -1,0 +1,123 @@
+--- One connection's life below stanzas: socket, frames, Noise, the binary codec.
+-- Callbacks: `stanza(node)` for each that comes, `closed(err)` once at the end.
+-- @module moonpost.client.link
+local core = require "moonpost.core"
+local task = require "moonpost.task"
+
+local ORIGIN = "https://web.whatsapp.com"
+local HANDSHAKE_SECONDS = 20 -- fact sheet 01 §2.2
+
+local Link = {}
+Link.__index = Link
+
+local function fail(self, err)
+  if self.dead then return end
+  self.err = err
+  self.conn:abort()
+end
+
+local function on_frame(self, frame)
+  if not self.transport then return self.handshake:push(frame) end
+  local plain, err = self.transport:decrypt(frame)
+  if not plain then return fail(self, err) end
+  local node
+  node, err = core.wire.decode(plain)
+  if not node then return fail(self, err) end
+  if self.on_stanza then self.on_stanza(node) end
+end
+
+local function on_message(self, bytes)
+  local ok, err = self.frames:feed(bytes)
+  if not ok then return fail(self, err) end
+  while not self.dead and not self.err do
+    local frame
+    frame, err = self.frames:next()
+    if not frame then
+      if err then fail(self, err) end
+      return
+    end
+    on_frame(self, frame)
+  end
+end
+
+local function on_close(self, _, err)
+  self.dead = true
+  self.err = self.err or err
+  self.handshake:close()
+  self.opened:close()
+  if self.on_closed then self.on_closed(self.err) end
+end
+
+local function shake_hands(self, options)
+  local handshake = core.noise.initiator { static = options.static, root = options.root, now = core.net.time() }
+  self.conn:send(core.wire.header() .. core.wire.frame(handshake:hello()))
+  local answer, err = self.handshake:pop(HANDSHAKE_SECONDS)
+  if not answer then return nil, self.err or err end
+  local ok
+  ok, err = handshake:read(answer)
+  if not ok then return nil, err end
+  local finish
+  finish, err = handshake:finish(options.payload)
+  if not finish then return nil, err end
+  ok, err = self.conn:send(core.wire.frame(finish))
+  if not ok then return nil, err end
+  self.frames:established()
+  self.transport = handshake:split()
+  return true
+end
+
+--- Sends a stanza.
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Link:send(node)
+  if self.dead or not self.transport then return nil, core.error("closed", "the connection is closed") end
+  return self:send_encoded(core.wire.encode(node))
+end
+
+--- Sends a stanza that is encoded already.
+function Link:send_encoded(bytes)
+  if self.dead or not self.transport then return nil, core.error("closed", "the connection is closed") end
+  local sealed, err = self.transport:encrypt(bytes)
+  if not sealed then return nil, err end
+  return self.conn:send(core.wire.frame(sealed))
+end
+
+--- Ends the connection after what is queued has gone.
+function Link:close()
+  if not self.dead then self.conn:close(1000) end
+end
+
+--- Ends it at once.
+function Link:abort(err)
+  if not self.dead then fail(self, err) end
+end
+
+--- Connects and shakes hands; in a task.
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed
+-- @treturn ?table link
+-- @treturn ?table err
+return function(options)
+  local self = setmetatable({
+    frames = core.wire.frames { role = "client" }, handshake = task.queue(), opened = task.queue(),
+    on_stanza = options.on_stanza,
+  }, Link)
+  local conn, err = core.net.connect {
+    url = options.url, origin = ORIGIN, ca = options.ca,
+    open = function() self.opened:push(true) end,
+    message = function(_, bytes) on_message(self, bytes) end,
+    close = function(_, code, why) on_close(self, code, why) end,
+  }
+  if not conn then return nil, err end
+  self.conn = conn
+  local opened
+  opened, err = self.opened:pop(HANDSHAKE_SECONDS)
+  if opened then opened, err = shake_hands(self, options) end
+  if not opened then
+    err = self.err or err
+    if not self.dead then conn:abort() end
+    return nil, err or core.error("network", "the server closed the connection during the handshake")
+  end
+  if self.dead then return nil, self.err or core.error("network", "the server closed the connection during the handshake") end
+  self.on_closed = options.on_closed
+  return self
+end

@@ -1,0 +1,65 @@
+--- One-time prekeys: upload after the first login, top up when the server runs low (fact sheet 02 §10).
+-- @module moonpost.client.prekeys
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
+
+local FIRST_BATCH, TOP_UP, LOW = 812, 50, 5
+local SLICE = 100 -- keys made per turn of the loop: some 3 ms
+
+local Prekeys = {}
+Prekeys.__index = Prekeys
+
+local function count_on_server(self)
+  local answer, err = self.client:query(stanza.node("iq", { xmlns = "encrypt", type = "get", to = "s.whatsapp.net" }, {
+    stanza.node "count",
+  }))
+  if not answer then return nil, err end
+  local count = stanza.child(answer, "count")
+  return count and math.tointeger(tonumber(count.attrs.value)) or 0
+end
+
+-- Keys made before and never confirmed go first: their result may have been lost.
+local function gather(self, wanted)
+  local keys = self.client.account:prekeys(false, wanted)
+  while #keys < wanted do
+    for _, key in ipairs(self.client.account:new_prekeys(math.min(SLICE, wanted - #keys))) do keys[#keys + 1] = key end
+    task.sleep(0)
+  end
+  return keys
+end
+
+local function upload(self, wanted)
+  local keys = gather(self, wanted)
+  local public = self.client.account:public()
+  local list = {}
+  for i, key in ipairs(keys) do
+    list[i] = stanza.node("key", nil, {
+      stanza.node("id", nil, (">I3"):pack(key.id)), stanza.node("value", nil, key.public),
+    })
+  end
+  local answer, err = self.client:query(stanza.node("iq", { xmlns = "encrypt", type = "set", to = "s.whatsapp.net" }, {
+    stanza.node("registration", nil, (">I4"):pack(public.registration_id)), stanza.node("type", nil, "\5"),
+    stanza.node("identity", nil, public.identity), stanza.node("list", nil, list),
+    stanza.node("skey", nil, {
+      stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, public.signed_prekey.public),
+      stanza.node("signature", nil, public.signed_prekey.signature),
+    }),
+  }))
+  if not answer then return nil, err end
+  for _, key in ipairs(keys) do self.client.account:mark_uploaded(key.id, key.id) end
+  return true
+end
+
+--- Asks the server how many it holds, and uploads when they are few.
+function Prekeys:refill()
+  if self.busy then return end
+  self.busy = true
+  local guard <close> = setmetatable({}, { __close = function() self.busy = false end })
+  local count, err = count_on_server(self)
+  if not count then return guard and nil, err end
+  if count >= LOW then return true end
+  return upload(self, count == 0 and FIRST_BATCH or TOP_UP)
+end
+
+return function(client) return setmetatable({ client = client }, Prekeys) end
