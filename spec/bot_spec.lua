@@ -17,12 +17,21 @@ describe("commands", function()
   end)
 end)
 
+-- assert.error_matches takes the position off an error: here it is what counts.
+local function fails_here(fn, message)
+  local ok, err = pcall(fn)
+  assert.is_false(ok)
+  assert.matches("bot_spec.lua:%d+: " .. message, err)
+end
+
 describe("moonpost.bot", function()
   it("names a wrong option at the caller's line", function()
-    assert.error_matches(function() moonpost.bot { store = "x", nmae = "y" } end, "bot_spec.lua:%d+: moonpost.bot has no option 'nmae'")
-    assert.error_matches(function() moonpost.bot {} end, "bot_spec.lua:%d+: moonpost.bot needs the option 'store'")
-    assert.error_matches(function() moonpost.bot { store = 1 } end, "option 'store' must be a string")
-    assert.error_matches(function() moonpost.bot { store = "x" }:on("massage", print) end, "no event 'massage'")
+    fails_here(function() moonpost.bot { store = "x", nmae = "y" } end, "moonpost.bot has no option 'nmae'")
+    fails_here(function() moonpost.bot {} end, "moonpost.bot needs the option 'store'")
+    fails_here(function() moonpost.bot { store = 1 } end, "moonpost.bot: option 'store' must be a string")
+    fails_here(function() moonpost.bot { store = "x" }:on("massage", print) end, "bot:on has no event 'massage'")
+    fails_here(function() moonpost.client { store = "x", nmae = "y" } end, "moonpost.client has no option 'nmae'")
+    fails_here(function() moonpost.client {} end, "moonpost.client needs the option 'store'")
   end)
 
   it("tells its own identities when ready, and answers a command with a quote", support.async(function()

@@ -4,23 +4,23 @@
 
 enum {
   MP_OK = 0,
-  MP_EINVAL = -1,    /* "invalid": an argument of ours was wrong */
-  MP_EMALFORMED = -2,/* "malformed": bytes from outside break their format */
-  MP_ETRUNCATED = -3,/* "truncated": bytes from outside end too early */
-  MP_ELIMIT = -4,    /* "limit": a named limit (base/limits.h) was passed */
-  MP_ENOMEM = -5,    /* "memory" */
-  MP_ECRYPTO = -6,   /* "crypto": a MAC, signature or key did not verify */
-  MP_ENOTFOUND = -7, /* "not-found" */
-  MP_ESTORE = -8,    /* "store": LMDB or the file system said no */
-  MP_EBUSY = -9,     /* "busy": in use by somebody else */
-  MP_ENET = -10,     /* "network" */
-  MP_ECLOSED = -11,  /* "closed": used after it was closed */
-  MP_EDUPLICATE = -12,  /* "duplicate": this ciphertext was decrypted before */
-  MP_ENOSESSION = -13,  /* "no-session" */
-  MP_EUNTRUSTED = -14,  /* "untrusted" */
+  MP_EINVAL = -1,         /* "invalid": an argument of ours was wrong */
+  MP_EMALFORMED = -2,     /* "malformed": bytes from outside break their format */
+  MP_ETRUNCATED = -3,     /* "truncated": bytes from outside end too early */
+  MP_ELIMIT = -4,         /* "limit": a named limit (base/limits.h) was passed */
+  MP_ENOMEM = -5,         /* "memory" */
+  MP_ECRYPTO = -6,        /* "crypto": a MAC, signature or key did not verify */
+  MP_ENOTFOUND = -7,      /* "not-found" */
+  MP_ESTORE = -8,         /* "store": LMDB or the file system said no */
+  MP_EBUSY = -9,          /* "busy": in use by somebody else */
+  MP_ENET = -10,          /* "network" */
+  MP_ECLOSED = -11,       /* "closed": used after it was closed */
+  MP_EDUPLICATE = -12,    /* "duplicate": this ciphertext was decrypted before */
+  MP_ENOSESSION = -13,    /* "no-session" */
+  MP_EUNTRUSTED = -14,    /* "untrusted" */
   MP_EINVALIDKEYID = -15, /* "invalid-key-id": a prekey id we do not have */
-  MP_EVERSION = -16,    /* "version": a format newer than we know */
-  MP_EFULL = -17        /* "full": no room on the disk or in the map */
+  MP_EVERSION = -16,      /* "version": a format newer than we know */
+  MP_EFULL = -17          /* "full": no room on the disk or in the map */
 };
 
 typedef struct {

@@ -2,17 +2,17 @@
 #ifndef MOONPOST_BASE_LIMITS_H
 #define MOONPOST_BASE_LIMITS_H
 
-#define MP_FRAME_MAX ((1u << 24) - 1)            /* bytes in one frame */
-#define MP_FRAME_MAX_HANDSHAKE (64u * 1024)      /* bytes in all before the handshake is done */
-#define MP_ROUTING_INFO_MAX (64u * 1024)         /* bytes of the edge-routing preamble */
-#define MP_INFLATED_MAX (16u * 1024 * 1024)      /* bytes a compressed stanza may grow to */
-#define MP_NODE_DEPTH_MAX 128                    /* nesting of nodes */
-#define MP_NODE_COUNT_MAX 200000                 /* nodes in one stanza */
-#define MP_JID_USER_MAX 255                      /* bytes of a JID's user part */
-#define MP_PROTO_DEPTH_MAX 64                    /* nesting of protobuf messages */
-#define MP_PROTO_UNKNOWN_MAX (1024u * 1024)      /* bytes of unknown fields kept per message */
-#define MP_SEND_QUEUE_MAX (32u * 1024 * 1024)    /* bytes waiting on one socket before it is dropped */
-#define MP_SEND_QUEUE_HIGH (256u * 1024)         /* bytes waiting on one socket before senders must wait */
-#define MP_HTTP_BODY_MAX (1024u * 1024)          /* bytes of an HTTP request or response body (admin) */
+#define MP_FRAME_MAX ((1u << 24) - 1)         /* bytes in one frame */
+#define MP_FRAME_MAX_HANDSHAKE (64u * 1024)   /* bytes in all before the handshake is done */
+#define MP_ROUTING_INFO_MAX (64u * 1024)      /* bytes of the edge-routing preamble */
+#define MP_INFLATED_MAX (16u * 1024 * 1024)   /* bytes a compressed stanza may grow to */
+#define MP_NODE_DEPTH_MAX 128                 /* nesting of nodes */
+#define MP_NODE_COUNT_MAX 200000              /* nodes in one stanza */
+#define MP_JID_USER_MAX 255                   /* bytes of a JID's user part */
+#define MP_PROTO_DEPTH_MAX 64                 /* nesting of protobuf messages */
+#define MP_PROTO_UNKNOWN_MAX (1024u * 1024)   /* bytes of unknown fields kept per message */
+#define MP_SEND_QUEUE_MAX (32u * 1024 * 1024) /* bytes waiting on one socket before it is dropped */
+#define MP_SEND_QUEUE_HIGH (256u * 1024)      /* bytes waiting on one socket before senders must wait */
+#define MP_HTTP_BODY_MAX (1024u * 1024)       /* bytes of an HTTP request or response body (admin) */
 
 #endif

@@ -82,7 +82,8 @@ static int crypto_random(lua_State *L) {
 
 static int base64_variant(lua_State *L, int arg) {
   static const char *const names[] = {"standard", "url", NULL};
-  return luaL_checkoption(L, arg, "standard", names) == 0 ? sodium_base64_VARIANT_ORIGINAL : sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+  return luaL_checkoption(L, arg, "standard", names) == 0 ? sodium_base64_VARIANT_ORIGINAL
+                                                          : sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 }
 
 /* base64(bytes [, "url"]) -> text */
@@ -134,7 +135,8 @@ static int crypto_unhex(lua_State *L) {
   const char *text = luaL_checklstring(L, 1, &length), *end = NULL;
   luaL_Buffer b;
   uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, length / 2 + 1);
-  if (sodium_hex2bin(out, length / 2 + 1, text, length, NULL, &written, &end) != 0 || end != text + length) return bad_text(L, "hex");
+  if (sodium_hex2bin(out, length / 2 + 1, text, length, NULL, &written, &end) != 0 || end != text + length)
+    return bad_text(L, "hex");
   luaL_pushresultsize(&b, written);
   return 1;
 }
@@ -192,14 +194,22 @@ static int crypto_curve_override(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"sha256", crypto_sha256},           {"sha512", crypto_sha512},
-    {"sha1", crypto_sha1},               {"md5", crypto_md5},
-    {"hmac_sha256", crypto_hmac_sha256}, {"hkdf", crypto_hkdf},
-    {"random", crypto_random},           {"base64", crypto_base64},
-    {"unbase64", crypto_unbase64},       {"hex", crypto_hex},
-    {"unhex", crypto_unhex},             {"equal", crypto_equal},
-    {"verify", crypto_verify},           {"keypair", crypto_keypair},
-    {"certificate", crypto_certificate}, {"curve_override", crypto_curve_override},
+    {"sha256", crypto_sha256},
+    {"sha512", crypto_sha512},
+    {"sha1", crypto_sha1},
+    {"md5", crypto_md5},
+    {"hmac_sha256", crypto_hmac_sha256},
+    {"hkdf", crypto_hkdf},
+    {"random", crypto_random},
+    {"base64", crypto_base64},
+    {"unbase64", crypto_unbase64},
+    {"hex", crypto_hex},
+    {"unhex", crypto_unhex},
+    {"equal", crypto_equal},
+    {"verify", crypto_verify},
+    {"keypair", crypto_keypair},
+    {"certificate", crypto_certificate},
+    {"curve_override", crypto_curve_override},
     {NULL, NULL},
 };
 

@@ -22,7 +22,8 @@ bool mpl_parse_url(const char *text, mpl_url *url) {
     const char *scheme;
     bool tls, http;
     uint16_t port;
-  } schemes[] = {{"ws://", false, false, 80}, {"wss://", true, false, 443}, {"http://", false, true, 80}, {"https://", true, true, 443}};
+  } schemes[] = {
+      {"ws://", false, false, 80}, {"wss://", true, false, 443}, {"http://", false, true, 80}, {"https://", true, true, 443}};
   memset(url, 0, sizeof *url);
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
     size_t length = strlen(schemes[i].scheme);
@@ -94,8 +95,14 @@ static int net_on_callback_error(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"now", net_now}, {"time", net_time},     {"run", net_run},
-    {"stop", net_stop}, {"rss", net_rss}, {"isatty", net_isatty}, {"on_callback_error", net_on_callback_error}, {NULL, NULL},
+    {"now", net_now},
+    {"time", net_time},
+    {"run", net_run},
+    {"stop", net_stop},
+    {"rss", net_rss},
+    {"isatty", net_isatty},
+    {"on_callback_error", net_on_callback_error},
+    {NULL, NULL},
 };
 
 int mpl_open_net(lua_State *L) {

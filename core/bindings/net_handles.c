@@ -184,7 +184,9 @@ static int net_lines(lua_State *L) {
   int rc = 0;
   mp_buffer_init(&h->line, 0);
   switch (uv_guess_handle(0)) {
-    case UV_TTY: rc = uv_tty_init(mp_loop(), &h->uv.tty, 0, 1); break;
+    case UV_TTY:
+      rc = uv_tty_init(mp_loop(), &h->uv.tty, 0, 1);
+      break;
     case UV_NAMED_PIPE:
     case UV_TCP:
       rc = uv_pipe_init(mp_loop(), &h->uv.pipe, 0);

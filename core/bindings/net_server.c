@@ -29,7 +29,8 @@ static void push_headers(lua_State *L, const mp_request_info *info) {
   if (info->content_type[0] != 0) set_text(L, "content-type", info->content_type);
 }
 
-static bool on_accept(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events, void **socket_user) {
+static bool on_accept(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events,
+                      void **socket_user) {
   listener *l = user;
   lua_State *L = l->L;
   int top = lua_gettop(L);

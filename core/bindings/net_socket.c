@@ -116,7 +116,8 @@ static int net_connect(lua_State *L) {
     mp_fail(&e, MP_EINVAL, "'%s' is no ws:// or wss:// address", lua_tostring(L, 2));
     return mpl_fail(L, &e);
   }
-  const mp_connect_options options = {url.host, url.path, luaL_optstring(L, 3, NULL), url.port, url.tls, luaL_optstring(L, 4, NULL)};
+  const mp_connect_options options = {url.host, url.path, luaL_optstring(L, 3, NULL),
+                                      url.port, url.tls,  luaL_optstring(L, 4, NULL)};
   connection *c = push_connection(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
@@ -246,8 +247,13 @@ static int net_request(lua_State *L) {
 
 void mpl_open_net_socket(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"send", socket_send},   {"pending", socket_pending}, {"close", socket_close}, {"abort", socket_abort},
-      {"pause", socket_pause}, {"resume", socket_resume},   {NULL, NULL},
+      {"send", socket_send},
+      {"pending", socket_pending},
+      {"close", socket_close},
+      {"abort", socket_abort},
+      {"pause", socket_pause},
+      {"resume", socket_resume},
+      {NULL, NULL},
   };
   static const luaL_Reg functions[] = {{"connect", net_connect}, {"request", net_request}, {NULL, NULL}};
   mpl_new_type(L, SOCKET, methods, socket_gc, socket_tostring);

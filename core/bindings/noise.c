@@ -81,7 +81,8 @@ static int handshake_read(lua_State *L) {
   size_t length;
   mp_error e;
   const char *bytes = luaL_checklstring(L, 2, &length);
-  if (mp_noise_read_server_hello(&hs->noise, (const uint8_t *)bytes, length, hs->root, hs->now, &e) != MP_OK) return mpl_fail(L, &e);
+  if (mp_noise_read_server_hello(&hs->noise, (const uint8_t *)bytes, length, hs->root, hs->now, &e) != MP_OK)
+    return mpl_fail(L, &e);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -198,18 +199,27 @@ static int noise_certificates(lua_State *L) {
   uint64_t not_before = (uint64_t)luaL_checknumber(L, 5), not_after = (uint64_t)luaL_checknumber(L, 6);
   if (length != 32) return luaL_error(L, "static: a key of 32 bytes expected, got %d", (int)length);
   mp_buffer_init(&out, 0);
-  return push_result(L, &out, mp_noise_make_chain(root, intermediate, (const uint8_t *)server, not_before, not_after, &out, &e), &e);
+  return push_result(L, &out, mp_noise_make_chain(root, intermediate, (const uint8_t *)server, not_before, not_after, &out, &e),
+                     &e);
 }
 
 static const luaL_Reg handshake_methods[] = {
-    {"hello", handshake_hello},           {"read", handshake_read},   {"finish", handshake_finish}, {"read_hello", handshake_read_hello},
-    {"read_finish", handshake_read_finish}, {"split", handshake_split}, {NULL, NULL},
+    {"hello", handshake_hello},
+    {"read", handshake_read},
+    {"finish", handshake_finish},
+    {"read_hello", handshake_read_hello},
+    {"read_finish", handshake_read_finish},
+    {"split", handshake_split},
+    {NULL, NULL},
 };
 
 static const luaL_Reg transport_methods[] = {{"encrypt", transport_encrypt}, {"decrypt", transport_decrypt}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-    {"initiator", noise_initiator}, {"responder", noise_responder}, {"certificates", noise_certificates}, {NULL, NULL},
+    {"initiator", noise_initiator},
+    {"responder", noise_responder},
+    {"certificates", noise_certificates},
+    {NULL, NULL},
 };
 
 int mpl_open_noise(lua_State *L) {

@@ -82,8 +82,9 @@ static int proto_enum(lua_State *L) {
 
 /* fields(name) -> array of {name=, number=, label=, type=}: what the schema holds, for checks. */
 static int proto_fields(lua_State *L) {
-  static const char *const types[] = {"int32",   "sint32", "sfixed32", "int64", "sint64", "sfixed64", "uint32", "fixed32", "uint64",
-                                      "fixed64", "float",  "double",   "bool",  "enum",   "string",   "bytes",  "message"};
+  static const char *const types[] = {"int32",  "sint32",  "sfixed32", "int64",   "sint64", "sfixed64",
+                                      "uint32", "fixed32", "uint64",   "fixed64", "float",  "double",
+                                      "bool",   "enum",    "string",   "bytes",   "message"};
   static const char *const labels[] = {"required", "optional", "repeated", "none"};
   const ProtobufCMessageDescriptor *message = mp_schema_message(luaL_checkstring(L, 1));
   if (message == NULL) return 0;

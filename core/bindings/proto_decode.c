@@ -10,14 +10,18 @@ static int wire_type(ProtobufCType type) {
   switch (type) {
     case PROTOBUF_C_TYPE_SFIXED32:
     case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT: return MP_PROTO_FIXED32;
+    case PROTOBUF_C_TYPE_FLOAT:
+      return MP_PROTO_FIXED32;
     case PROTOBUF_C_TYPE_SFIXED64:
     case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE: return MP_PROTO_FIXED64;
+    case PROTOBUF_C_TYPE_DOUBLE:
+      return MP_PROTO_FIXED64;
     case PROTOBUF_C_TYPE_STRING:
     case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE: return MP_PROTO_BYTES;
-    default: return MP_PROTO_VARINT;
+    case PROTOBUF_C_TYPE_MESSAGE:
+      return MP_PROTO_BYTES;
+    default:
+      return MP_PROTO_VARINT;
   }
 }
 
@@ -39,14 +43,26 @@ static void push_number(lua_State *L, const ProtobufCFieldDescriptor *field, uin
   double full;
   uint32_t low = (uint32_t)raw;
   switch (field->type) {
-    case PROTOBUF_C_TYPE_BOOL: lua_pushboolean(L, raw != 0); break;
-    case PROTOBUF_C_TYPE_ENUM: push_enum(L, field->descriptor, (int32_t)low); break;
+    case PROTOBUF_C_TYPE_BOOL:
+      lua_pushboolean(L, raw != 0);
+      break;
+    case PROTOBUF_C_TYPE_ENUM:
+      push_enum(L, field->descriptor, (int32_t)low);
+      break;
     case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_SFIXED32: lua_pushinteger(L, (int32_t)low); break;
-    case PROTOBUF_C_TYPE_SINT32: lua_pushinteger(L, (int32_t)zigzag(low)); break;
+    case PROTOBUF_C_TYPE_SFIXED32:
+      lua_pushinteger(L, (int32_t)low);
+      break;
+    case PROTOBUF_C_TYPE_SINT32:
+      lua_pushinteger(L, (int32_t)zigzag(low));
+      break;
     case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32: lua_pushinteger(L, low); break;
-    case PROTOBUF_C_TYPE_SINT64: lua_pushinteger(L, zigzag(raw)); break;
+    case PROTOBUF_C_TYPE_FIXED32:
+      lua_pushinteger(L, low);
+      break;
+    case PROTOBUF_C_TYPE_SINT64:
+      lua_pushinteger(L, zigzag(raw));
+      break;
     case PROTOBUF_C_TYPE_FLOAT:
       memcpy(&single, &low, sizeof single);
       lua_pushnumber(L, single);
@@ -55,7 +71,9 @@ static void push_number(lua_State *L, const ProtobufCFieldDescriptor *field, uin
       memcpy(&full, &raw, sizeof full);
       lua_pushnumber(L, full);
       break;
-    default: lua_pushinteger(L, (lua_Integer)raw); break; /* 64-bit integers wrap, exactly */
+    default:
+      lua_pushinteger(L, (lua_Integer)raw);
+      break; /* 64-bit integers wrap, exactly */
   }
 }
 
@@ -121,7 +139,8 @@ static bool push_value(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsi
 static void clear_oneof(lua_State *L, const ProtobufCMessageDescriptor *message, const ProtobufCFieldDescriptor *field) {
   for (unsigned i = 0; i < message->n_fields; i++) {
     const ProtobufCFieldDescriptor *other = &message->fields[i];
-    if (other == field || !(other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || other->quantifier_offset != field->quantifier_offset) continue;
+    if (other == field || !(other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || other->quantifier_offset != field->quantifier_offset)
+      continue;
     lua_rawgeti(L, -1, i + 1);
     lua_pushnil(L);
     lua_rawset(L, -4);
@@ -176,7 +195,8 @@ static bool keep_unknown(mpl_proto *p, const ProtobufCMessageDescriptor *message
     if (!mp_proto_read_tag(&span, &number, &type) || !mp_proto_skip(&span, type)) break; /* cannot be: walked before */
     if (find_field(message, number, type) >= 0) continue;
     total += (size_t)(span.at - start);
-    if (total > MP_PROTO_UNKNOWN_MAX) return mpl_proto_fail(p, MP_ELIMIT, "more than %u bytes of unknown fields", MP_PROTO_UNKNOWN_MAX);
+    if (total > MP_PROTO_UNKNOWN_MAX)
+      return mpl_proto_fail(p, MP_ELIMIT, "more than %u bytes of unknown fields", MP_PROTO_UNKNOWN_MAX);
     luaL_addlstring(&kept, (const char *)start, (size_t)(span.at - start));
   }
   luaL_pushresult(&kept);
@@ -208,7 +228,8 @@ static bool decode_message(mpl_proto *p, const ProtobufCMessageDescriptor *messa
       if (!decode_field(p, message, (unsigned)index, type, &span)) return mpl_proto_in(p, message->fields[index].name);
     } else {
       unknown = true;
-      if (!mp_proto_skip(&span, type)) return mpl_proto_fail(p, MP_EMALFORMED, "unknown field %u of wire type %d is malformed", number, type);
+      if (!mp_proto_skip(&span, type))
+        return mpl_proto_fail(p, MP_EMALFORMED, "unknown field %u of wire type %d is malformed", number, type);
     }
   }
   if (unknown && !keep_unknown(p, message, whole)) return false;

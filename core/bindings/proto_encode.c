@@ -29,7 +29,8 @@ static bool write_enum(encoder *e, const ProtobufCFieldDescriptor *field) {
   } else {
     int exact;
     lua_Integer integer = lua_tointegerx(L, -1, &exact);
-    if (!exact || integer < INT32_MIN || integer > INT32_MAX) return mpl_proto_fail(&e->p, MP_EINVAL, "an enum name or number is expected");
+    if (!exact || integer < INT32_MIN || integer > INT32_MAX)
+      return mpl_proto_fail(&e->p, MP_EINVAL, "an enum name or number is expected");
     number = (int32_t)integer;
   }
   return out_of_memory(e, mp_proto_write_varint(e->out, (uint64_t)(int64_t)number));
@@ -39,10 +40,13 @@ static bool in_range(ProtobufCType type, lua_Integer value) {
   switch (type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32: return value >= INT32_MIN && value <= INT32_MAX;
+    case PROTOBUF_C_TYPE_SFIXED32:
+      return value >= INT32_MIN && value <= INT32_MAX;
     case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32: return value >= 0 && value <= UINT32_MAX;
-    default: return true;
+    case PROTOBUF_C_TYPE_FIXED32:
+      return value >= 0 && value <= UINT32_MAX;
+    default:
+      return true;
   }
 }
 
@@ -55,17 +59,22 @@ static bool write_integer(encoder *e, const ProtobufCFieldDescriptor *field) {
   if (!in_range(field->type, value)) return mpl_proto_fail(&e->p, MP_EINVAL, "%lld does not fit the field", (long long)value);
   switch (field->type) {
     case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SINT64: return out_of_memory(e, mp_proto_write_varint(e->out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63)));
+    case PROTOBUF_C_TYPE_SINT64:
+      return out_of_memory(e, mp_proto_write_varint(e->out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63)));
     case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_SFIXED32: return out_of_memory(e, mp_proto_write_fixed(e->out, 4, (uint64_t)value));
+    case PROTOBUF_C_TYPE_SFIXED32:
+      return out_of_memory(e, mp_proto_write_fixed(e->out, 4, (uint64_t)value));
     case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_SFIXED64: return out_of_memory(e, mp_proto_write_fixed(e->out, 8, (uint64_t)value));
-    default: return out_of_memory(e, mp_proto_write_varint(e->out, (uint64_t)value));
+    case PROTOBUF_C_TYPE_SFIXED64:
+      return out_of_memory(e, mp_proto_write_fixed(e->out, 8, (uint64_t)value));
+    default:
+      return out_of_memory(e, mp_proto_write_varint(e->out, (uint64_t)value));
   }
 }
 
 static bool write_float(encoder *e, const ProtobufCFieldDescriptor *field) {
-  if (lua_type(e->p.L, -1) != LUA_TNUMBER) return mpl_proto_fail(&e->p, MP_EINVAL, "a number is expected, got %s", luaL_typename(e->p.L, -1));
+  if (lua_type(e->p.L, -1) != LUA_TNUMBER)
+    return mpl_proto_fail(&e->p, MP_EINVAL, "a number is expected, got %s", luaL_typename(e->p.L, -1));
   double full = lua_tonumber(e->p.L, -1);
   if (field->type == PROTOBUF_C_TYPE_FLOAT) {
     float single = (float)full;
@@ -82,20 +91,25 @@ static int wire_type(ProtobufCType type) {
   switch (type) {
     case PROTOBUF_C_TYPE_SFIXED32:
     case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT: return MP_PROTO_FIXED32;
+    case PROTOBUF_C_TYPE_FLOAT:
+      return MP_PROTO_FIXED32;
     case PROTOBUF_C_TYPE_SFIXED64:
     case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE: return MP_PROTO_FIXED64;
+    case PROTOBUF_C_TYPE_DOUBLE:
+      return MP_PROTO_FIXED64;
     case PROTOBUF_C_TYPE_STRING:
     case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE: return MP_PROTO_BYTES;
-    default: return MP_PROTO_VARINT;
+    case PROTOBUF_C_TYPE_MESSAGE:
+      return MP_PROTO_BYTES;
+    default:
+      return MP_PROTO_VARINT;
   }
 }
 
 static bool write_text(encoder *e) {
   size_t length;
-  if (lua_type(e->p.L, -1) != LUA_TSTRING) return mpl_proto_fail(&e->p, MP_EINVAL, "a string is expected, got %s", luaL_typename(e->p.L, -1));
+  if (lua_type(e->p.L, -1) != LUA_TSTRING)
+    return mpl_proto_fail(&e->p, MP_EINVAL, "a string is expected, got %s", luaL_typename(e->p.L, -1));
   const char *bytes = lua_tolstring(e->p.L, -1, &length);
   return out_of_memory(e, mp_proto_write_bytes(e->out, bytes, length));
 }
@@ -112,15 +126,21 @@ static bool write_submessage(encoder *e, const ProtobufCFieldDescriptor *field) 
 static bool write_value(encoder *e, const ProtobufCFieldDescriptor *field) {
   switch (field->type) {
     case PROTOBUF_C_TYPE_BOOL:
-      if (!lua_isboolean(e->p.L, -1)) return mpl_proto_fail(&e->p, MP_EINVAL, "a boolean is expected, got %s", luaL_typename(e->p.L, -1));
+      if (!lua_isboolean(e->p.L, -1))
+        return mpl_proto_fail(&e->p, MP_EINVAL, "a boolean is expected, got %s", luaL_typename(e->p.L, -1));
       return out_of_memory(e, mp_buffer_push(e->out, (uint8_t)lua_toboolean(e->p.L, -1)));
-    case PROTOBUF_C_TYPE_ENUM: return write_enum(e, field);
+    case PROTOBUF_C_TYPE_ENUM:
+      return write_enum(e, field);
     case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES: return write_text(e);
-    case PROTOBUF_C_TYPE_MESSAGE: return write_submessage(e, field);
+    case PROTOBUF_C_TYPE_BYTES:
+      return write_text(e);
+    case PROTOBUF_C_TYPE_MESSAGE:
+      return write_submessage(e, field);
     case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_DOUBLE: return write_float(e, field);
-    default: return write_integer(e, field);
+    case PROTOBUF_C_TYPE_DOUBLE:
+      return write_float(e, field);
+    default:
+      return write_integer(e, field);
   }
 }
 
@@ -181,7 +201,8 @@ static bool write_unknown(encoder *e, int table) {
 static bool encode_message(encoder *e, const ProtobufCMessageDescriptor *message, int table) {
   lua_State *L = e->p.L;
   uint16_t indexes[FIELDS_MAX];
-  if (++e->p.depth > MP_PROTO_DEPTH_MAX) return mpl_proto_fail(&e->p, MP_ELIMIT, "nested deeper than %d messages", MP_PROTO_DEPTH_MAX);
+  if (++e->p.depth > MP_PROTO_DEPTH_MAX)
+    return mpl_proto_fail(&e->p, MP_ELIMIT, "nested deeper than %d messages", MP_PROTO_DEPTH_MAX);
   if (!lua_checkstack(L, 10)) return mpl_proto_fail(&e->p, MP_ENOMEM, "no room on the Lua stack");
   mpl_proto_push_names(L, message);
   int count = collect(e, table, indexes);

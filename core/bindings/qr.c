@@ -8,8 +8,8 @@
 
 #include "bindings.h"
 
-#define QUIET 4  /* modules of quiet zone (ISO 18004) */
-#define SCALE 8  /* pixels a module */
+#define QUIET 4 /* modules of quiet zone (ISO 18004) */
+#define SCALE 8 /* pixels a module */
 
 static QRcode *make(lua_State *L, int arg, mp_error *e) {
   size_t length;

@@ -342,7 +342,8 @@ static int account_delete_session(lua_State *L) {
 static int account_migrate(lua_State *L) {
   mp_error e;
   bool moved;
-  if (mp_session_migrate(check_created(L), luaL_checkstring(L, 2), luaL_checkstring(L, 3), &moved, &e) != MP_OK) return raise(L, &e);
+  if (mp_session_migrate(check_created(L), luaL_checkstring(L, 2), luaL_checkstring(L, 3), &moved, &e) != MP_OK)
+    return raise(L, &e);
   lua_pushboolean(L, moved);
   return 1;
 }

@@ -14,10 +14,18 @@ static const struct {
   const char *name;
   mp_table table;
 } tables[] = {
-    {"setting", MP_TABLE_SETTING}, {"device-list", MP_TABLE_DEVICE_LIST}, {"lid", MP_TABLE_LID},
-    {"journal", MP_TABLE_JOURNAL}, {"outbox", MP_TABLE_OUTBOX},           {"dedupe", MP_TABLE_DEDUPE},
-    {"secret", MP_TABLE_SECRET},   {"appstate-key", MP_TABLE_APPSTATE_KEY}, {"raw", MP_TABLE_RAW},
-    {"cache", MP_TABLE_CACHE},     {"world", MP_TABLE_WORLD},             {"queue", MP_TABLE_QUEUE},
+    {"setting", MP_TABLE_SETTING},
+    {"device-list", MP_TABLE_DEVICE_LIST},
+    {"lid", MP_TABLE_LID},
+    {"journal", MP_TABLE_JOURNAL},
+    {"outbox", MP_TABLE_OUTBOX},
+    {"dedupe", MP_TABLE_DEDUPE},
+    {"secret", MP_TABLE_SECRET},
+    {"appstate-key", MP_TABLE_APPSTATE_KEY},
+    {"raw", MP_TABLE_RAW},
+    {"cache", MP_TABLE_CACHE},
+    {"world", MP_TABLE_WORLD},
+    {"queue", MP_TABLE_QUEUE},
     {"sender-key", MP_TABLE_SENDER_KEY},
 };
 
@@ -79,7 +87,8 @@ static int store_get(lua_State *L) {
 
 static int store_put(lua_State *L) {
   mp_error e;
-  if (mp_store_put(mpl_check_store(L, 1), check_table(L, 2), check_bytes(L, 3), check_bytes(L, 4), &e) != MP_OK) return raise(L, &e);
+  if (mp_store_put(mpl_check_store(L, 1), check_table(L, 2), check_bytes(L, 3), check_bytes(L, 4), &e) != MP_OK)
+    return raise(L, &e);
   return 0;
 }
 

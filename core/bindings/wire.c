@@ -3,15 +3,28 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "wire/compress.h"
 #include "wire/frame.h"
 
 #define FRAMES "moonpost.wire.frames"
 
 /* Attribute names that hold JIDs and are no tokens. */
-static const char *const jid_names[] = {"author",           "new_lid",         "old_lid",            "participant_lid",
-                                        "participant_pn",   "peer_participant_pn", "peer_recipient_lid", "peer_recipient_pn",
-                                        "phone_number",     "recipient_lid",   "recipient_pn",       "sender_lid",
-                                        "sender_pn",        NULL};
+static const char *const jid_names[] = {"author",
+                                        "new_lid",
+                                        "old_lid",
+                                        "participant_lid",
+                                        "participant_pn",
+                                        "peer_participant_pn",
+                                        "peer_recipient_lid",
+                                        "peer_recipient_pn",
+                                        "peer_pn_jid",
+                                        "phone_number",
+                                        "pn_jid",
+                                        "recipient_lid",
+                                        "recipient_pn",
+                                        "sender_lid",
+                                        "sender_pn",
+                                        NULL};
 
 void mpl_wire_push_tokens(lua_State *L) {
   static const char key;
@@ -150,7 +163,8 @@ static int jid_make(lua_State *L) {
   const char *user = luaL_checkstring(L, 1), *server = luaL_checkstring(L, 2);
   mp_jid jid;
   size_t length;
-  const char *text = device > 0 ? lua_pushfstring(L, "%s:%I@%s", user, device, server) : lua_pushfstring(L, "%s@%s", user, server);
+  const char *text =
+      device > 0 ? lua_pushfstring(L, "%s:%I@%s", user, device, server) : lua_pushfstring(L, "%s@%s", user, server);
   text = lua_tolstring(L, -1, &length);
   if (!mp_jid_parse(text, length, &jid)) return luaL_error(L, "'%s' is no JID", text);
   return 1;
@@ -172,11 +186,37 @@ static int jid_bare(lua_State *L) {
   return 1;
 }
 
+/* inflate(bytes) -> bytes | nil, err: a zlib stream, at most MP_INFLATED_MAX bytes of it */
+static int wire_inflate(lua_State *L) {
+  mp_error e;
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length);
+  mp_buffer *out = mpl_output(L);
+  if (mp_inflate((const uint8_t *)bytes, length, out, &e) != MP_OK) return mpl_fail(L, &e);
+  lua_pushlstring(L, (const char *)out->data, out->length);
+  return 1;
+}
+
+/* deflate(bytes) -> a zlib stream | nil, err */
+static int wire_deflate(lua_State *L) {
+  mp_error e;
+  size_t length;
+  const char *bytes = luaL_checklstring(L, 1, &length);
+  mp_buffer *out = mpl_output(L);
+  if (mp_deflate((const uint8_t *)bytes, length, out, &e) != MP_OK) return mpl_fail(L, &e);
+  lua_pushlstring(L, (const char *)out->data, out->length);
+  return 1;
+}
+
 static const luaL_Reg frames_methods[] = {
-    {"feed", frames_feed}, {"next", frames_next}, {"established", frames_established}, {"routing_info", frames_routing_info}, {NULL, NULL},
+    {"feed", frames_feed}, {"next", frames_next}, {"established", frames_established}, {"routing_info", frames_routing_info},
+    {NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {{"frames", wire_frames}, {"frame", wire_frame}, {"header", wire_header}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"frames", wire_frames},   {"frame", wire_frame},     {"header", wire_header},
+    {"inflate", wire_inflate}, {"deflate", wire_deflate}, {NULL, NULL},
+};
 static const luaL_Reg jid_functions[] = {{"parse", jid_parse}, {"make", jid_make}, {"bare", jid_bare}, {NULL, NULL}};
 
 int mpl_open_wire(lua_State *L) {

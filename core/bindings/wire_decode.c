@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "wire.h"
-#include "wire/inflate.h"
+#include "wire/compress.h"
 
 typedef struct {
   lua_State *L;
@@ -34,7 +34,8 @@ static void push_value(decoder *d) {
 static bool push_name(decoder *d, const char *what) {
   if (mp_read_value(&d->reader, &d->value, d->error) != MP_OK) return false;
   mp_value_kind kind = d->value.kind;
-  if (kind == MP_VALUE_NONE || kind == MP_VALUE_LIST || kind == MP_VALUE_JID || (kind != MP_VALUE_TOKEN && d->value.length == 0)) {
+  if (kind == MP_VALUE_NONE || kind == MP_VALUE_LIST || kind == MP_VALUE_JID ||
+      (kind != MP_VALUE_TOKEN && d->value.length == 0)) {
     return fail(d, MP_EMALFORMED, what);
   }
   if (kind == MP_VALUE_BYTES && !mp_utf8_ok(d->value.bytes, d->value.length)) return fail(d, MP_EMALFORMED, what);

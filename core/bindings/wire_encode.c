@@ -81,7 +81,8 @@ static int collect(encoder *e, attribute *attrs, const char *tag) {
     if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "<%s>: an attribute's name is a %s", tag, luaL_typename(L, -2));
     int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TBOOLEAN && !lua_isinteger(L, -1)) {
-      luaL_error(L, "<%s>: attribute '%s' is a %s, not a string, integer or boolean", tag, lua_tostring(L, -2), luaL_typename(L, -1));
+      luaL_error(L, "<%s>: attribute '%s' is a %s, not a string, integer or boolean", tag, lua_tostring(L, -2),
+                 luaL_typename(L, -1));
     }
     bool empty = type == LUA_TSTRING && lua_rawlen(L, -1) == 0; /* canonical form: left out (01 §4.5) */
     lua_pop(L, 1);
@@ -113,7 +114,8 @@ static void write_children(encoder *e, int list, int depth, const char *tag) {
   lua_Integer count = (lua_Integer)lua_rawlen(L, list);
   check(e, mp_write_list(e->out, (size_t)count));
   for (lua_Integer i = 1; i <= count; i++) {
-    if (lua_rawgeti(L, list, i) != LUA_TTABLE) luaL_error(L, "<%s>: child %d is a %s, not a node", tag, (int)i, luaL_typename(L, -1));
+    if (lua_rawgeti(L, list, i) != LUA_TTABLE)
+      luaL_error(L, "<%s>: child %d is a %s, not a node", tag, (int)i, luaL_typename(L, -1));
     encode_node(e, lua_gettop(L), depth + 1);
     lua_pop(L, 1);
   }
@@ -126,10 +128,14 @@ static bool push_content(encoder *e, int node, const char *tag, bool *is_text) {
   if (*is_text) return true;
   lua_pop(L, 1);
   switch (field(L, node, KEY_CONTENT)) {
-    case LUA_TNIL: return false;
-    case LUA_TSTRING: return true;
-    case LUA_TTABLE: return lua_rawlen(L, -1) > 0;
-    default: return luaL_error(L, "<%s>: content is a %s, not bytes or a list of nodes", tag, luaL_typename(L, -1));
+    case LUA_TNIL:
+      return false;
+    case LUA_TSTRING:
+      return true;
+    case LUA_TTABLE:
+      return lua_rawlen(L, -1) > 0;
+    default:
+      return luaL_error(L, "<%s>: content is a %s, not bytes or a list of nodes", tag, luaL_typename(L, -1));
   }
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/buffer.h"
 
-static int run_cipher(const EVP_CIPHER *cipher, int encrypt, uint8_t *out, size_t *out_length, const uint8_t *key, const uint8_t *iv,
-                      const void *in, size_t length) {
+static int run_cipher(const EVP_CIPHER *cipher, int encrypt, uint8_t *out, size_t *out_length, const uint8_t *key,
+                      const uint8_t *iv, const void *in, size_t length) {
   int first = 0, last = 0;
   if (length > INT_MAX - 32) return MP_EINVAL;
   EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -19,11 +19,13 @@ static int run_cipher(const EVP_CIPHER *cipher, int encrypt, uint8_t *out, size_
   return ok ? MP_OK : MP_ECRYPTO;
 }
 
-int mp_aes_cbc_encrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length) {
+int mp_aes_cbc_encrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in,
+                       size_t length) {
   return run_cipher(EVP_aes_256_cbc(), 1, out, out_length, key, iv, in, length);
 }
 
-int mp_aes_cbc_decrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length) {
+int mp_aes_cbc_decrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in,
+                       size_t length) {
   if (length == 0 || length % 16 != 0) return MP_ECRYPTO;
   return run_cipher(EVP_aes_256_cbc(), 0, out, out_length, key, iv, in, length);
 }
@@ -54,7 +56,8 @@ void mp_gcm_free(mp_gcm *gcm) {
   free(gcm);
 }
 
-int mp_gcm_encrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in, size_t length) {
+int mp_gcm_encrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in,
+                   size_t length) {
   int n;
   if (length > INT_MAX - 32) return MP_EINVAL;
   if (!EVP_EncryptInit_ex(gcm->ctx, NULL, NULL, NULL, iv)) return MP_ECRYPTO;
@@ -64,7 +67,8 @@ int mp_gcm_encrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *
   return EVP_CIPHER_CTX_ctrl(gcm->ctx, EVP_CTRL_AEAD_GET_TAG, MP_GCM_TAG, out + length) ? MP_OK : MP_ECRYPTO;
 }
 
-int mp_gcm_decrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in, size_t length) {
+int mp_gcm_decrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in,
+                   size_t length) {
   int n;
   if (length < MP_GCM_TAG || length > INT_MAX - 32) return MP_ECRYPTO;
   size_t plain = length - MP_GCM_TAG;

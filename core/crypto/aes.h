@@ -9,8 +9,10 @@
 #define MP_GCM_TAG 16
 
 /* CBC: `out` has room for length + 16 bytes (encrypt) or length bytes (decrypt). MP_ECRYPTO at wrong padding. */
-int mp_aes_cbc_encrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length);
-int mp_aes_cbc_decrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length);
+int mp_aes_cbc_encrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in,
+                       size_t length);
+int mp_aes_cbc_decrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in,
+                       size_t length);
 int mp_aes_ctr(uint8_t *out, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length);
 
 /* One key, one direction; the key is expanded once. */
@@ -18,8 +20,10 @@ typedef struct mp_gcm mp_gcm;
 mp_gcm *mp_gcm_new(const uint8_t key[32], int encrypt); /* NULL without memory */
 void mp_gcm_free(mp_gcm *gcm);
 /* `out` has room for length + 16 bytes; the tag stands behind the ciphertext. */
-int mp_gcm_encrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in, size_t length);
+int mp_gcm_encrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in,
+                   size_t length);
 /* `length` counts the tag; `out` has room for length - 16 bytes. MP_ECRYPTO when the tag does not fit: `out` is then zeroed. */
-int mp_gcm_decrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in, size_t length);
+int mp_gcm_decrypt(mp_gcm *gcm, uint8_t *out, const uint8_t iv[12], const void *aad, size_t aad_length, const void *in,
+                   size_t length);
 
 #endif

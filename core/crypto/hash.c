@@ -25,8 +25,8 @@ void mp_hmac_sha256(uint8_t out[32], const void *key, size_t key_length, const v
   mp_wipe(&state, sizeof state);
 }
 
-int mp_hkdf(uint8_t *out, size_t length, const void *ikm, size_t ikm_length, const void *salt, size_t salt_length, const void *info,
-            size_t info_length) {
+int mp_hkdf(uint8_t *out, size_t length, const void *ikm, size_t ikm_length, const void *salt, size_t salt_length,
+            const void *info, size_t info_length) {
   static const uint8_t no_salt[32];
   uint8_t key[32], block[32];
   if (length > 255 * 32) return MP_EINVAL;

@@ -90,14 +90,14 @@ static int run_cbc(cbc_function function, size_t room, signal_buffer **output, i
   return rc == MP_OK ? SG_SUCCESS : SG_ERR_INVALID_MESSAGE;
 }
 
-static int provider_encrypt(signal_buffer **output, int cipher, const uint8_t *key, size_t key_length, const uint8_t *iv, size_t iv_length,
-                            const uint8_t *in, size_t length, void *user_data) {
+static int provider_encrypt(signal_buffer **output, int cipher, const uint8_t *key, size_t key_length, const uint8_t *iv,
+                            size_t iv_length, const uint8_t *in, size_t length, void *user_data) {
   (void)user_data;
   return run_cbc(mp_aes_cbc_encrypt, 16, output, cipher, key, key_length, iv, iv_length, in, length);
 }
 
-static int provider_decrypt(signal_buffer **output, int cipher, const uint8_t *key, size_t key_length, const uint8_t *iv, size_t iv_length,
-                            const uint8_t *in, size_t length, void *user_data) {
+static int provider_decrypt(signal_buffer **output, int cipher, const uint8_t *key, size_t key_length, const uint8_t *iv,
+                            size_t iv_length, const uint8_t *in, size_t length, void *user_data) {
   (void)user_data;
   return run_cbc(mp_aes_cbc_decrypt, 16, output, cipher, key, key_length, iv, iv_length, in, length);
 }

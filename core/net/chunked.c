@@ -36,7 +36,8 @@ static int feed_size(mp_chunked *d, uint8_t c, mp_error *e) {
     return MP_OK;
   }
   if (c == '\n') return begin_chunk(d, e);
-  if (++d->extra > EXTRA_MAX || (c != '\r' && c != ';' && c != ' ' && c != '\t' && d->state == MP_CHUNK_SIZE)) return malformed(e);
+  if (++d->extra > EXTRA_MAX || (c != '\r' && c != ';' && c != ' ' && c != '\t' && d->state == MP_CHUNK_SIZE))
+    return malformed(e);
   d->state = MP_CHUNK_EXTENSION;
   return MP_OK;
 }
@@ -77,9 +78,15 @@ int mp_chunked_feed(mp_chunked *d, const uint8_t *bytes, size_t length, mp_buffe
     }
     uint8_t c = bytes[at++];
     switch (d->state) {
-      case MP_CHUNK_DATA_END: rc = feed_data_end(d, c, e); break;
-      case MP_CHUNK_TRAILER: rc = feed_trailer(d, c, e); break;
-      default: rc = feed_size(d, c, e); break;
+      case MP_CHUNK_DATA_END:
+        rc = feed_data_end(d, c, e);
+        break;
+      case MP_CHUNK_TRAILER:
+        rc = feed_trailer(d, c, e);
+        break;
+      default:
+        rc = feed_size(d, c, e);
+        break;
     }
     if (rc != MP_OK) return rc;
   }

@@ -10,10 +10,10 @@
 
 typedef struct {
   enum { MP_CHUNK_SIZE, MP_CHUNK_EXTENSION, MP_CHUNK_DATA, MP_CHUNK_DATA_END, MP_CHUNK_TRAILER, MP_CHUNK_DONE } state;
-  size_t left;        /* bytes of the chunk still to come */
-  unsigned digits;    /* of its size so far */
-  unsigned line;      /* bytes of the trailer's present line */
-  unsigned extra;     /* bytes of extensions and trailers in all: bounded */
+  size_t left;     /* bytes of the chunk still to come */
+  unsigned digits; /* of its size so far */
+  unsigned line;   /* bytes of the trailer's present line */
+  unsigned extra;  /* bytes of extensions and trailers in all: bounded */
   bool last, return_seen;
 } mp_chunked;
 

@@ -45,7 +45,8 @@ static exchange *new_exchange(const mp_http_options *options, mp_http_done done,
   mp_buffer_init(&x->body, 0);
   mp_buffer_init(&x->answer, MP_HTTP_BODY_MAX);
   if (options->body == NULL) return x;
-  if (mp_buffer_append(&x->body, room, sizeof room) == MP_OK && mp_buffer_append(&x->body, options->body, options->body_length) == MP_OK) {
+  if (mp_buffer_append(&x->body, room, sizeof room) == MP_OK &&
+      mp_buffer_append(&x->body, options->body, options->body_length) == MP_OK) {
     return x;
   }
   free_exchange(x);
@@ -78,7 +79,8 @@ int mp_http_request(const mp_http_options *options, mp_http_done done, void *use
   mp_error reason = x->reason;
   if (wsi == NULL) x->wsi = NULL;
   free_exchange(x);
-  return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port, reason.code != MP_OK ? reason.message : "refused");
+  return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
+                 reason.code != MP_OK ? reason.message : "refused");
 }
 
 static int append_headers(struct lws *wsi, exchange *x, uint8_t **at, size_t room) {
@@ -88,7 +90,8 @@ static int append_headers(struct lws *wsi, exchange *x, uint8_t **at, size_t roo
   if (x->body.length == 0) return 0;
   int digits = snprintf(length, sizeof length, "%zu", x->body.length - LWS_PRE);
   if (lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, (uint8_t *)length, digits, at, end) ||
-      lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (uint8_t *)x->content_type, (int)strlen(x->content_type), at, end)) {
+      lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (uint8_t *)x->content_type, (int)strlen(x->content_type), at,
+                                   end)) {
     return -1;
   }
   lws_client_http_body_pending(wsi, 1);
@@ -114,15 +117,22 @@ static int read_some(struct lws *wsi) {
 int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *exchange_pointer, void *in, size_t length) {
   exchange *x = exchange_pointer;
   switch (reason) {
-    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: return append_headers(wsi, x, in, length);
-    case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE: return write_body(wsi, x);
-    case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP: x->status = (int)lws_http_client_http_response(wsi); return 0;
-    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP: return read_some(wsi);
+    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+      return append_headers(wsi, x, in, length);
+    case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE:
+      return write_body(wsi, x);
+    case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
+      x->status = (int)lws_http_client_http_response(wsi);
+      return 0;
+    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
+      return read_some(wsi);
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
       if (mp_buffer_append(&x->answer, in, length) == MP_OK) return 0;
       mp_fail(&x->reason, MP_ELIMIT, "the answer has more than %u bytes", MP_HTTP_BODY_MAX);
       return -1;
-    case LWS_CALLBACK_COMPLETED_CLIENT_HTTP: x->complete = true; return 0;
+    case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
+      x->complete = true;
+      return 0;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
       mp_fail(&x->reason, MP_ENET, "%.*s", (int)(in != NULL ? length : 0), in != NULL ? (const char *)in : "");
       if (x->reason.message[0] == 0) mp_fail(&x->reason, MP_ENET, "the connection failed");
@@ -132,6 +142,7 @@ int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *ex
     case LWS_CALLBACK_WSI_DESTROY:
       if (!x->connecting) finish(x);
       return 0;
-    default: return 0;
+    default:
+      return 0;
   }
 }

@@ -36,13 +36,14 @@ typedef struct {
   const char *ca; /* PEM the server is checked against; NULL: the system's authorities */
 } mp_connect_options;
 
-int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out, mp_error *e);
+int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,
+                      mp_error *e);
 /* Queues a copy. MP_ECLOSED, or MP_ELIMIT when more than MP_SEND_QUEUE_MAX would wait. */
 int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e);
-size_t mp_socket_pending(const mp_socket *socket);     /* bytes not handed to the kernel yet */
-void mp_socket_close(mp_socket *socket, int code);     /* after what is queued */
-void mp_socket_abort(mp_socket *socket);               /* at once, without a close frame */
-void mp_socket_pause(mp_socket *socket, bool pause);   /* stops and starts reading */
+size_t mp_socket_pending(const mp_socket *socket);   /* bytes not handed to the kernel yet */
+void mp_socket_close(mp_socket *socket, int code);   /* after what is queued */
+void mp_socket_abort(mp_socket *socket);             /* at once, without a close frame */
+void mp_socket_pause(mp_socket *socket, bool pause); /* stops and starts reading */
 
 typedef struct mp_server mp_server;
 typedef struct mp_request mp_request;
@@ -61,8 +62,8 @@ typedef struct {
 } mp_server_events;
 
 typedef struct {
-  const char *host; /* a loopback address, else MP_EINVAL */
-  uint16_t port;    /* 0: any */
+  const char *host;              /* a loopback address, else MP_EINVAL */
+  uint16_t port;                 /* 0: any */
   const char *certificate, *key; /* PEM, or NULL for no TLS */
 } mp_listen_options;
 

@@ -116,8 +116,8 @@ static void read_info(struct lws *wsi, mp_request *request) {
   static const struct {
     enum lws_token_indexes token;
     const char *method;
-  } methods[] = {{WSI_TOKEN_GET_URI, "GET"}, {WSI_TOKEN_POST_URI, "POST"}, {WSI_TOKEN_PUT_URI, "PUT"}, {WSI_TOKEN_DELETE_URI, "DELETE"},
-                 {WSI_TOKEN_HEAD_URI, "HEAD"}, {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}};
+  } methods[] = {{WSI_TOKEN_GET_URI, "GET"},       {WSI_TOKEN_POST_URI, "POST"}, {WSI_TOKEN_PUT_URI, "PUT"},
+                 {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"}, {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}};
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
     if (lws_hdr_total_length(wsi, methods[i].token) == 0) continue;
     strcpy(request->method, methods[i].method); /* at most 7 characters */
@@ -131,8 +131,8 @@ static void read_info(struct lws *wsi, mp_request *request) {
 }
 
 static mp_request_info info_of(const mp_request *request) {
-  return (mp_request_info){request->method, request->path, request->query, request->host, request->origin, request->content_type,
-                           request->body.data, request->body.length};
+  return (mp_request_info){request->method, request->path,         request->query,     request->host,
+                           request->origin, request->content_type, request->body.data, request->body.length};
 }
 
 static mp_server *server_of(struct lws *wsi) {
@@ -160,7 +160,8 @@ void mp_request_respond(mp_request *request, int status, const char *content_typ
   request->answered = true;
   request->status = status;
   snprintf(request->answer_type, sizeof request->answer_type, "%s", content_type);
-  if (mp_buffer_append(&request->answer, room, sizeof room) != MP_OK || mp_buffer_append(&request->answer, body, length) != MP_OK) {
+  if (mp_buffer_append(&request->answer, room, sizeof room) != MP_OK ||
+      mp_buffer_append(&request->answer, body, length) != MP_OK) {
     request->status = 500;
   }
   lws_callback_on_writable(request->wsi);
@@ -242,19 +243,24 @@ static int filter_upgrade(struct lws *wsi) {
 
 int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_request *request, void *in, size_t length) {
   switch (reason) {
-    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION: return filter_upgrade(wsi);
-    case LWS_CALLBACK_HTTP: return begin_request(wsi);
-    case LWS_CALLBACK_HTTP_BODY: return request != NULL ? feed_body(request, in, length) : 0;
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+      return filter_upgrade(wsi);
+    case LWS_CALLBACK_HTTP:
+      return begin_request(wsi);
+    case LWS_CALLBACK_HTTP_BODY:
+      return request != NULL ? feed_body(request, in, length) : 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
       if (request != NULL && !request->is_chunked) dispatch(request);
       return 0;
-    case LWS_CALLBACK_HTTP_WRITEABLE: return request != NULL ? write_answer(request) : 0;
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+      return request != NULL ? write_answer(request) : 0;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
       if (request == NULL) return 0;
       if (request->dispatched && !request->server->closed) request->server->events->gone(request->server->user, request);
       free_request(request);
       return 0;
-    default: return 0;
+    default:
+      return 0;
   }
 }

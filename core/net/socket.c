@@ -52,7 +52,8 @@ static void finish(mp_socket *socket) {
   if (socket->finished) return;
   socket->finished = true;
   if (socket->wsi != NULL) lws_set_opaque_user_data(socket->wsi, NULL);
-  if (!socket->aborted && !socket->opened && socket->reason.code == MP_OK) mp_fail(&socket->reason, MP_ENET, "the connection was refused");
+  if (!socket->aborted && !socket->opened && socket->reason.code == MP_OK)
+    mp_fail(&socket->reason, MP_ENET, "the connection was refused");
   if (socket->events != NULL) {
     socket->events->close(socket->user, socket->peer_code, socket->reason.code != MP_OK ? &socket->reason : NULL);
   }
@@ -77,7 +78,8 @@ void mp_socket_forget(mp_socket *socket) {
   finish(socket);
 }
 
-int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out, mp_error *e) {
+int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,
+                      mp_error *e) {
   struct lws_client_connect_info info;
   struct lws_vhost *vhost = mp_lws_client_vhost(options->tls, options->ca, e);
   if (vhost == NULL) return e->code;
@@ -114,7 +116,8 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
 
 int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e) {
   if (socket->closing || socket->aborted) return mp_fail(e, MP_ECLOSED, "the connection is closing");
-  if (socket->pending + length > MP_SEND_QUEUE_MAX) return mp_fail(e, MP_ELIMIT, "more than %u bytes wait to be sent", MP_SEND_QUEUE_MAX);
+  if (socket->pending + length > MP_SEND_QUEUE_MAX)
+    return mp_fail(e, MP_ELIMIT, "more than %u bytes wait to be sent", MP_SEND_QUEUE_MAX);
   chunk *made = malloc(sizeof *made + LWS_PRE + length);
   if (made == NULL) return mp_fail(e, MP_ENOMEM, "no memory for what is sent");
   made->next = NULL;
@@ -189,13 +192,16 @@ static void opened(mp_socket *socket, struct lws *wsi) {
 int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_socket *socket, void *in, size_t length) {
   switch (reason) {
     case LWS_CALLBACK_ESTABLISHED:
-    case LWS_CALLBACK_CLIENT_ESTABLISHED: opened(socket, wsi); return socket->aborted ? -1 : 0;
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+      opened(socket, wsi);
+      return socket->aborted ? -1 : 0;
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_CLIENT_RECEIVE:
       if (lws_frame_is_binary(wsi) && !socket->aborted) socket->events->message(socket->user, in, length);
       return socket->aborted ? -1 : 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-    case LWS_CALLBACK_CLIENT_WRITEABLE: return write_next(socket);
+    case LWS_CALLBACK_CLIENT_WRITEABLE:
+      return write_next(socket);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
       if (length >= 2) socket->peer_code = ((const uint8_t *)in)[0] << 8 | ((const uint8_t *)in)[1];
       return 0;
@@ -209,6 +215,7 @@ int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_soc
     case LWS_CALLBACK_WSI_DESTROY:
       if (!socket->connecting) finish(socket);
       return 0;
-    default: return 0;
+    default:
+      return 0;
   }
 }

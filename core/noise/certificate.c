@@ -24,7 +24,7 @@ static bool read_details(mp_proto_span span, certificate *cert) {
                      : number == NOT_BEFORE    ? &cert->not_before
                      : number == NOT_AFTER     ? &cert->not_after
                                                : NULL;
-    bool ok = slot != NULL && type == MP_PROTO_VARINT     ? mp_proto_read_varint(&span, slot)
+    bool ok = slot != NULL && type == MP_PROTO_VARINT   ? mp_proto_read_varint(&span, slot)
               : number == KEY && type == MP_PROTO_BYTES ? mp_proto_read_bytes(&span, &cert->key)
                                                         : mp_proto_skip(&span, type);
     if (!ok) return false;
@@ -43,9 +43,12 @@ static int read_certificate(mp_proto_span span, certificate *cert, const char *w
                                              : mp_proto_skip(&span, type);
     if (!ok) return mp_fail(e, MP_EMALFORMED, "%s certificate is malformed", which);
   }
-  if (cert->details.at == NULL || !read_details(cert->details, cert)) return mp_fail(e, MP_EMALFORMED, "%s certificate has no readable details", which);
-  if (cert->signature.end - cert->signature.at != MP_SIGNATURE_SIZE) return mp_fail(e, MP_EMALFORMED, "%s certificate has no signature of 64 bytes", which);
-  if (cert->key.end - cert->key.at != MP_KEY_SIZE) return mp_fail(e, MP_EMALFORMED, "%s certificate has no key of 32 bytes", which);
+  if (cert->details.at == NULL || !read_details(cert->details, cert))
+    return mp_fail(e, MP_EMALFORMED, "%s certificate has no readable details", which);
+  if (cert->signature.end - cert->signature.at != MP_SIGNATURE_SIZE)
+    return mp_fail(e, MP_EMALFORMED, "%s certificate has no signature of 64 bytes", which);
+  if (cert->key.end - cert->key.at != MP_KEY_SIZE)
+    return mp_fail(e, MP_EMALFORMED, "%s certificate has no key of 32 bytes", which);
   return MP_OK;
 }
 
@@ -59,8 +62,8 @@ static int check_certificate(const certificate *cert, const uint8_t signer[32], 
   return MP_OK;
 }
 
-int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root[32], const uint8_t server_static[32], int64_t now,
-                         mp_error *e) {
+int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root[32], const uint8_t server_static[32],
+                         int64_t now, mp_error *e) {
   mp_proto_span span = {chain, chain + length}, leaf_span = {0}, intermediate_span = {0};
   certificate leaf = {0}, intermediate = {0};
   uint32_t number;
@@ -77,15 +80,17 @@ int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root
   if ((rc = read_certificate(leaf_span, &leaf, "the leaf", e)) != MP_OK) return rc;
   if (intermediate.issuer_serial != 0) return mp_fail(e, MP_ECRYPTO, "the intermediate certificate is not issued by the root");
   if ((rc = check_certificate(&intermediate, root, now, "the intermediate", e)) != MP_OK) return rc;
-  if (leaf.issuer_serial != intermediate.serial) return mp_fail(e, MP_ECRYPTO, "the leaf certificate is not issued by the intermediate");
+  if (leaf.issuer_serial != intermediate.serial)
+    return mp_fail(e, MP_ECRYPTO, "the leaf certificate is not issued by the intermediate");
   if ((rc = check_certificate(&leaf, intermediate.key.at, now, "the leaf", e)) != MP_OK) return rc;
-  if (memcmp(leaf.key.at, server_static, MP_KEY_SIZE) != 0) return mp_fail(e, MP_ECRYPTO, "the leaf certificate is for another key");
+  if (memcmp(leaf.key.at, server_static, MP_KEY_SIZE) != 0)
+    return mp_fail(e, MP_ECRYPTO, "the leaf certificate is for another key");
   return MP_OK;
 }
 
 /* Appends one certificate as field `number` of the chain. */
-static int write_certificate(mp_buffer *out, uint32_t number, uint64_t serial, uint64_t issuer, const uint8_t key[32], uint64_t not_before,
-                             uint64_t not_after, const mp_keypair *signer) {
+static int write_certificate(mp_buffer *out, uint32_t number, uint64_t serial, uint64_t issuer, const uint8_t key[32],
+                             uint64_t not_before, uint64_t not_after, const mp_keypair *signer) {
   mp_buffer details;
   uint8_t signature[64];
   size_t mark;
@@ -103,8 +108,8 @@ static int write_certificate(mp_buffer *out, uint32_t number, uint64_t serial, u
   return bad ? MP_ENOMEM : MP_OK;
 }
 
-int mp_noise_make_chain(const mp_keypair *root, const mp_keypair *intermediate, const uint8_t server_static[32], uint64_t not_before,
-                        uint64_t not_after, mp_buffer *out, mp_error *e) {
+int mp_noise_make_chain(const mp_keypair *root, const mp_keypair *intermediate, const uint8_t server_static[32],
+                        uint64_t not_before, uint64_t not_after, mp_buffer *out, mp_error *e) {
   if (write_certificate(out, LEAF, 2, 1, server_static, not_before, not_after, intermediate) != MP_OK ||
       write_certificate(out, INTERMEDIATE, 1, 0, intermediate->public_key, not_before, not_after, root) != MP_OK) {
     return mp_fail(e, MP_ENOMEM, "no memory for the certificate chain");

@@ -6,8 +6,9 @@
 #include "noise/certificate.h"
 #include "proto/wire.h"
 
-const uint8_t mp_noise_root[32] = {0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x71, 0x66, 0xaa, 0xe7, 0x1e, 0xbe, 0x51, 0x64, 0x37,
-                                   0xc4, 0xa2, 0x8b, 0x73, 0xe3, 0x69, 0x5c, 0x6c, 0xe1, 0xf7, 0xf9, 0x54, 0x5d, 0xa8, 0xee, 0x6b};
+const uint8_t mp_noise_root[32] = {0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x71, 0x66, 0xaa, 0xe7,
+                                   0x1e, 0xbe, 0x51, 0x64, 0x37, 0xc4, 0xa2, 0x8b, 0x73, 0xe3, 0x69,
+                                   0x5c, 0x6c, 0xe1, 0xf7, 0xf9, 0x54, 0x5d, 0xa8, 0xee, 0x6b};
 const uint8_t mp_noise_prologue[4] = {'W', 'A', 6, 3};
 static const char xx_name[33] = "Noise_XX_25519_AESGCM_SHA256\0\0\0\0";
 
@@ -91,7 +92,8 @@ static int encrypt_and_hash(mp_noise *noise, const uint8_t *plain, size_t length
 
 static int decrypt_and_hash(mp_noise *noise, mp_proto_span cipher, const char *what, mp_buffer *out, mp_error *e) {
   uint8_t iv[12];
-  if (cipher.at == NULL || size_of(cipher) < MP_GCM_TAG) return mp_fail(e, MP_EMALFORMED, "the handshake message has no %s", what);
+  if (cipher.at == NULL || size_of(cipher) < MP_GCM_TAG)
+    return mp_fail(e, MP_EMALFORMED, "the handshake message has no %s", what);
   if (mp_buffer_reserve(out, size_of(cipher)) != MP_OK) return mp_fail(e, MP_ENOMEM, "no memory for the handshake");
   mp_gcm *gcm = mp_gcm_new(noise->k, 0);
   make_iv(iv, noise->n++);
@@ -128,7 +130,8 @@ static int finish_step(mp_noise *noise, int rc, mp_noise_step next) {
   return rc;
 }
 
-static int write_message(mp_buffer *out, uint32_t which, const mp_buffer *parts, const uint32_t *numbers, size_t count, mp_error *e) {
+static int write_message(mp_buffer *out, uint32_t which, const mp_buffer *parts, const uint32_t *numbers, size_t count,
+                         mp_error *e) {
   size_t mark;
   int bad = mp_proto_write_tag(out, which, MP_PROTO_BYTES) || mp_proto_begin(out, &mark);
   for (size_t i = 0; i < count && !bad; i++) {
@@ -148,13 +151,14 @@ int mp_noise_hello(mp_noise *noise, mp_buffer *out, mp_error *e) {
 }
 
 static int take_key(uint8_t out[32], mp_proto_span span, const char *what, mp_error *e) {
-  if (span.at == NULL || size_of(span) != 32) return mp_fail(e, MP_EMALFORMED, "the handshake message has no %s of 32 bytes", what);
+  if (span.at == NULL || size_of(span) != 32)
+    return mp_fail(e, MP_EMALFORMED, "the handshake message has no %s of 32 bytes", what);
   memcpy(out, span.at, 32);
   return MP_OK;
 }
 
-static int server_hello_steps(mp_noise *noise, const handshake_fields *hello, const uint8_t root[32], int64_t now, mp_buffer *plain,
-                              mp_error *e) {
+static int server_hello_steps(mp_noise *noise, const handshake_fields *hello, const uint8_t root[32], int64_t now,
+                              mp_buffer *plain, mp_error *e) {
   int rc;
   if ((rc = take_key(noise->peer_ephemeral, hello->field[HELLO_EPHEMERAL], "ephemeral key", e)) != MP_OK) return rc;
   mix_hash(noise, noise->peer_ephemeral, 32);
@@ -168,7 +172,8 @@ static int server_hello_steps(mp_noise *noise, const handshake_fields *hello, co
   return mp_noise_check_chain(plain->data, plain->length, root, noise->peer_static, now, e);
 }
 
-int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now, mp_error *e) {
+int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now,
+                               mp_error *e) {
   handshake_fields hello;
   mp_buffer plain;
   int rc = at_step(noise, MP_NOISE_HELLO_SENT, e);
@@ -196,8 +201,8 @@ int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_b
   return finish_step(noise, rc, MP_NOISE_DONE);
 }
 
-int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length, mp_buffer *out,
-                        mp_error *e) {
+int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length,
+                        mp_buffer *out, mp_error *e) {
   static const uint32_t numbers[] = {HELLO_EPHEMERAL, HELLO_STATIC, HELLO_PAYLOAD};
   handshake_fields hello;
   mp_buffer parts[3] = {{.data = noise->ephemeral.public_key, .length = 32}};
@@ -263,7 +268,8 @@ void mp_noise_transport_free(mp_noise_transport *transport) {
 int mp_noise_encrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e) {
   uint8_t iv[12];
   if (transport->send == NULL) return mp_fail(e, MP_ECLOSED, "the transport is closed");
-  if (transport->send_count == UINT32_MAX) return mp_fail(e, MP_ELIMIT, "the connection has sent all the frames its counter allows");
+  if (transport->send_count == UINT32_MAX)
+    return mp_fail(e, MP_ELIMIT, "the connection has sent all the frames its counter allows");
   make_iv(iv, transport->send_count++);
   int rc = mp_gcm_encrypt(transport->send, out, iv, NULL, 0, bytes, length);
   return rc == MP_OK ? MP_OK : mp_fail(e, rc, "the frame cannot be encrypted");
@@ -272,7 +278,8 @@ int mp_noise_encrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t
 int mp_noise_decrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e) {
   uint8_t iv[12];
   if (transport->receive == NULL) return mp_fail(e, MP_ECLOSED, "the transport is closed");
-  if (transport->receive_count == UINT32_MAX) return mp_fail(e, MP_ELIMIT, "the connection has received all the frames its counter allows");
+  if (transport->receive_count == UINT32_MAX)
+    return mp_fail(e, MP_ELIMIT, "the connection has received all the frames its counter allows");
   make_iv(iv, transport->receive_count++);
   int rc = mp_gcm_decrypt(transport->receive, out, iv, NULL, 0, bytes, length);
   return rc == MP_OK ? MP_OK : mp_fail(e, rc, "frame %u does not decrypt", transport->receive_count - 1);

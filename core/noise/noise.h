@@ -18,7 +18,14 @@ extern const uint8_t mp_noise_root[32];
 /* "WA", protocol magic 6, token dictionary version 3 (01 §1.2). */
 extern const uint8_t mp_noise_prologue[4];
 
-typedef enum { MP_NOISE_START, MP_NOISE_HELLO_SENT, MP_NOISE_VERIFIED, MP_NOISE_HELLO_READ, MP_NOISE_DONE, MP_NOISE_BROKEN } mp_noise_step;
+typedef enum {
+  MP_NOISE_START,
+  MP_NOISE_HELLO_SENT,
+  MP_NOISE_VERIFIED,
+  MP_NOISE_HELLO_READ,
+  MP_NOISE_DONE,
+  MP_NOISE_BROKEN
+} mp_noise_step;
 
 typedef struct {
   uint8_t h[32], ck[32], k[32];
@@ -39,11 +46,12 @@ void mp_noise_wipe(mp_noise *noise);
 
 int mp_noise_hello(mp_noise *noise, mp_buffer *out, mp_error *e);
 /* Checks the server's certificate chain against `root` at `now` (Unix seconds). */
-int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now, mp_error *e);
+int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now,
+                               mp_error *e);
 int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_buffer *out, mp_error *e);
 
-int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length, mp_buffer *out,
-                        mp_error *e);
+int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length,
+                        mp_buffer *out, mp_error *e);
 int mp_noise_read_finish(mp_noise *noise, const uint8_t *bytes, size_t length, mp_buffer *payload, mp_error *e);
 
 /* Ends the handshake: the keys go to the transport, the handshake's secrets are zeroed. */

@@ -48,11 +48,16 @@ bool mp_proto_skip(mp_proto_span *span, int type) {
   uint64_t ignored;
   mp_proto_span content;
   switch (type) {
-    case MP_PROTO_VARINT: return mp_proto_read_varint(span, &ignored);
-    case MP_PROTO_FIXED64: return mp_proto_read_fixed(span, 8, &ignored);
-    case MP_PROTO_BYTES: return mp_proto_read_bytes(span, &content);
-    case MP_PROTO_FIXED32: return mp_proto_read_fixed(span, 4, &ignored);
-    default: return false;
+    case MP_PROTO_VARINT:
+      return mp_proto_read_varint(span, &ignored);
+    case MP_PROTO_FIXED64:
+      return mp_proto_read_fixed(span, 8, &ignored);
+    case MP_PROTO_BYTES:
+      return mp_proto_read_bytes(span, &content);
+    case MP_PROTO_FIXED32:
+      return mp_proto_read_fixed(span, 4, &ignored);
+    default:
+      return false;
   }
 }
 

@@ -34,7 +34,8 @@ static int save(mp_account *account, mp_error *e) {
   at = put(row, at, account->signed_prekey_signature, 64);
   at = put(row, at, account->adv_secret, 32);
   at = put(row, at, account->store_secret, 32);
-  int rc = mp_store_put(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), (mp_bytes){row, at}, e);
+  int rc = mp_store_put(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key),
+                        (mp_bytes){row, at}, e);
   mp_wipe(row, sizeof row);
   return rc;
 }
@@ -47,7 +48,8 @@ static size_t get(const uint8_t *row, size_t at, void *bytes, size_t length) {
 static int load(mp_account *account, mp_error *e) {
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes row;
-  int rc = mp_store_get(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), &row, e);
+  int rc =
+      mp_store_get(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), &row, e);
   if (rc == MP_ENOTFOUND) return MP_OK;
   if (rc != MP_OK) return rc;
   if (row.length != ROW_SIZE) return mp_fail(e, MP_EMALFORMED, "the store's credentials are damaged");
@@ -140,14 +142,22 @@ int mp_account_delete(mp_account *account, mp_error *e) {
 
 int mp_signal_error(int rc, const char *what, mp_error *e) {
   switch (rc) {
-    case SG_ERR_NOMEM: return mp_fail(e, MP_ENOMEM, "no memory to %s", what);
-    case SG_ERR_DUPLICATE_MESSAGE: return mp_fail(e, MP_EDUPLICATE, "cannot %s: this message was decrypted before", what);
-    case SG_ERR_NO_SESSION: return mp_fail(e, MP_ENOSESSION, "cannot %s: there is no session", what);
-    case SG_ERR_UNTRUSTED_IDENTITY: return mp_fail(e, MP_EUNTRUSTED, "cannot %s: the identity is not trusted", what);
-    case SG_ERR_INVALID_KEY_ID: return mp_fail(e, MP_EINVALIDKEYID, "cannot %s: it names a prekey we do not have", what);
-    case SG_ERR_INVALID_KEY: return mp_fail(e, MP_ECRYPTO, "cannot %s: a key or its signature is wrong", what);
+    case SG_ERR_NOMEM:
+      return mp_fail(e, MP_ENOMEM, "no memory to %s", what);
+    case SG_ERR_DUPLICATE_MESSAGE:
+      return mp_fail(e, MP_EDUPLICATE, "cannot %s: this message was decrypted before", what);
+    case SG_ERR_NO_SESSION:
+      return mp_fail(e, MP_ENOSESSION, "cannot %s: there is no session", what);
+    case SG_ERR_UNTRUSTED_IDENTITY:
+      return mp_fail(e, MP_EUNTRUSTED, "cannot %s: the identity is not trusted", what);
+    case SG_ERR_INVALID_KEY_ID:
+      return mp_fail(e, MP_EINVALIDKEYID, "cannot %s: it names a prekey we do not have", what);
+    case SG_ERR_INVALID_KEY:
+      return mp_fail(e, MP_ECRYPTO, "cannot %s: a key or its signature is wrong", what);
     case SG_ERR_INVALID_MAC:
-    case SG_ERR_INVALID_MESSAGE: return mp_fail(e, MP_ECRYPTO, "cannot %s: it does not fit any session", what);
-    default: return mp_fail(e, MP_EMALFORMED, "cannot %s: libsignal says %d", what, rc);
+    case SG_ERR_INVALID_MESSAGE:
+      return mp_fail(e, MP_ECRYPTO, "cannot %s: it does not fit any session", what);
+    default:
+      return mp_fail(e, MP_EMALFORMED, "cannot %s: libsignal says %d", what, rc);
   }
 }

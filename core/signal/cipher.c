@@ -46,8 +46,8 @@ int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size
   return copied == MP_OK ? MP_OK : mp_fail(e, copied, "no memory for the ciphertext");
 }
 
-static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length, signal_buffer **plain,
-                                  uint8_t identity[32]) {
+static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
+                                  signal_buffer **plain, uint8_t identity[32]) {
   pre_key_signal_message *message = NULL;
   signal_buffer *key = NULL;
   int rc = pre_key_signal_message_deserialize(&message, bytes, length, account->context);
@@ -59,7 +59,8 @@ static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, c
   return rc < 0 ? rc : SG_SUCCESS;
 }
 
-static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length, signal_buffer **plain) {
+static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
+                           signal_buffer **plain) {
   signal_message *message = NULL;
   int rc = signal_message_deserialize(&message, bytes, length, account->context);
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_signal_message(cipher, message, NULL, plain);
@@ -72,7 +73,8 @@ static int take_plaintext(signal_buffer *plain, mp_buffer *out, mp_error *e) {
   if (!unpad(signal_buffer_data(plain), signal_buffer_len(plain), &length)) {
     return mp_fail(e, MP_EMALFORMED, "the plaintext's padding is wrong");
   }
-  return mp_buffer_append(out, signal_buffer_data(plain), length) == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
+  return mp_buffer_append(out, signal_buffer_data(plain), length) == MP_OK ? MP_OK
+                                                                           : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
 }
 
 int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,

@@ -88,7 +88,8 @@ static bool list_row(void *context, mp_bytes key, mp_bytes value) {
 int mp_prekeys_list(mp_account *account, bool (*each)(void *context, const mp_prekey *prekey), void *context, mp_error *e) {
   uint8_t prefix[MP_STORE_KEY_MAX];
   lister l = {each, context};
-  return mp_store_range(account->store, MP_TABLE_PREKEY, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, list_row, &l, e);
+  return mp_store_range(account->store, MP_TABLE_PREKEY, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, list_row, &l,
+                        e);
 }
 
 int mp_prekey_load(mp_account *account, uint32_t id, mp_keypair *pair, mp_error *e) {

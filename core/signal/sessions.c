@@ -20,8 +20,8 @@ static int process(mp_account *account, const signal_protocol_address *address, 
   if (rc == SG_SUCCESS) rc = decode_key(&signed_prekey, bundle->signed_prekey, account->context);
   if (rc == SG_SUCCESS && bundle->has_prekey) rc = decode_key(&prekey, bundle->prekey, account->context);
   if (rc == SG_SUCCESS) {
-    rc = session_pre_key_bundle_create(&made, bundle->registration_id, 0, bundle->prekey_id, prekey, bundle->signed_prekey_id, signed_prekey,
-                                       bundle->signature, 64, identity);
+    rc = session_pre_key_bundle_create(&made, bundle->registration_id, 0, bundle->prekey_id, prekey, bundle->signed_prekey_id,
+                                       signed_prekey, bundle->signature, 64, identity);
   }
   if (rc == SG_SUCCESS) rc = session_builder_create(&builder, account->stores, address, account->context);
   if (rc == SG_SUCCESS) rc = session_builder_process_pre_key_bundle(builder, made);

@@ -13,7 +13,8 @@ static mp_bytes address_key(const mp_account *account, const signal_protocol_add
   return mp_account_key(account, address->name, address->name_len, out);
 }
 
-static int load_session(signal_buffer **record, signal_buffer **user_record, const signal_protocol_address *address, void *user_data) {
+static int load_session(signal_buffer **record, signal_buffer **user_record, const signal_protocol_address *address,
+                        void *user_data) {
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes found;
@@ -33,13 +34,14 @@ static int no_sub_devices(signal_int_list **sessions, const char *name, size_t n
   return *sessions != NULL ? 0 : SG_ERR_NOMEM;
 }
 
-static int store_session(const signal_protocol_address *address, uint8_t *record, size_t length, uint8_t *user_record, size_t user_length,
-                         void *user_data) {
+static int store_session(const signal_protocol_address *address, uint8_t *record, size_t length, uint8_t *user_record,
+                         size_t user_length, void *user_data) {
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
   (void)user_record;
   (void)user_length;
-  return to_signal(mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), (mp_bytes){record, length}, NULL));
+  return to_signal(
+      mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), (mp_bytes){record, length}, NULL));
 }
 
 static int contains_session(const signal_protocol_address *address, void *user_data) {
@@ -194,7 +196,8 @@ static int set_stores(mp_account *account) {
   const signal_protocol_pre_key_store prekeys = {load_pre_key, refuse_store, contains_pre_key, remove_pre_key, NULL, account};
   const signal_protocol_signed_pre_key_store signed_prekeys = {load_signed_pre_key, refuse_store, contains_signed_pre_key,
                                                                keep_signed_pre_key, NULL,         account};
-  const signal_protocol_identity_key_store identities = {get_identity, get_registration_id, save_identity, is_trusted, NULL, account};
+  const signal_protocol_identity_key_store identities = {get_identity, get_registration_id, save_identity, is_trusted, NULL,
+                                                         account};
   const signal_protocol_sender_key_store sender_keys = {store_sender_key, load_sender_key, NULL, account};
   int rc = signal_protocol_store_context_set_session_store(account->stores, &sessions);
   if (rc == SG_SUCCESS) rc = signal_protocol_store_context_set_pre_key_store(account->stores, &prekeys);

@@ -8,7 +8,15 @@
 #include <unistd.h>
 
 /* The fixed places of LMDB 0.9's two meta pages (64-bit): page header 16 bytes, then the meta record. */
-enum { PAGE_FLAGS = 10, META_MAGIC = 16, META_VERSION = 20, META_PAGE_SIZE = 40, META_LAST_PAGE = 136, META_TXN = 144, META_END = 152 };
+enum {
+  PAGE_FLAGS = 10,
+  META_MAGIC = 16,
+  META_VERSION = 20,
+  META_PAGE_SIZE = 40,
+  META_LAST_PAGE = 136,
+  META_TXN = 144,
+  META_END = 152
+};
 
 #define LMDB_MAGIC 0xBEEFC0DEu
 #define LMDB_VERSION 1u
@@ -41,7 +49,8 @@ static int check_descriptor(int fd, const char *path, mp_error *e) {
   if (pread(fd, first, sizeof first, 0) != (ssize_t)sizeof first) return mp_fail(e, MP_ETRUNCATED, "%s is truncated", path);
   int rc = check_meta(first, path, &page_size, e);
   if (rc != MP_OK) return rc;
-  if (pread(fd, second, sizeof second, (off_t)page_size) != (ssize_t)sizeof second) return mp_fail(e, MP_ETRUNCATED, "%s is truncated", path);
+  if (pread(fd, second, sizeof second, (off_t)page_size) != (ssize_t)sizeof second)
+    return mp_fail(e, MP_ETRUNCATED, "%s is truncated", path);
   if ((rc = check_meta(second, path, &other_size, e)) != MP_OK) return rc;
   if (page_size != other_size || page_size != (uint64_t)sysconf(_SC_PAGESIZE)) {
     return mp_fail(e, MP_EMALFORMED, "%s is damaged, or from a machine with another page size", path);
@@ -49,7 +58,8 @@ static int check_descriptor(int fd, const char *path, mp_error *e) {
   const uint8_t *latest = read_at(first, META_TXN, 8) > read_at(second, META_TXN, 8) ? first : second;
   uint64_t pages = read_at(latest, META_LAST_PAGE, 8) + 1;
   if ((uint64_t)info.st_size / page_size < pages) {
-    return mp_fail(e, MP_ETRUNCATED, "%s is truncated: %lld bytes of %llu", path, (long long)info.st_size, (unsigned long long)(pages * page_size));
+    return mp_fail(e, MP_ETRUNCATED, "%s is truncated: %lld bytes of %llu", path, (long long)info.st_size,
+                   (unsigned long long)(pages * page_size));
   }
   return MP_OK;
 }

@@ -67,7 +67,8 @@ static int open_environment(environment *env, const char *folder, const char *na
   int rc = mp_store_check_file(path, e);
   if (rc != MP_OK) return rc;
   if ((rc = mdb_env_create(&env->env)) != 0) return lmdb_error(rc, "start", e);
-  if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 || (rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0) {
+  if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 ||
+      (rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0) {
     return lmdb_error(rc, "be opened", e);
   }
   if ((rc = mdb_txn_begin(env->env, NULL, 0, &txn)) != 0) return lmdb_error(rc, "begin", e);
@@ -98,7 +99,8 @@ static int check_version(mp_store *store, mp_error *e) {
     return rc == MP_OK ? mp_fail(e, MP_EMALFORMED, "store %s is damaged: its version is unreadable", store->path) : rc;
   }
   if (version > MP_STORE_VERSION) {
-    return mp_fail(e, MP_EVERSION, "store %s is of version %u, this moonpost knows up to %d", store->path, version, MP_STORE_VERSION);
+    return mp_fail(e, MP_EVERSION, "store %s is of version %u, this moonpost knows up to %d", store->path, version,
+                   MP_STORE_VERSION);
   }
   if (version == MP_STORE_VERSION) return MP_OK;
   for (uint32_t from = version; from > 0 && from < MP_STORE_VERSION; from++) {
@@ -110,7 +112,8 @@ static int check_version(mp_store *store, mp_error *e) {
 
 static int make_folder(const char *path, mp_error *e) {
   struct stat info;
-  if (mkdir(path, 0700) != 0 && errno != EEXIST) return mp_fail(e, MP_ESTORE, "cannot make the store's folder %s: %s", path, strerror(errno));
+  if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    return mp_fail(e, MP_ESTORE, "cannot make the store's folder %s: %s", path, strerror(errno));
   if (stat(path, &info) != 0) return mp_fail(e, MP_ESTORE, "cannot open the store's folder %s: %s", path, strerror(errno));
   if (!S_ISDIR(info.st_mode)) return mp_fail(e, MP_ESTORE, "the store's folder %s is a file", path);
   return MP_OK;
@@ -154,7 +157,8 @@ static int open_files(mp_store *store, const char *folder, const mp_store_option
   unsigned flags = temporary || options->durability == MP_DURABLE_PROCESS ? MDB_NOSYNC : 0;
   int rc = mp_store_lock(folder, &store->lock, e);
   if (rc == MP_OK) rc = open_environment(&store->keys, folder, "keys", temporary ? MDB_NOSYNC : 0, KEYS_MAP_SIZE, e);
-  if (rc == MP_OK) rc = open_environment(&store->traffic, folder, "traffic", flags, options->map_size != 0 ? options->map_size : MAP_SIZE, e);
+  if (rc == MP_OK)
+    rc = open_environment(&store->traffic, folder, "traffic", flags, options->map_size != 0 ? options->map_size : MAP_SIZE, e);
   return rc == MP_OK ? check_version(store, e) : rc;
 }
 
@@ -216,7 +220,8 @@ static bool in_keys(mp_table table) {
 }
 
 static int full_key(mp_table table, mp_bytes key, uint8_t *out, MDB_val *val, mp_error *e) {
-  if (key.length > MP_STORE_KEY_MAX) return mp_fail(e, MP_EINVAL, "a store key of %zu bytes (at most %d)", key.length, MP_STORE_KEY_MAX);
+  if (key.length > MP_STORE_KEY_MAX)
+    return mp_fail(e, MP_EINVAL, "a store key of %zu bytes (at most %d)", key.length, MP_STORE_KEY_MAX);
   out[0] = (uint8_t)table;
   memcpy(out + 1, key.data, key.length);
   *val = (MDB_val){key.length + 1, out};
@@ -277,8 +282,10 @@ static int change(mp_store *store, mp_table table, mp_bytes key, MDB_val *v, mp_
   rc = v != NULL ? mdb_put(txn, dbi, &k, v, 0) : mdb_del(txn, dbi, &k, NULL);
   if (v == NULL && rc == MDB_NOTFOUND) rc = 0;
   if (in_keys(table)) {
-    if (rc == 0) rc = mdb_txn_commit(txn);
-    else mdb_txn_abort(txn);
+    if (rc == 0)
+      rc = mdb_txn_commit(txn);
+    else
+      mdb_txn_abort(txn);
     keep_slack(&store->keys);
   } else if (rc != 0 && store->depth == 1) {
     store->broken = true;
@@ -295,7 +302,8 @@ int mp_store_delete(mp_store *store, mp_table table, mp_bytes key, mp_error *e) 
   return change(store, table, key, NULL, e);
 }
 
-int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context, mp_error *e) {
+int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context,
+                   mp_error *e) {
   uint8_t from[MP_STORE_KEY_MAX + 1], head[MP_STORE_KEY_MAX + 1];
   MDB_val k, v, start = {0}, first = {0};
   MDB_txn *txn;
@@ -321,7 +329,8 @@ int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes af
 int mp_store_begin(mp_store *store, mp_error *e) {
   int rc = open_turn(store, e);
   if (rc != MP_OK) return rc;
-  if (store->depth > MP_STORE_NESTING) return mp_fail(e, MP_ELIMIT, "transactions are nested more than %d deep", MP_STORE_NESTING);
+  if (store->depth > MP_STORE_NESTING)
+    return mp_fail(e, MP_ELIMIT, "transactions are nested more than %d deep", MP_STORE_NESTING);
   rc = mdb_txn_begin(store->traffic.env, store->nested[store->depth - 1], 0, &store->nested[store->depth]);
   if (rc != 0) return lmdb_error(rc, "begin a transaction", e);
   store->depth++;

@@ -40,7 +40,8 @@ int mp_store_delete(mp_store *store, mp_table table, mp_bytes key, mp_error *e);
 /* Calls `row` for each row whose key begins with `prefix` and stands behind `after` (may be empty), in order, until it returns
  * false. The row function must not touch the store. */
 typedef bool (*mp_store_row)(void *context, mp_bytes key, mp_bytes value);
-int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context, mp_error *e);
+int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context,
+                   mp_error *e);
 
 int mp_store_begin(mp_store *store, mp_error *e); /* a nested transaction, at most MP_STORE_NESTING deep */
 int mp_store_release(mp_store *store, mp_error *e);

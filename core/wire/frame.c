@@ -30,7 +30,8 @@ int mp_frames_feed(mp_frames *frames, const void *bytes, size_t length, mp_error
     frames->read = 0;
   }
   if (frames->stream.length == 0 && frames->stream.capacity > MP_FRAME_MAX_HANDSHAKE) mp_buffer_free(&frames->stream);
-  return mp_buffer_append(&frames->stream, bytes, length) == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for the incoming bytes");
+  return mp_buffer_append(&frames->stream, bytes, length) == MP_OK ? MP_OK
+                                                                   : mp_fail(e, MP_ENOMEM, "no memory for the incoming bytes");
 }
 
 static size_t read_u24(const uint8_t *bytes) {

@@ -7,10 +7,18 @@ static const struct {
   const char *name;
   mp_server_kind kind;
 } servers[] = {
-    {"s.whatsapp.net", MP_SERVER_PN}, {"lid", MP_SERVER_LID},           {"g.us", MP_SERVER_PLAIN},
-    {"broadcast", MP_SERVER_PLAIN},   {"newsletter", MP_SERVER_PLAIN},  {"c.us", MP_SERVER_PLAIN},
-    {"bot", MP_SERVER_PLAIN},         {"call", MP_SERVER_PLAIN},        {"hosted", MP_SERVER_HOSTED},
-    {"msgr", MP_SERVER_MESSENGER},    {"hosted.lid", MP_SERVER_HOSTED_LID}, {"interop", MP_SERVER_INTEROP},
+    {"s.whatsapp.net", MP_SERVER_PN},
+    {"lid", MP_SERVER_LID},
+    {"g.us", MP_SERVER_PLAIN},
+    {"broadcast", MP_SERVER_PLAIN},
+    {"newsletter", MP_SERVER_PLAIN},
+    {"c.us", MP_SERVER_PLAIN},
+    {"bot", MP_SERVER_PLAIN},
+    {"call", MP_SERVER_PLAIN},
+    {"hosted", MP_SERVER_HOSTED},
+    {"msgr", MP_SERVER_MESSENGER},
+    {"hosted.lid", MP_SERVER_HOSTED_LID},
+    {"interop", MP_SERVER_INTEROP},
 };
 
 const char *mp_jid_server(const char *name, size_t length, mp_server_kind *kind) {

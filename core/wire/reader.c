@@ -172,11 +172,13 @@ static int read_wide_jid(mp_reader *reader, uint8_t tag, mp_value *value, mp_err
     jid.integrator = (uint16_t)(number[0] << 8 | number[1]);
     /* The server's name follows or not (01 §4.6): taken only when the bytes are exactly that. */
     size_t left = (size_t)(reader->end - reader->at);
-    if (left >= sizeof interop_name && memcmp(reader->at, interop_name, sizeof interop_name) == 0) reader->at += sizeof interop_name;
+    if (left >= sizeof interop_name && memcmp(reader->at, interop_name, sizeof interop_name) == 0)
+      reader->at += sizeof interop_name;
     jid.server = mp_jid_server("interop", 7, &jid.kind);
   } else {
     if ((rc = read_part(reader, &server_scratch, &server, &length, e)) != MP_OK) return rc;
-    if (length != 4 || memcmp(server, "msgr", 4) != 0) return fail_at(reader, e, MP_EMALFORMED, "a messenger JID of another server");
+    if (length != 4 || memcmp(server, "msgr", 4) != 0)
+      return fail_at(reader, e, MP_EMALFORMED, "a messenger JID of another server");
     jid.server = mp_jid_server("msgr", 4, &jid.kind);
   }
   return finish_jid(reader, &jid, value, e);
@@ -186,7 +188,9 @@ int mp_read_list(mp_reader *reader, uint32_t *count, mp_error *e) {
   const uint8_t *tag, *size;
   if (!take(reader, 1, &tag)) return truncated(reader, e);
   switch (*tag) {
-    case MP_TAG_LIST_EMPTY: *count = 0; return MP_OK;
+    case MP_TAG_LIST_EMPTY:
+      *count = 0;
+      return MP_OK;
     case MP_TAG_LIST_8:
       if (!take(reader, 1, &size)) return truncated(reader, e);
       *count = *size;
@@ -195,7 +199,8 @@ int mp_read_list(mp_reader *reader, uint32_t *count, mp_error *e) {
       if (!take(reader, 2, &size)) return truncated(reader, e);
       *count = (uint32_t)size[0] << 8 | size[1];
       return MP_OK;
-    default: return fail_at(reader, e, MP_EMALFORMED, "a list was expected");
+    default:
+      return fail_at(reader, e, MP_EMALFORMED, "a list was expected");
   }
 }
 
@@ -203,7 +208,9 @@ int mp_read_value(mp_reader *reader, mp_value *value, mp_error *e) {
   const uint8_t *tag;
   if (!take(reader, 1, &tag)) return truncated(reader, e);
   switch (*tag) {
-    case MP_TAG_LIST_EMPTY: value->kind = MP_VALUE_NONE; return MP_OK;
+    case MP_TAG_LIST_EMPTY:
+      value->kind = MP_VALUE_NONE;
+      return MP_OK;
     case MP_TAG_LIST_8:
     case MP_TAG_LIST_16:
       reader->at--;
@@ -211,13 +218,18 @@ int mp_read_value(mp_reader *reader, mp_value *value, mp_error *e) {
       return mp_read_list(reader, &value->count, e);
     case MP_TAG_BINARY_8:
     case MP_TAG_BINARY_20:
-    case MP_TAG_BINARY_32: return read_binary(reader, *tag, value, e);
+    case MP_TAG_BINARY_32:
+      return read_binary(reader, *tag, value, e);
     case MP_TAG_HEX_8:
-    case MP_TAG_NIBBLE_8: return read_packed(reader, *tag, value, e);
-    case MP_TAG_JID_PAIR: return read_jid_pair(reader, value, e);
-    case MP_TAG_AD_JID: return read_ad_jid(reader, value, e);
+    case MP_TAG_NIBBLE_8:
+      return read_packed(reader, *tag, value, e);
+    case MP_TAG_JID_PAIR:
+      return read_jid_pair(reader, value, e);
+    case MP_TAG_AD_JID:
+      return read_ad_jid(reader, value, e);
     case MP_TAG_FB_JID:
-    case MP_TAG_INTEROP_JID: return read_wide_jid(reader, *tag, value, e);
+    case MP_TAG_INTEROP_JID:
+      return read_wide_jid(reader, *tag, value, e);
     default:
       if (*tag > MP_TAG_DICTIONARY_3) return fail_at(reader, e, MP_EMALFORMED, "an unassigned tag");
       return read_token(reader, *tag, value, e);

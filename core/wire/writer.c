@@ -85,11 +85,16 @@ static int write_u16(mp_buffer *out, uint16_t value) {
 
 static int domain_type(mp_server_kind kind) {
   switch (kind) {
-    case MP_SERVER_PN: return 0;
-    case MP_SERVER_LID: return 1;
-    case MP_SERVER_HOSTED: return 128;
-    case MP_SERVER_HOSTED_LID: return 129;
-    default: return -1;
+    case MP_SERVER_PN:
+      return 0;
+    case MP_SERVER_LID:
+      return 1;
+    case MP_SERVER_HOSTED:
+      return 128;
+    case MP_SERVER_HOSTED_LID:
+      return 129;
+    default:
+      return -1;
   }
 }
 

@@ -51,10 +51,11 @@ function stanza.bytes(node, ...)
   return found and type(found.content) == "string" and found.content or nil
 end
 
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
+
 local function escape(value)
   return (tostring(value):gsub("[&<>\"%c\x7f-\xff]", function(c)
-    if c == "&" then return "&amp;" elseif c == "<" then return "&lt;" elseif c == ">" then return "&gt;" elseif c == '"' then return "&quot;" end
-    return ("\\x%02x"):format(c:byte())
+    return entities[c] or ("\\x%02x"):format(c:byte())
   end))
 end
 

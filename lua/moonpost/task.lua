@@ -224,6 +224,22 @@ function Queue:close()
   end
 end
 
+local Lock = {}
+Lock.__index = Lock
+
+--- A lock between tasks: one at a time, in the order they came.
+function task.lock() return setmetatable({ waiting = {} }, Lock) end
+
+--- Waits for the lock; the value returned gives it back when it is closed (`local held <close> = lock:hold()`).
+function Lock:hold()
+  while self.held do wait_in(self.waiting) end
+  self.held = true
+  return setmetatable({}, { __close = function()
+    self.held = false
+    wake_one(self.waiting)
+  end })
+end
+
 --- Runs the loop until fn has ended; returns its results, or raises its error.
 function task.run(fn, ...)
   if current then error("task.run starts the loop: it cannot be called inside a task", 2) end

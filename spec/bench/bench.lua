@@ -1,5 +1,5 @@
 -- The benchmark: one table, each row moonpost beside Baileys, done in the same run on the same work; medians of several rounds.
--- usage: moonpost run spec/bench/bench.lua [--json] [--rounds N] [ROW...]   (scripts/bench does it)
+-- usage: moonpost run -- spec/bench/bench.lua [--json] [--rounds N] [ROW...]   (scripts/bench does it)
 local json = require "cjson.safe"
 
 local function capture(command)
@@ -23,7 +23,7 @@ local function command_of(program, words)
 end
 
 local node = os.getenv "NODE" or "node"
-local function ours(...) return capture(command_of("build/moonpost run spec/bench/ours.lua", { ... })) end
+local function ours(...) return capture(command_of("build/moonpost run -- spec/bench/ours.lua", { ... })) end
 local function baileys(...) return capture(command_of(node .. " spec/bench/baileys.mjs", { ... })) end
 
 local function median(list)

@@ -68,7 +68,6 @@ local function dispatch(bot, ctx)
 end
 
 local function on_message(bot, m)
-  if m.from_me and not bot.options.own then return end
   if bot.conversation:offer(m) then return end
   local ctx = context(bot.client, m, bot.conversation)
   local ok, err = xpcall(dispatch, function(why)
@@ -80,14 +79,16 @@ end
 
 local function make_client(bot)
   local options = bot.options
-  local client = new_client {
+  local client, err = new_client {
     store = host.store or options.store, url = host.url or options.url, root = host.root or options.root,
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
   }
+  if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
-  client:on("error", function(err, m) report(bot, err, m and context(client, m, bot.conversation)) end)
-  client:on("unlinked", function(err) bot:finish(nil, err) end)
-  client:on("replaced", function(err) bot:finish(nil, err) end)
+  client:on("error", function(why, m) report(bot, why, m and context(client, m, bot.conversation)) end)
+  client:on("unlinked", function(why) bot:finish(nil, why) end)
+  client:on("replaced", function(why) bot:finish(nil, why) end)
+  client:on("offline", function(why) report(bot, why) end)
   client:on("online", function(me)
     if bot.ready then return end
     bot.ready = true
@@ -121,7 +122,9 @@ end
 
 local function live(bot)
   bot.stopping, bot.ended, bot.ready = task.queue(), nil, false
-  bot.client = make_client(bot)
+  local err
+  bot.client, err = make_client(bot)
+  if not bot.client then return nil, err end
   local signals = {}
   for _, name in ipairs { "INT", "TERM" } do
     signals[#signals + 1] = core.net.signal(name, function() bot:stop() end)

@@ -5,8 +5,8 @@ local options = {}
 local function fail(format, ...) error({ usage = format:format(...) }, 0) end
 
 --- Parses arguments; a wrong one raises {usage = "one line"}, which ends the program with exit code 2.
--- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max} positional arguments,
--- `spec.stop` = true: what follows the first positional argument is not looked at
+-- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max} positional arguments.
+-- Options stand anywhere; behind `--` every word is positional.
 -- @tparam table args the words
 -- @treturn table name -> value or true, and the positional arguments in order
 function options.parse(spec, args)
@@ -18,10 +18,9 @@ function options.parse(spec, args)
     name = name or word:match "^%-%-([%w-]+)$"
     if only_words or not word:find "^%-" or word == "-" then
       found[#found + 1] = word
-      only_words = only_words or spec.stop
     elseif word == "--" then
       only_words = true
-    elseif not name or not spec[name] or name == "arguments" or name == "stop" then
+    elseif not name or not spec[name] or name == "arguments" then
       fail("unknown option '%s'", word)
     elseif spec[name] == "flag" then
       if value then fail("option --%s takes no value", name) end

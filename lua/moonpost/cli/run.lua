@@ -9,7 +9,7 @@ local sandbox_link = require "moonpost.cli.sandbox_link"
 local run = { summary = "run a bot script" }
 
 run.usage = [[
-usage: moonpost run [options] BOT.lua [arguments of the script]
+usage: moonpost run BOT.lua [options] [-- arguments of the script]
 
   --sandbox URL     use the sandbox at ws://… or wss://…, and have its phone scan the QR
   --store DIR       keep the bot's state in DIR (wins over the script's `store`)
@@ -21,7 +21,7 @@ The first run links the account by QR; later runs go on from the store. Ctrl-C e
 Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
 
 local spec = {
-  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER", arguments = { 1, math.huge }, stop = true,
+  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER", arguments = { 1, math.huge },
 }
 
 local function parse_version(text)

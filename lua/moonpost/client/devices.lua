@@ -138,4 +138,11 @@ function Devices:on_notification(node)
   if node.attrs.lid then self:forget(jid.bare(node.attrs.lid)) end
 end
 
+--- An `encrypt` notification with `<identity/>`: an account has new keys, the sessions with its phone are worth nothing (§8.3).
+function Devices:identity_changed(node)
+  local stable = self.client.lids:stable(jid.bare(node.attrs.from))
+  self.client.account:delete_session(stable)
+  self:forget(stable)
+end
+
 return function(client) return setmetatable({ client = client }, Devices) end

@@ -109,13 +109,15 @@ return function(options)
   }
   if not conn then return nil, err end
   self.conn = conn
+  local guard <close> = setmetatable({}, { __close = function()
+    if not self.transport then conn:abort() end
+  end })
   local opened
   opened, err = self.opened:pop(HANDSHAKE_SECONDS)
   if opened then opened, err = shake_hands(self, options) end
   if not opened then
     err = self.err or err
-    if not self.dead then conn:abort() end
-    return nil, err or core.error("network", "the server closed the connection during the handshake")
+    return guard and nil, err or core.error("network", "the server closed the connection during the handshake")
   end
   if self.dead then return nil, self.err or core.error("network", "the server closed the connection during the handshake") end
   self.on_closed = options.on_closed

@@ -1,6 +1,5 @@
 --- One-time prekeys: upload after the first login, top up when the server runs low (fact sheet 02 §10).
 -- @module moonpost.client.prekeys
-local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 

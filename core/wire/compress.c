@@ -1,4 +1,4 @@
-#include "wire/inflate.h"
+#include "wire/compress.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -22,6 +22,17 @@ int mp_inflate(const uint8_t *bytes, size_t length, mp_buffer *out, mp_error *e)
   }
   inflateEnd(&stream);
   if (rc == Z_STREAM_END && out->length <= MP_INFLATED_MAX) return MP_OK;
-  if (rc == Z_OK || rc == Z_STREAM_END) return mp_fail(e, MP_ELIMIT, "the stanza inflates to more than %u bytes", MP_INFLATED_MAX);
+  if (rc == Z_OK || rc == Z_STREAM_END)
+    return mp_fail(e, MP_ELIMIT, "the stanza inflates to more than %u bytes", MP_INFLATED_MAX);
   return mp_fail(e, MP_EMALFORMED, "the stanza's zlib stream is damaged");
+}
+
+int mp_deflate(const uint8_t *bytes, size_t length, mp_buffer *out, mp_error *e) {
+  uLongf size = compressBound((uLong)length);
+  if (length > MP_INFLATED_MAX || mp_buffer_reserve(out, size) != MP_OK)
+    return mp_fail(e, MP_ELIMIT, "%zu bytes are too many to compress", length);
+  if (compress(out->data + out->length, &size, bytes, (uLong)length) != Z_OK)
+    return mp_fail(e, MP_ENOMEM, "no memory to compress");
+  out->length += size;
+  return MP_OK;
 }

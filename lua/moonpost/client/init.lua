@@ -1,0 +1,222 @@
+--- The client: one linked device of an account. Bots stand on it; it can be used alone.
+--
+--     local client = assert(moonpost.client { store = "state" })
+--     client:on("message", function(m) client:send(m.chat, m.text) end)
+--     task.run(function()
+--       if not client:linked() then assert(client:pair { qr = print }) end
+--       assert(client:connect())
+--     end)
+--
+-- Events: `message`(m), `receipt`{chat, sender, ids, type, time}, `online`(me), `offline`(err), `unlinked`(err), `replaced`(err),
+-- `presence`{jid, available, last}, `chatstate`{chat, sender, state}, `error`(err, m).
+-- A message `m` has: id, chat and sender (bare, the LID once known), phone (digits or nil), from_me, name, time (Unix seconds), text,
+-- kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
+-- @module moonpost.client
+local core = require "moonpost.core"
+local task = require "moonpost.task"
+local payload = require "moonpost.client.payload"
+local rows = require "moonpost.client.rows"
+
+local SERVICE = "wss://web.whatsapp.com/ws/chat"
+
+local Client = {}
+Client.__index = Client
+function Client.__tostring(client) return ("moonpost.client (%s)"):format(client.me and client.me.jid or "not linked") end
+
+local events = {
+  message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, presence = true, chatstate = true,
+  error = true,
+}
+
+--- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
+-- @string event
+-- @func fn
+-- @treturn function takes the handler off again
+function Client:on(event, fn)
+  if not events[event] then error(("client:on has no event '%s'"):format(tostring(event)), 2) end
+  if type(fn) ~= "function" then error("client:on expects a function, got " .. type(fn), 2) end
+  local list = self.handlers[event] or {}
+  self.handlers[event] = list
+  list[#list + 1] = fn
+  return function()
+    for i = #list, 1, -1 do
+      if list[i] == fn then table.remove(list, i) end
+    end
+  end
+end
+
+--- Tells the handlers of an event, each in a task of its own. An error nobody listens to goes to standard error.
+function Client:emit(event, ...)
+  local list = self.handlers[event]
+  if not list or #list == 0 then
+    if event == "error" then io.stderr:write("moonpost: ", tostring((...)), "\n") end
+    return
+  end
+  for _, fn in ipairs { table.unpack(list) } do task.spawn(fn, ...) end
+end
+
+--- A fresh id for an IQ (fact sheet 01 §6.1).
+function Client:next_id()
+  self.counter = self.counter + 1
+  return self.id_prefix .. self.counter
+end
+
+--- Whether the store holds a linked device.
+function Client:linked() return self.me ~= nil end
+
+--- Links the account: shows QR texts until one is scanned. In a task.
+-- @tparam table options qr = fn(text, seconds), called for each QR with how long it lives
+-- @treturn ?table me: jid, lid, device, name
+-- @treturn ?table err
+function Client:pair(options)
+  if type(options) ~= "table" or type(options.qr) ~= "function" then error("client:pair expects { qr = function }", 2) end
+  if self.me then return nil, core.error("linked", "this store is linked already, as " .. self.me.jid) end
+  return self.pairing:pair(options.qr)
+end
+
+--- Goes online, and stays so until `close`: lost connections are made again with growing pauses. In a task.
+-- @treturn ?boolean true once online
+-- @treturn ?table err the account cannot log in (unlinked, replaced, refused)
+function Client:connect()
+  if not self.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
+  if self.closed then return nil, core.error("closed", "the client is closed") end
+  return self.connection:start()
+end
+
+--- Goes offline: handlers that run may end (5 s), presence goes unavailable, the store is closed. In a task.
+function Client:close()
+  if self.closed then return end
+  self.closed = true
+  self.journal:finish()
+  self.connection:stop()
+  self.outbox:give_up(core.error("closed", "the client is closed"))
+  self:commit()
+  self.turn_end:stop()
+  if self.owns_store then self.store:close() end
+end
+
+--- Sends an IQ and waits for its answer. In a task.
+-- @tparam table node the iq; it gets an id when it has none
+-- @tparam ?table options timeout in seconds (75)
+-- @treturn ?table the answer
+-- @treturn ?table err code "timeout", "closed", or "iq" with `status`, the server's number
+function Client:query(node, options) return self.connection:query(node, options and options.timeout) end
+
+--- Sends a message to a person and waits until the server has it. In a task. While offline it waits to be online again.
+-- @string jid bare JID: phone number or LID
+-- @tparam string|table message a text, or a Message as a table
+-- @tparam ?table options quote = m: the message to quote
+-- @treturn ?table {id=, time=}
+-- @treturn ?table err
+function Client:send(jid, message, options)
+  if type(jid) ~= "string" then error("client:send expects a JID, got " .. type(jid), 2) end
+  if type(message) ~= "string" and type(message) ~= "table" then
+    error("client:send expects a text or a Message table, got " .. type(message), 2)
+  end
+  return self.sender:send(jid, message, options or {})
+end
+
+--- Reacts to a message; an empty emoji takes the reaction back.
+-- @tparam table m message event
+-- @string emoji
+-- @treturn ?table {id=, time=}
+-- @treturn ?table err
+function Client:react(m, emoji, options) return self.sender:react(m, emoji, options or {}) end
+
+--- Shows "typing…" in a chat, or takes it away.
+-- @string jid bare JID
+-- @bool on
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Client:typing(jid, on) return self.presence:typing(jid, on) end
+
+--- Waits until everything written in this turn is durable. In a task.
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Client:committed()
+  return task.await(function(resume) self.turn[#self.turn + 1] = resume end)
+end
+
+--- Commits the turn: receipts and ciphertexts that wait for it leave. When it fails they are dropped, and so is the connection:
+-- the server sends again what was not confirmed.
+-- @treturn boolean whether there was anything to commit
+function Client:commit()
+  if not self.store:dirty() and #self.turn == 0 then return false end
+  local waiting = self.turn
+  self.turn = {}
+  local ok, err = self.store:commit()
+  if not ok then
+    self:emit("error", err)
+    self.connection:abort(err)
+  end
+  for _, resume in ipairs(waiting) do resume(ok, err) end
+  return true
+end
+
+--- Takes note of who the store is linked as; nil forgets it.
+function Client:set_me(row)
+  self.me = row
+  if row then
+    rows.put(self.store, "setting", "me", "StoreMe", row)
+  else
+    self.store:delete("setting", "me")
+  end
+end
+
+local personal = { "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" }
+
+--- Forgets the linked account and everything that was its own.
+function Client:forget_account()
+  for _, name in ipairs(personal) do
+    for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
+  end
+  self.account:delete()
+  self:set_me(nil)
+end
+
+local known = {
+  store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
+  own = "boolean",
+}
+
+local function check(options)
+  if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
+  for name, value in pairs(options) do
+    if not known[name] then error(("moonpost.client has no option '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= known[name] then
+      error(("moonpost.client: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
+    end
+  end
+  if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
+  if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
+end
+
+local capabilities = {
+  "connection", "pairing", "devices", "prekeys", "outbox", "sender", "receive", "journal", "receipts", "notifications", "presence", "peer",
+}
+local rooms = { sender = "send" }
+
+--- Opens a client.
+-- @tparam table options
+--   store: folder of its state (relative to the working folder), or store_handle: an open store;
+--   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
+--   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
+-- @treturn ?table client
+-- @treturn ?table err the store cannot be opened
+return function(options)
+  check(options)
+  local store, err = options.store_handle, nil
+  if not store then store, err = core.store.open { path = options.store } end
+  if not store then return nil, err end
+  local self = setmetatable({
+    store = store, owns_store = not options.store_handle, account = core.signal.account(store, ""), url = options.url or SERVICE,
+    root = options.root, ca = options.ca, name = options.name, version = options.version or payload.VERSION, own = options.own,
+    handlers = {}, turn = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
+  }, Client)
+  self.me = rows.get(store, "setting", "me", "StoreMe")
+  self.lids = require("moonpost.client.lid")(store, self.account)
+  self.throttle = require("moonpost.client.throttle")(not self.url:match "^wss?://127%." and not self.url:match "^wss?://localhost[:/]")
+  for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
+  self.turn_end = core.net.on_turn_end(function() return self:commit() end)
+  return self
+end

@@ -1,0 +1,202 @@
+--- The journal: messages whose handlers have not ended, and the lanes that run them. A row is written with the message's ratchet
+-- step and goes when its handler ends; after a crash what is left is handled again. Messages of one chat go one after another.
+-- @module moonpost.client.journal
+local core = require "moonpost.core"
+local messages = require "moonpost.client.messages"
+local rows = require "moonpost.client.rows"
+local task = require "moonpost.task"
+
+local proto = core.proto
+
+local ATTEMPTS = 3      -- dispatches of a message that never ends before it is parked
+local CLOSE_SECONDS = 5 -- handlers may end within this at a close
+
+local Journal = {}
+Journal.__index = Journal
+
+-- The message event of an entry, and the ways its handler steers the journal.
+local Message = {}
+Message.__index = Message
+function Message.__tostring(m) return ("message %s from %s"):format(m.id, m.sender) end
+
+--- Lets the next message of the chat go on before this handler has ended.
+function Message:release()
+  local entry = self.entry
+  if entry.released then return end
+  entry.released = true
+  if entry.next then entry.next() end
+end
+
+--- Keeps the message in the journal after its handler's end, until `handled`.
+function Message:defer() self.entry.deferred = true end
+
+--- Takes a deferred message out of the journal.
+function Message:handled() self.entry.journal:remove(self.entry) end
+
+local function make_event(client, entry)
+  local row = entry.row
+  local message = entry.message or assert(proto.decode("Message", row.message))
+  local wrapper = message.deviceSentMessage
+  if wrapper then message = wrapper.message or {} end
+  local content = messages.unwrap(message)
+  return setmetatable({
+    entry = entry, id = row.id, chat = row.chat, sender = row.sender, phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
+    name = row.name, time = row.time, text = messages.text_of(content), message = message, kind = messages.kind(content),
+    quoted = messages.quoted(content), redelivered = entry.replayed or false, offline = row.offline or false, attempts = row.attempts,
+  }, Message)
+end
+
+function Journal:write(entry) rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row) end
+
+--- Takes an entry out of the journal.
+function Journal:remove(entry)
+  if entry.removed then return end
+  entry.removed = true
+  self.client.store:delete("journal", rows.sequence(entry.sequence))
+end
+
+local function run_handlers(self, entry, m)
+  for _, fn in ipairs { table.unpack(self.client.handlers.message or {}) } do fn(m) end
+  return entry
+end
+
+local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
+
+local function handle(self, entry)
+  local m = make_event(self.client, entry)
+  entry.message = nil
+  local ok, err = xpcall(run_handlers, traced, self, entry, m)
+  if not ok and type(err) == "table" and err.code == "cancelled" then return end -- stays: the next run takes it up
+  if not ok then self.client:emit("error", err, m) end
+  if not entry.deferred or not ok then self:remove(entry) end
+end
+
+-- Raises the attempt counter, durably, before the handlers see the message.
+local function count_attempt(self, entry)
+  if entry.counted then return true end
+  entry.row.attempts = (entry.row.attempts or 0) + 1
+  self:write(entry)
+  return self.client:committed()
+end
+
+local run_lane
+
+local function next_in_lane(self, lane)
+  lane.busy = false
+  run_lane(self, lane)
+end
+
+local function dispatch(self, lane, entry)
+  self.running[entry] = task.running() or true
+  entry.next = function() next_in_lane(self, lane) end
+  if count_attempt(self, entry) then handle(self, entry) end
+  self.running[entry] = nil
+  if not entry.released then
+    entry.released = true
+    next_in_lane(self, lane)
+  end
+end
+
+function run_lane(self, lane)
+  if lane.busy or self.closing then return end
+  local entry = table.remove(lane, 1)
+  if not entry then
+    self.lanes[lane.chat] = nil
+    return
+  end
+  lane.busy = true
+  task.spawn(dispatch, self, lane, entry)
+end
+
+local function enqueue(self, entry)
+  local chat = entry.row.chat
+  local lane = self.lanes[chat] or { chat = chat, busy = false }
+  self.lanes[chat] = lane
+  lane[#lane + 1] = entry
+  run_lane(self, lane)
+end
+
+local function next_sequence(self)
+  self.sequence = (self.sequence or rows.last_sequence(self.client.store, "journal")) + 1
+  return self.sequence
+end
+
+--- Journals a message and hands it to its lane once it is durable; inside the message's transaction.
+-- A lane that stands still takes it at once: the row counts that attempt from the start, which saves a transaction.
+-- @tparam table envelope
+-- @string plaintext bytes of the Message
+-- @tparam table message decoded
+function Journal:add(envelope, plaintext, message)
+  local idle = not self.lanes[envelope.chat] and not self.expected[envelope.chat]
+  self.expected[envelope.chat] = (self.expected[envelope.chat] or 0) + 1
+  local entry = {
+    journal = self, sequence = next_sequence(self), message = message, counted = idle,
+    row = {
+      chat = envelope.chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
+      time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
+    },
+  }
+  self:write(entry)
+  if idle then entry.row.message = nil else entry.message = nil end -- the bytes serve the next write, the table the handlers
+  self.client.store:after_commit(function()
+    self:expect_less(envelope.chat)
+    enqueue(self, entry)
+  end)
+end
+
+function Journal:expect_less(chat)
+  local left = (self.expected[chat] or 1) - 1
+  self.expected[chat] = left > 0 and left or nil
+end
+
+--- Keeps a stanza this client does not understand yet, with its plaintext when it could be decrypted.
+function Journal:keep_raw(node, plaintext)
+  self.raw_sequence = (self.raw_sequence or rows.last_sequence(self.client.store, "raw")) + 1
+  self.client.store:put("raw", rows.sequence(self.raw_sequence), (">s4s4"):pack(core.wire.encode(node), plaintext or ""))
+end
+
+--- The parked messages: those whose handlers never ended in three runs.
+-- @treturn table array of StoreJournal rows
+function Journal:parked()
+  local found = {}
+  for _, pair in ipairs(self.client.store:range("journal", "")) do
+    local row = assert(proto.decode("StoreJournal", pair[2]))
+    if row.parked then found[#found + 1] = row end
+  end
+  return found
+end
+
+local function park(self, entry)
+  entry.row.parked = true
+  self:write(entry)
+  self.client:emit("error", core.error("parked", ("message %s from %s was set aside: its handler did not end in %d runs"):format(
+    entry.row.id, entry.row.sender, ATTEMPTS)), make_event(self.client, entry))
+end
+
+--- Hands out what an earlier run left behind, oldest first.
+function Journal:replay()
+  for _, pair in ipairs(self.client.store:range("journal", "")) do
+    local row = assert(proto.decode("StoreJournal", pair[2]))
+    local entry = { journal = self, sequence = (">I8"):unpack(pair[1]), row = row, replayed = (row.attempts or 0) > 0 }
+    if not row.parked then
+      if (row.attempts or 0) >= ATTEMPTS then park(self, entry) else enqueue(self, entry) end
+    end
+  end
+end
+
+--- Stops dispatching and lets the handlers that run end; those that still wait then are cancelled, their messages stay.
+function Journal:finish()
+  self.closing = true
+  if not task.running() then return end
+  local deadline = core.net.now() + CLOSE_SECONDS
+  local tasks = {}
+  for entry, running in pairs(self.running) do
+    if running ~= true and running ~= task.running() then tasks[#tasks + 1] = { running, entry } end
+  end
+  for _, pair in ipairs(tasks) do
+    if not pair[2].released then pcall(pair[1].join, pair[1], math.max(0, deadline - core.net.now())) end
+  end
+  for _, pair in ipairs(tasks) do pair[1]:cancel() end
+end
+
+return function(client) return setmetatable({ client = client, lanes = {}, running = {}, expected = {} }, Journal) end

@@ -1,0 +1,40 @@
+--- Notifications: what the server tells unasked. Each is confirmed by an ack once its effect is durable (fact sheet 04 §7.2).
+-- @module moonpost.client.notifications
+local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
+
+local Notifications = {}
+Notifications.__index = Notifications
+
+-- By `type`: fn(self, node).
+local on = {}
+
+function on.encrypt(self, node)
+  local client = self.client
+  if stanza.child(node, "count") then
+    task.spawn(function()
+      local ok, err = client.prekeys:refill()
+      if not ok then client:emit("error", err) end
+    end)
+  elseif stanza.child(node, "identity") and node.attrs.from then
+    client.devices:identity_changed(node)
+  end
+end
+
+function on.devices(self, node) self.client.devices:on_notification(node) end
+
+function on.account_sync(self, node)
+  if not stanza.child(node, "devices") then return end
+  self.client.devices:forget(self.client.me.jid)
+end
+
+--- Handles one, in a transaction of its own, and acks it after the commit.
+function Notifications:notification(node)
+  local client = self.client
+  if not node.attrs.id or not node.attrs.from then return end
+  local handler = on[node.attrs.type]
+  if handler then client.store:atomic(handler, self, node) end
+  client.store:after_commit(function() client.receipts:ack(node) end)
+end
+
+return function(client) return setmetatable({ client = client }, Notifications) end

@@ -1,0 +1,152 @@
+--- Accounts, their phones and linked devices (fact sheet 08 §3), kept as rows of the world.
+-- @module moonpost.sandbox.accounts
+local core = require "moonpost.core"
+local json = require "cjson.safe"
+
+local crypto, jid = core.crypto, core.wire.jid
+
+local Account = {}
+Account.__index = Account
+
+--- Bare JID in the namespace of a server part.
+function Account:jid(server) return jid.make(server == "lid" and self.lid or self.pn, server == "lid" and "lid" or "s.whatsapp.net") end
+
+local Device = {}
+Device.__index = Device
+
+--- The device's JID in the namespace of a server part.
+function Device:jid(server)
+  local account = self.account
+  return jid.make(server == "lid" and account.lid or account.pn, server == "lid" and "lid" or "s.whatsapp.net", self.number)
+end
+
+local Accounts = {}
+Accounts.__index = Accounts
+
+-- Numbers are derived from the name: the same name has the same number in every world (S-020).
+local function pick_numbers(self, name)
+  local hash = crypto.sha256("moonpost account " .. name)
+  local phone, lid = (">I4I6"):unpack(hash)
+  while self.by_pn[("1555%07d"):format(phone % 10000000)] do phone = phone + 1 end
+  while self.by_lid[("1%014d"):format(lid % 100000000000000)] do lid = lid + 1 end
+  return ("1555%07d"):format(phone % 10000000), ("1%014d"):format(lid % 100000000000000)
+end
+
+local function file(self, account)
+  self.by_pn[account.pn], self.by_lid[account.lid], self.by_name[account.first_name] = account, account, account
+  self.list[#self.list + 1] = account
+end
+
+local function new_account(fields)
+  fields.devices = {}
+  fields.contacts = fields.contacts or {}
+  return setmetatable(fields, Account)
+end
+
+--- The account of a push name, made when there is none; an empty name makes a fresh one (S-020).
+function Accounts:of_name(name)
+  if not name or name == "" then
+    local n = #self.list + 1
+    while self.by_name["Sandbox " .. n] do n = n + 1 end
+    name = "Sandbox " .. n
+  end
+  local account = self.by_name[name]
+  if account then return account end
+  local pn, lid = pick_numbers(self, name)
+  account = new_account {
+    first_name = name, name = name, pn = pn, lid = lid, raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff, next_device = 1,
+    created = math.floor(core.net.time()),
+  }
+  file(self, account)
+  self:save(account)
+  return account
+end
+
+--- The account a JID of either namespace names, its device number and server part; nil when there is none.
+function Accounts:lookup(text)
+  local user, server, number = jid.parse(text or "")
+  if not user then return nil end
+  local account = (server == "lid" and self.by_lid or server == "s.whatsapp.net" and self.by_pn or {})[user]
+  return account, number, server
+end
+
+--- The linked device a JID names; nil when there is none.
+function Accounts:device(text)
+  local account, number = self:lookup(text)
+  return account and account.devices[number]
+end
+
+local binary = { "noise", "identity", "registration", "skey_id", "skey_value", "skey_signature", "identity_blob" }
+
+local function to_row(account)
+  local row = {
+    first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
+    next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
+  }
+  for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end
+  for number, device in pairs(account.devices) do
+    local one = { number = number, key_index = device.key_index, fresh = device.fresh, active = device.active }
+    for _, name in ipairs(binary) do one[name] = device[name] and crypto.base64(device[name]) end
+    row.devices[#row.devices + 1] = one
+  end
+  return row
+end
+
+local function from_row(row)
+  local contacts = {}
+  for _, pn in ipairs(row.contacts) do contacts[pn] = true end
+  row.contacts = contacts
+  local devices = row.devices
+  local account = new_account(row)
+  for _, one in ipairs(devices) do
+    for _, name in ipairs(binary) do one[name] = one[name] and crypto.unbase64(one[name]) end
+    one.account = account
+    account.devices[one.number] = setmetatable(one, Device)
+  end
+  return account
+end
+
+--- Writes an account's row.
+function Accounts:save(account) self.store:put("world", "a" .. account.pn, assert(json.encode(to_row(account)))) end
+
+--- Adds a device with the keys of a registration; it is listed once it is active (S-022, S-040).
+function Accounts:add_device(account, fields)
+  fields.account, fields.number, fields.key_index = account, account.next_device, account.next_device
+  fields.fresh, fields.active = true, false
+  account.next_device = account.next_device + 1
+  local device = setmetatable(fields, Device)
+  account.devices[device.number] = device
+  self:save(account)
+  return device
+end
+
+--- Forgets a device.
+function Accounts:remove_device(device)
+  device.account.devices[device.number] = nil
+  self:save(device.account)
+end
+
+--- Notes that two accounts have written to each other: they are told of each other's devices from now on.
+function Accounts:acquaint(one, other)
+  if one == other or one.contacts[other.pn] then return end
+  one.contacts[other.pn], other.contacts[one.pn] = true, true
+  self:save(one)
+  self:save(other)
+end
+
+--- The linked, active devices of an account in order of their numbers.
+function Accounts.companions(_, account)
+  local list = {}
+  for _, device in pairs(account.devices) do
+    if device.active then list[#list + 1] = device end
+  end
+  table.sort(list, function(a, b) return a.number < b.number end)
+  return list
+end
+
+--- Reads the world's accounts.
+return function(store)
+  local self = setmetatable({ store = store, by_pn = {}, by_lid = {}, by_name = {}, list = {} }, Accounts)
+  for _, row in ipairs(store:range("world", "a")) do file(self, from_row(assert(json.decode(row[2])))) end
+  return self
+end

@@ -1,0 +1,128 @@
+--- The admin calls over HTTP (fact sheet 08 §4), for scripts on this machine: a page in a browser is kept out by its Origin, a
+-- name that was pointed at loopback by its Host.
+-- @module moonpost.sandbox.admin
+local core = require "moonpost.core"
+local json = require "cjson.safe"
+local stanza = require "moonpost.stanza"
+local login = require "moonpost.sandbox.login"
+local pairing = require "moonpost.sandbox.pairing"
+local task = require "moonpost.task"
+
+local admin = {}
+
+local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
+
+local function is_loopback(host)
+  if not host then return false end
+  local name = host:match "^%[(.-)%]" or host:match "^([^:]*)"
+  return name == "localhost" or name == "::1" or name:match "^127%.%d+%.%d+%.%d+$" ~= nil
+end
+
+local function allowed(headers)
+  local origin = headers.origin
+  if origin and not is_loopback(origin:match "^https?://(.+)$") then return false end
+  return is_loopback(headers.host)
+end
+
+local function answer(request, status, value)
+  request:respond(status, "application/json", json.encode(value) .. "\n")
+end
+
+-- By "METHOD /path": fn(sandbox, request).
+local calls = {}
+
+calls["GET /admin/noise-root"] = function(sandbox, request)
+  if (request.query or ""):find "json" then return answer(request, 200, { noise_root = core.crypto.hex(sandbox.root) }) end
+  request:respond(200, "text/plain", core.crypto.hex(sandbox.root) .. "\n")
+end
+
+calls["GET /admin/certificate"] = function(sandbox, request)
+  if not sandbox.certificate then return answer(request, 404, { error = "this sandbox speaks no TLS" }) end
+  request:respond(200, "application/x-pem-file", sandbox.certificate)
+end
+
+local function tell_account(sandbox, account)
+  local list = setmetatable({}, json.array_mt)
+  for _, device in ipairs(sandbox.accounts:companions(account)) do
+    list[#list + 1] = {
+      jid = device:jid(), lid = device:jid "lid", connected = device.connection ~= nil, queued = device.queue.count,
+      prekeys = require("moonpost.sandbox.devices").prekey_count(device),
+    }
+  end
+  return { push_name = account.name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list }
+end
+
+calls["GET /admin/state"] = function(sandbox, request)
+  local accounts = setmetatable({}, json.array_mt)
+  for i, account in ipairs(sandbox.accounts.list) do accounts[i] = tell_account(sandbox, account) end
+  local violations = setmetatable({}, json.array_mt)
+  for i, line in ipairs(sandbox.violations) do violations[i] = line end
+  answer(request, 200, { accounts = accounts, violations = violations, unknown_queries = sandbox.unknown })
+end
+
+calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)
+  task.spawn(function()
+    local deadline = core.net.now() + SCAN_SECONDS
+    local status, value = pairing.scan(sandbox, request.body or "")
+    while status == 404 and core.net.now() < deadline do
+      task.sleep(0.05)
+      status, value = pairing.scan(sandbox, request.body or "")
+    end
+    answer(request, status, value)
+  end)
+end
+
+local function read_json(request)
+  local value, err = json.decode(request.body or "")
+  if type(value) ~= "table" then return nil, answer(request, 400, { error = "the body is no JSON object: " .. tostring(err) }) end
+  return value
+end
+
+local function find_device(sandbox, request)
+  local value = read_json(request)
+  if not value then return nil end
+  local device = sandbox.accounts:device(tostring(value.jid))
+  if not device then return nil, answer(request, 404, { error = ("no linked device '%s'"):format(tostring(value.jid)) }) end
+  return device, value
+end
+
+calls["POST /admin/mock-phone/unlink"] = function(sandbox, request)
+  local device = find_device(sandbox, request)
+  if not device then return end
+  login.unlink(sandbox, device)
+  answer(request, 200, {})
+end
+
+-- Ways to end a device's connection.
+local kicks = {
+  close = function(conn) conn:close() end,
+  drop = function(conn) conn:drop() end,
+  replaced = function(conn) conn:stream_error(nil, stanza.node("conflict", { type = "replaced" })) end,
+  ["503"] = function(conn) conn:stream_error "503" end,
+  ["515"] = function(conn) conn:stream_error "515" end,
+}
+
+calls["POST /admin/kick"] = function(sandbox, request)
+  local device, value = find_device(sandbox, request)
+  if not device then return end
+  local kick = kicks[tostring(value.kind)]
+  if not kick then return answer(request, 400, { error = "kind is one of close, drop, replaced, 503, 515" }) end
+  if not device.connection then return answer(request, 409, { error = "the device is not connected" }) end
+  kick(device.connection)
+  answer(request, 200, {})
+end
+
+--- Answers an HTTP request.
+function admin.request(sandbox, request)
+  if not request.path:match "^/admin/" then
+    return request:respond(200, "text/plain", "a moonpost sandbox: WebSocket at /ws/chat, admin calls below /admin\n")
+  end
+  if not allowed(request.headers) then
+    return answer(request, 403, { error = "admin calls are for this machine: the Origin or Host is foreign" })
+  end
+  local call = calls[request.method .. " " .. request.path]
+  if not call then return answer(request, 404, { error = ("no admin call %s %s"):format(request.method, request.path) }) end
+  return call(sandbox, request)
+end
+
+return admin

@@ -1,0 +1,135 @@
+--- One connection: frames, Noise, stanzas in order (fact sheet 08 §2). What a stanza means is decided by `routes`.
+-- @module moonpost.sandbox.connection
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local login = require "moonpost.sandbox.login"
+local pairing = require "moonpost.sandbox.pairing"
+local routes = require "moonpost.sandbox.routes"
+
+local HANDSHAKE_SECONDS = 20
+
+local Connection = {}
+Connection.__index = Connection
+
+function Connection.__tostring(self) return self.device and self.device:jid() or "an unregistered client" end
+
+--- Bytes that wait to be sent.
+function Connection:pending() return self.conn:pending() end
+
+--- Sends a stanza.
+function Connection:send(node)
+  if self.dead or not self.transport then return end
+  if not self.sandbox:check(self, "to-client", node) then return end
+  local sealed = assert(self.transport:encrypt(core.wire.encode(node)))
+  local ok, err = self.conn:send(core.wire.frame(sealed))
+  if not ok then self:drop(err) end
+end
+
+--- Ends the connection after what is queued has left.
+function Connection:close()
+  if self.dead then return end
+  self.conn:close(1000)
+end
+
+--- Ends it at once.
+function Connection:drop()
+  if not self.dead then self.conn:abort() end
+end
+
+--- Ends it with a stream error.
+-- @tparam ?string code
+-- @tparam ?table child
+function Connection:stream_error(code, child)
+  if self.dead then return end
+  self:send(stanza.node("stream:error", { code = code }, child))
+  self:close()
+end
+
+--- Ends it because of a stanza that must not be (S-902).
+function Connection:refuse()
+  if self.refused then return end
+  self.refused = true
+  self:stream_error(nil, stanza.node "xml-not-well-formed")
+end
+
+local function gone(self)
+  if self.dead then return end
+  self.dead = true
+  if self.timer then self.timer:stop() end
+  self.sandbox.connections[self] = nil
+  login.gone(self)
+  pairing.gone(self)
+end
+
+local function malformed(self, err)
+  self.sandbox.log(("%s: %s"):format(tostring(self), tostring(err)))
+  if self.transport then return self:refuse() end
+  self:drop()
+end
+
+local function on_payload(self, bytes, client_static)
+  local payload, err = core.proto.decode("ClientPayload", bytes)
+  if not payload then return malformed(self, err) end
+  self.transport = self.handshake:split()
+  self.frames:established()
+  self.timer:stop()
+  -- after a turn of the loop: a client may still be in its handshake otherwise (S-011)
+  self.timer = core.net.timer(0, function()
+    if payload.devicePairingData then pairing.start(self, payload, client_static) else login.start(self, payload, client_static) end
+  end)
+end
+
+local function on_handshake(self, frame)
+  if not self.greeted then
+    self.greeted = true
+    local hello, err = self.handshake:read_hello(frame)
+    if not hello then return malformed(self, err) end
+    self.conn:send(core.wire.frame(hello))
+    return
+  end
+  local payload, client_static = self.handshake:read_finish(frame)
+  if not payload then return malformed(self, client_static) end
+  on_payload(self, payload, client_static)
+end
+
+local function on_stanza(self, frame)
+  local plain, err = self.transport:decrypt(frame)
+  if not plain then return malformed(self, err) end
+  local node
+  node, err = core.wire.decode(plain)
+  if not node then return malformed(self, err) end
+  if not self.sandbox:check(self, "to-server", node) then return end
+  routes.route(self, node)
+end
+
+local function on_message(self, bytes)
+  local ok, err = self.frames:feed(bytes)
+  if not ok then return malformed(self, err) end
+  while not self.dead and not self.refused do
+    local frame
+    frame, err = self.frames:next()
+    if not frame then
+      if err then malformed(self, err) end
+      return
+    end
+    if self.transport then on_stanza(self, frame) else on_handshake(self, frame) end
+  end
+end
+
+--- Takes a WebSocket in.
+-- @param sandbox
+-- @param conn core.net connection
+-- @treturn table its handlers
+return function(sandbox, conn)
+  local self = setmetatable({
+    sandbox = sandbox, conn = conn, frames = core.wire.frames { role = "server" },
+    handshake = core.noise.responder { static = sandbox.static, chain = sandbox.chain },
+  }, Connection)
+  sandbox.connections[self] = true
+  self.timer = core.net.timer(HANDSHAKE_SECONDS, function() self:drop() end)
+  return {
+    message = function(_, bytes) on_message(self, bytes) end,
+    close = function() gone(self) end,
+    drain = function() login.drain(self) end,
+  }
+end

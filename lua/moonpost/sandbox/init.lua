@@ -1,0 +1,156 @@
+--- The sandbox: a loopback server with simulated phones, in place of the service (fact sheet 08).
+--
+--     local sandbox = assert(require("moonpost.sandbox").start {})
+--     print(sandbox.url)
+--     sandbox:close()
+-- @module moonpost.sandbox
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local shapes = require "moonpost.shapes"
+local new_accounts = require "moonpost.sandbox.accounts"
+local admin = require "moonpost.sandbox.admin"
+local connection = require "moonpost.sandbox.connection"
+local devices = require "moonpost.sandbox.devices"
+
+local net, crypto, noise = core.net, core.crypto, core.noise
+
+local DAY = 24 * 3600
+
+local Sandbox = {}
+Sandbox.__index = Sandbox
+function Sandbox.__tostring(sandbox) return ("moonpost.sandbox (%s)"):format(sandbox.url) end
+
+local function server_key(store, name)
+  local pair = store:get_keypair(name)
+  if not pair then
+    pair = crypto.keypair()
+    store:put_keypair(name, pair)
+  end
+  return pair
+end
+
+-- Root, intermediate and static stay the same in a world: clients may keep what they saw (S-013).
+local function prepare_noise(self)
+  local root, intermediate = server_key(self.store, "root"), server_key(self.store, "intermediate")
+  self.static, self.root = server_key(self.store, "static"), root:public()
+  local now = math.floor(net.time())
+  self.chain = assert(noise.certificates {
+    root = root, intermediate = intermediate, static = self.static:public(), not_before = now - DAY, not_after = now + 3650 * DAY,
+  })
+end
+
+--- Notes something a client or this server should not have sent; ends the connection when strict.
+-- @param where the connection
+-- @string direction "to-server" or "to-client"
+-- @tparam table node
+-- @tparam table err what is wrong with it
+function Sandbox:violation(where, direction, node, err)
+  local line = ("%s %s: %s\n%s"):format(direction, tostring(where), tostring(err), stanza.xml(node))
+  self.violations[#self.violations + 1] = line
+  self.log(line)
+  if self.strict then where:refuse() end
+end
+
+--- Checks a stanza against the official client's shapes; false when the connection is over because of it.
+function Sandbox:check(where, direction, node)
+  if direction == "to-client" and not self.strict then return true end
+  local ok, err = shapes.check(direction, node)
+  if ok then return true end
+  self:violation(where, direction, node, err)
+  return not self.strict
+end
+
+--- Runs fn when what was written in this turn is safe; at once where nothing outlives the process anyway.
+function Sandbox:durable(fn)
+  if self.keep then self.store:after_commit(fn) else fn() end
+end
+
+--- An id for a stanza of the server's own (fact sheet 01 §6.1: of another form than clients').
+function Sandbox:next_id()
+  self.counter = self.counter + 1
+  return ("%d-%d"):format(math.floor(net.time()), self.counter)
+end
+
+--- Server time, Unix seconds.
+function Sandbox.time() return math.floor(net.time()) end
+
+--- Ends the server: connections are closed, the world is written.
+function Sandbox:close()
+  if self.closed then return end
+  self.closed = true
+  for open in pairs(self.connections) do open:close() end
+  self.server:close()
+  self.turn_end:stop()
+  local ok, err = self.store:commit()
+  self.store:close()
+  if not ok then self.log("the world was not written: " .. tostring(err)) end
+end
+
+local function commit(self)
+  if not self.store:dirty() then return false end
+  local ok, err = self.store:commit()
+  if not ok then
+    self.log("the world was not written: " .. tostring(err))
+    for open in pairs(self.connections) do open:drop() end
+  end
+  return true
+end
+
+local function listen(self, options)
+  local tls
+  if options.tls then
+    local certificate, key = crypto.certificate { host = options.host or "127.0.0.1", days = 3650 }
+    if not certificate then return nil, key end
+    self.certificate, tls = certificate, { certificate = certificate, key = key }
+  end
+  return net.listen {
+    host = options.host or "127.0.0.1", port = options.port or 0, tls = tls,
+    accept = function(conn, info)
+      return info.path:find("/ws", 1, true) and connection(self, conn) or nil
+    end,
+    request = function(request) admin.request(self, request) end,
+  }
+end
+
+local known = { host = "string", port = "number", tls = "boolean", world = "string", strict = "boolean", log = "function" }
+
+local function check_options(options)
+  for name, value in pairs(options) do
+    if not known[name] then error(("moonpost.sandbox has no option '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= known[name] then
+      error(("moonpost.sandbox: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
+    end
+  end
+end
+
+local sandbox = {}
+
+--- Starts a sandbox.
+-- @tparam table options
+--   host ("127.0.0.1") and port (0: any), of loopback only; tls: speak TLS too, on the same port; world: folder that keeps
+--   everything, in memory without it; strict: a stanza the official client would not send or accept ends its connection;
+--   log = fn(line)
+-- @treturn ?table url, port, root (32 bytes), certificate (PEM, with tls), violations (array of texts); :close()
+-- @treturn ?table err
+function sandbox.start(options)
+  check_options(options)
+  local store, err = core.store.open { path = options.world, durability = "process" }
+  if not store then return nil, err end
+  local self = setmetatable({
+    store = store, keep = options.world ~= nil, strict = options.strict or false, log = options.log or function() end,
+    violations = {}, unknown = {}, connections = {}, refs = {}, counter = 0, accounts = new_accounts(store),
+  }, Sandbox)
+  prepare_noise(self)
+  devices.open_queues(self)
+  self.server, err = listen(self, options)
+  if not self.server then
+    store:close()
+    return nil, err
+  end
+  self.port = self.server:port()
+  self.url = ("%s://%s:%d/ws/chat"):format(options.tls and "wss" or "ws", options.host or "127.0.0.1", self.port)
+  self.turn_end = net.on_turn_end(function() return commit(self) end)
+  return self
+end
+
+return sandbox

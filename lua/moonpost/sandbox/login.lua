@@ -1,0 +1,95 @@
+--- Login and the life of a session (fact sheet 08 §6): success or failure, one session for each device, the backlog, unlinking.
+-- @module moonpost.sandbox.login
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local devices = require "moonpost.sandbox.devices"
+local phone = require "moonpost.sandbox.phone"
+
+local ACTIVE_SECONDS = 1 -- a client that never says it is active gets its backlog after this (S-102)
+
+local login = {}
+
+local function refuse(conn, reason)
+  conn:send(stanza.node("failure", { reason = reason, location = "loc", t = conn.sandbox.time() }))
+  conn:close()
+end
+
+local function replace(device)
+  local old = device.connection
+  if not old then return end
+  login.detach(old)
+  old:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
+end
+
+--- A client logs in (S-100).
+function login.start(conn, payload, noise)
+  local sandbox = conn.sandbox
+  local account = sandbox.accounts.by_pn[tostring(payload.username or "")]
+  local device = account and account.devices[payload.device or 0]
+  if not device or not device.active or device.noise ~= noise then return refuse(conn, "401") end
+  replace(device)
+  conn.device, device.connection = device, conn
+  conn:send(stanza.node("success", {
+    t = sandbox.time(), creation = account.created, lid = device:jid "lid", props = "27", abprops = "2", location = "loc",
+  }))
+  conn.timer = core.net.timer(ACTIVE_SECONDS, function() login.active(conn) end)
+end
+
+local function backlog_written(conn, count)
+  conn:send(stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("offline", { count = count })))
+  local device = conn.device
+  if not device.fresh then return end
+  device.fresh = false
+  conn.sandbox.accounts:save(device.account)
+  phone.greet(conn.sandbox, device)
+end
+
+--- The client is ready: its backlog, the marker behind it, then what comes (S-102, S-103, S-601).
+function login.active(conn)
+  if conn.active or not conn.device or conn.dead then return end
+  conn.active = true
+  conn.timer:stop()
+  local queue = conn.device.queue
+  local preview = queue:preview()
+  if preview.count > 0 then
+    conn:send(stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("offline_preview", preview)))
+  end
+  queue:start(conn, function(count) backlog_written(conn, count) end)
+  devices.deliver_late(conn)
+end
+
+--- There is room in the socket again.
+function login.drain(conn)
+  if conn.device and conn.device.connection == conn then conn.device.queue:pump() end
+end
+
+--- Takes a connection off its device.
+function login.detach(conn)
+  local device = conn.device
+  if not device or device.connection ~= conn then return end
+  device.connection = nil
+  device.queue:stop()
+end
+
+--- The connection is over (S-105). A late close of one that was replaced changes nothing (S-101).
+function login.gone(conn)
+  local device = conn.device
+  if not device or device.connection ~= conn then return end
+  login.detach(conn)
+  devices.unavailable(conn.sandbox, device)
+end
+
+--- Unlinks a device: it is told, forgotten, and the others learn of it (S-117).
+function login.unlink(sandbox, device)
+  local conn = device.connection
+  device.queue:clear()
+  device.active = false
+  sandbox.accounts:remove_device(device)
+  devices.forget_keys(sandbox, device)
+  devices.announce(sandbox, device, "remove")
+  if not conn then return end
+  login.detach(conn)
+  conn:stream_error("401", stanza.node("conflict", { type = "device_removed" }))
+end
+
+return login

@@ -1,0 +1,155 @@
+--- Linking a device: refs to an unregistered client, the phone's scan, its word for the device, the device's word back
+-- (fact sheet 08 §5, 02 §2.7).
+-- @module moonpost.sandbox.pairing
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local devices = require "moonpost.sandbox.devices"
+local phone = require "moonpost.sandbox.phone"
+
+local crypto, proto = core.crypto, core.proto
+
+local REFS = 6
+local RESTART_DELAY = 0.02 -- seconds between the reply and the 515
+
+local pairing = {}
+
+--- A registration connection: its refs go out.
+function pairing.start(conn, payload, noise)
+  local data = payload.devicePairingData
+  if #(data.eIdent or "") ~= 32 or #(data.eRegid or "") ~= 4 or #(data.eSkeyId or "") ~= 3 or #(data.eSkeyVal or "") ~= 32
+    or #(data.eSkeySig or "") ~= 64 or not crypto.verify(data.eIdent, "\5" .. data.eSkeyVal, data.eSkeySig) then
+    conn:send(stanza.node("failure", { reason = "400", location = "loc", t = conn.sandbox.time() }))
+    return conn:close()
+  end
+  conn.registration = {
+    noise = noise, identity = data.eIdent, registration = data.eRegid, skey_id = data.eSkeyId, skey_value = data.eSkeyVal,
+    skey_signature = data.eSkeySig, name = payload.pushName,
+  }
+  local refs = {}
+  for i = 1, REFS do
+    local ref = "2@" .. crypto.base64(crypto.random(48)) -- as the service's look; no comma in it
+    conn.sandbox.refs[ref] = conn
+    refs[i] = stanza.node("ref", nil, ref)
+  end
+  conn.refs = refs
+  conn:send(stanza.node("iq", { from = "s.whatsapp.net", type = "set", id = conn.sandbox:next_id(), xmlns = "md" },
+    stanza.node("pair-device", nil, refs)))
+end
+
+--- The connection is over: its refs are worth nothing.
+function pairing.gone(conn)
+  for _, ref in ipairs(conn.refs or {}) do conn.sandbox.refs[ref.content] = nil end
+  if conn.linking and not conn.linking.active then conn.sandbox.accounts:remove_device(conn.linking) end
+end
+
+local function parse(text)
+  local fields = {}
+  for field in text:gsub("^%s*https://[^#]*#", ""):gsub("%s+$", ""):gmatch "[^,]*" do fields[#fields + 1] = field end
+  if #fields < 4 then return nil end
+  local keys = {}
+  for i = 2, 4 do
+    keys[i] = crypto.unbase64(fields[i])
+    if not keys[i] or #keys[i] ~= 32 then return nil end
+  end
+  if fields[1] == "" then return nil end
+  return { ref = fields[1], noise = keys[2], identity = keys[3], adv_secret = keys[4] }
+end
+
+local function sign(conn, device, adv_secret)
+  local sandbox, account = conn.sandbox, device.account
+  local identity = phone.of(sandbox, account):identity()
+  local details = assert(proto.encode("ADVDeviceIdentity", {
+    rawId = account.raw_id, timestamp = sandbox.time(), keyIndex = device.key_index, accountType = "E2EE", deviceType = "E2EE",
+  }))
+  local signed = {
+    details = details, accountSignatureKey = identity:public(), accountSignature = identity:sign("\6\0" .. details .. device.identity),
+  }
+  conn.signed = signed
+  local bytes = assert(proto.encode("ADVSignedDeviceIdentity", signed))
+  return assert(proto.encode("ADVSignedDeviceIdentityHMAC", { details = bytes, hmac = crypto.hmac_sha256(adv_secret, bytes) }))
+end
+
+local function send_success(conn, device, adv_secret)
+  local sandbox = conn.sandbox
+  conn.linking, conn.success_id = device, sandbox:next_id()
+  conn:send(stanza.node("iq", { from = "s.whatsapp.net", type = "set", id = conn.success_id, t = sandbox.time(), xmlns = "md" },
+    stanza.node("pair-success", nil, {
+      stanza.node("device-identity", nil, sign(conn, device, adv_secret)),
+      stanza.node("device", { jid = device:jid "s.whatsapp.net", lid = device:jid "lid" }),
+      stanza.node("platform", { name = "android" }),
+    })))
+end
+
+local function tell(account)
+  return { jid = account:jid "s.whatsapp.net", lid = account:jid "lid", push_name = account.name }
+end
+
+--- The phone scans a QR (S-030).
+-- @param sandbox
+-- @string text as the client showed it
+-- @treturn int HTTP status
+-- @treturn table answer
+function pairing.scan(sandbox, text)
+  local code = parse(text)
+  if not code then return 400, { error = "the QR text is not ref,noise,identity,secret[,type]" } end
+  local conn = sandbox.refs[code.ref]
+  if not conn then return 404, { error = "no client shows a QR with this ref" } end
+  local registration = conn.registration
+  if code.identity ~= registration.identity or code.noise ~= registration.noise then
+    return 400, { error = "the QR's keys are not those of the client that was given this ref" }
+  end
+  if conn.linking then
+    if conn.scanned == text then return 200, tell(conn.linking.account) end
+    return 409, { error = "this client is being linked already" }
+  end
+  conn.scanned = text
+  local account = sandbox.accounts:of_name(registration.name)
+  local name = registration.name
+  registration.name = nil
+  local device = sandbox.accounts:add_device(account, registration)
+  conn.registration = setmetatable({ name = name }, { __index = device })
+  send_success(conn, device, code.adv_secret)
+  return 200, tell(account)
+end
+
+local function verify(conn, node)
+  local device, signed = conn.linking, conn.signed
+  local answer = stanza.path(node, "pair-device-sign", "device-identity")
+  local given = answer and type(answer.content) == "string" and proto.decode("ADVSignedDeviceIdentity", answer.content)
+  if not given or not given.deviceSignature or given.details ~= signed.details then
+    return nil, "the answer holds no signed device identity"
+  end
+  if math.tointeger(tonumber(answer.attrs["key-index"])) ~= device.key_index then
+    return nil, "the key-index is not that of the identity"
+  end
+  local message = "\6\1" .. signed.details .. device.identity .. signed.accountSignatureKey
+  if not crypto.verify(device.identity, message, given.deviceSignature) then return nil, "the device's signature is wrong" end
+  signed.deviceSignature = given.deviceSignature
+  return assert(proto.encode("ADVSignedDeviceIdentity", signed))
+end
+
+--- An answer to one of the pairing's IQs.
+-- @treturn boolean whether it was one
+function pairing.answer(conn, node)
+  if not conn.linking or node.attrs.id ~= conn.success_id then return conn.refs ~= nil and node.attrs.type == "result" end
+  local device, sandbox = conn.linking, conn.sandbox
+  if node.attrs.type == "error" then
+    sandbox.log(("%s refused the pairing: %s"):format(device:jid(), stanza.xml(node)))
+    conn:close()
+    return true
+  end
+  local blob, why = verify(conn, node)
+  if not blob then
+    sandbox.log(("pairing of %s: %s"):format(device:jid(), why))
+    conn:stream_error("500")
+    return true
+  end
+  device.identity_blob, device.active = blob, true
+  devices.open_queue(sandbox, device)
+  sandbox.accounts:save(device.account)
+  devices.announce(sandbox, device, "add")
+  conn.timer = core.net.timer(RESTART_DELAY, function() conn:stream_error "515" end)
+  return true
+end
+
+return pairing

@@ -1,0 +1,96 @@
+--- Presence and typing (fact sheet 08 §15).
+-- @module moonpost.sandbox.presence
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+
+local jid = core.wire.jid
+
+local CHATSTATE_SECONDS = 30 -- a typing mark for a device that is away is worth nothing after this (S-606)
+
+local presence = {}
+
+local function is_available(sandbox, account)
+  for _, device in ipairs(sandbox.accounts:companions(account)) do
+    if device.connection and device.available then return true end
+  end
+  return false
+end
+
+local function presence_node(sandbox, account, from)
+  local available = is_available(sandbox, account)
+  return stanza.node("presence", {
+    from = from, type = not available and "unavailable" or nil, last = not available and account.last_seen or nil,
+  })
+end
+
+-- Tells everybody who subscribed, under the name they used.
+local function publish(sandbox, account)
+  for conn in pairs(sandbox.connections) do
+    local from = conn.device and conn.device.subscriptions and conn.device.subscriptions[account]
+    if from and conn.active then conn:send(presence_node(sandbox, account, from)) end
+  end
+end
+
+--- The account's device went away.
+function presence.device_gone(sandbox, device)
+  if not device.available then return end
+  device.available = false
+  device.account.last_seen = sandbox.time()
+  publish(sandbox, device.account)
+end
+
+local function rename(sandbox, account, name)
+  if not name or name == "" or name == account.name then return end
+  account.name = name
+  sandbox.accounts:save(account)
+end
+
+local function subscribe(conn, node, on)
+  local account = conn.sandbox.accounts:lookup(node.attrs.to)
+  if not account then return end
+  local device = conn.device
+  device.subscriptions = device.subscriptions or {}
+  device.subscriptions[account] = on and jid.bare(node.attrs.to) or nil
+  if on then conn:send(presence_node(conn.sandbox, account, device.subscriptions[account])) end
+end
+
+--- A presence of a client.
+function presence.presence(conn, node)
+  local type, device = node.attrs.type, conn.device
+  if type == "subscribe" or type == "unsubscribe" then return subscribe(conn, node, type == "subscribe") end
+  rename(conn.sandbox, device.account, node.attrs.name)
+  if type ~= "available" and type ~= "unavailable" then return end
+  local before = is_available(conn.sandbox, device.account)
+  device.available = type == "available"
+  if type == "unavailable" then device.account.last_seen = conn.sandbox.time() end
+  if is_available(conn.sandbox, device.account) ~= before then publish(conn.sandbox, device.account) end
+end
+
+--- Typing: to all devices of the peer; for those away the newest is kept a while.
+function presence.chatstate(conn, node)
+  local target, _, server = conn.sandbox.accounts:lookup(node.attrs.to)
+  local state = stanza.child(node)
+  if not target or not state or target == conn.device.account then return end
+  local media = state.attrs.media == "audio" and "audio" or nil
+  local copy = stanza.node("chatstate", { from = conn.device.account:jid(server) }, stanza.node(state.tag, { media = media }))
+  for _, device in ipairs(conn.sandbox.accounts:companions(target)) do
+    if device.connection and device.connection.active then
+      device.connection:send(copy)
+    else
+      device.chatstates = device.chatstates or {}
+      device.chatstates[conn.device.account] = { node = copy, at = core.net.now() }
+    end
+  end
+end
+
+--- What waited for a device while it was away, and what it subscribed to before.
+function presence.deliver_late(conn)
+  local device, now = conn.device, core.net.now()
+  for _, kept in pairs(device.chatstates or {}) do
+    if now - kept.at <= CHATSTATE_SECONDS then conn:send(kept.node) end
+  end
+  device.chatstates = nil
+  for account, from in pairs(device.subscriptions or {}) do conn:send(presence_node(conn.sandbox, account, from)) end
+end
+
+return presence

@@ -1,0 +1,70 @@
+--- Receipts and acks of clients (fact sheet 08 §13): they confirm what was delivered, and reach the author of the message.
+-- @module moonpost.sandbox.receipts
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+
+local jid = core.wire.jid
+
+local receipts = {}
+
+-- Receipt types that say "this device has the message" (S-507).
+local confirms = { delivery = true, inactive = true, sender = true, peer_msg = true, retry = true }
+
+-- Types that reach a companion (official: a closed list, S-503), and how: to all devices of the account, to the one named, or
+-- to the reader's own other devices.
+local routed = {
+  delivery = "all", inactive = "all", read = "all", played = "all", ["server-error"] = "phone",
+  sender = "one", retry = "one", ["read-self"] = "own", ["played-self"] = "own",
+}
+
+local function ids_of(node)
+  local ids = { node.attrs.id }
+  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
+  return ids
+end
+
+local function recipients(conn, how, target, number)
+  local accounts = conn.sandbox.accounts
+  if how == "one" then
+    local device = target.devices[number]
+    return device and device.active and { device } or {}
+  end
+  return accounts:companions(how == "own" and conn.device.account or target)
+end
+
+local function forward(conn, node, target, number, server)
+  local how = routed[node.attrs.type or "delivery"]
+  if not how or how == "phone" then return end
+  local copy = stanza.node("receipt", {
+    from = conn.device:jid(server), id = node.attrs.id, t = conn.sandbox.time(), type = node.attrs.type,
+    recipient = how == "own" and jid.bare(node.attrs.to) or node.attrs.recipient,
+  }, node.content)
+  for _, device in ipairs(recipients(conn, how, target, number)) do
+    if device ~= conn.device then device.queue:push(copy) end
+  end
+end
+
+--- A receipt of a client.
+function receipts.receipt(conn, node)
+  local id, to = node.attrs.id, node.attrs.to
+  if not id then return conn:refuse() end
+  if confirms[node.attrs.type or "delivery"] then
+    for _, one in ipairs(ids_of(node)) do conn.device.queue:confirm("message", one, to) end
+  end
+  conn:send(stanza.node("ack", {
+    class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
+  }))
+  local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
+  if target then forward(conn, node, target, number, server) end
+end
+
+--- An ack of a client: the stanza it names is done with, a refusal as well (S-506).
+function receipts.ack(conn, node)
+  if not node.attrs.class or not node.attrs.id then return end
+  if node.attrs.error then
+    conn.sandbox.log(("%s refuses %s %s: %s"):format(tostring(conn), node.attrs.class, node.attrs.id, node.attrs.error))
+  end
+  conn.device.queue:confirm(node.attrs.class, node.attrs.id, nil)
+end
+
+return receipts

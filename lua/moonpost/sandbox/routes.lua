@@ -1,0 +1,62 @@
+--- What each stanza of a client leads to. A capability adds its lines here.
+-- @module moonpost.sandbox.routes
+local stanza = require "moonpost.stanza"
+local iq = require "moonpost.sandbox.iq"
+
+local routes = {}
+
+-- Modules are loaded at first use: they need connection and login, which need this.
+local function to(module_name, name)
+  return function(...) return require("moonpost.sandbox." .. module_name)[name](...) end
+end
+
+-- IQs by namespace: fn(conn, node); each answers once.
+local queries = {
+  ["w:p"] = to("settings", "ping"), passive = to("settings", "passive"), abt = to("settings", "props"),
+  blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("settings", "media_conn"),
+  ["urn:xmpp:whatsapp:dirty"] = to("settings", "empty"), ["w:stats"] = to("settings", "empty"), tos = to("settings", "empty"),
+  disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("settings", "picture"),
+  ["w:g2"] = to("settings", "groups"), encrypt = to("keys", "query"), usync = to("devices", "usync"),
+  ["w:sync:app:state"] = to("appstate", "query"), md = to("settings", "multi_device"),
+}
+
+-- What an unregistered client may ask.
+local unregistered = { ["w:p"] = true }
+
+local function query(conn, node)
+  local type, xmlns = node.attrs.type, node.attrs.xmlns
+  if type == "result" or type == "error" then
+    return require("moonpost.sandbox.pairing").answer(conn, node)
+  end
+  if not node.attrs.id then return end -- nobody could be answered
+  if not conn.device and not unregistered[xmlns] then return iq.error(conn, node, 401) end
+  local fn = queries[xmlns]
+  if fn then return fn(conn, node) end
+  local seen = ("%s %s"):format(xmlns, type)
+  conn.sandbox.unknown[seen] = (conn.sandbox.unknown[seen] or 0) + 1
+  conn.sandbox.log(("%s: unknown query (S-901)\n%s"):format(tostring(conn), stanza.xml(node)))
+  if type == "set" then return iq.result(conn, node) end
+  return iq.error(conn, node, 501)
+end
+
+local function ignore() end
+
+-- Stanzas by tag: fn(conn, node).
+local tags = {
+  iq = query, ib = ignore,
+  message = to("messages", "message"), receipt = to("receipts", "receipt"), ack = to("receipts", "ack"),
+  presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("settings", "call"),
+}
+
+--- Handles a stanza of a client.
+function routes.route(conn, node)
+  local fn = tags[node.tag]
+  if not fn then
+    conn.sandbox.log(("%s: a stanza this server does not know\n%s"):format(tostring(conn), stanza.xml(node)))
+    return
+  end
+  if not conn.device and node.tag ~= "iq" and node.tag ~= "ib" then return conn:refuse() end
+  return fn(conn, node)
+end
+
+return routes

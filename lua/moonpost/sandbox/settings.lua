@@ -1,0 +1,84 @@
+--- The small queries: ping, active, server properties, blocklist, privacy and the like (fact sheet 08 §6, §7, §21).
+-- @module moonpost.sandbox.settings
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local iq = require "moonpost.sandbox.iq"
+local login = require "moonpost.sandbox.login"
+
+local settings = {}
+
+function settings.ping(conn, node) iq.result(conn, node, nil, { t = conn.sandbox.time() }) end
+
+function settings.empty(conn, node) iq.result(conn, node) end
+
+--- `<active/>`: the backlog follows the answer (S-102).
+function settings.passive(conn, node)
+  iq.result(conn, node)
+  if stanza.child(node, "active") then login.active(conn) end
+end
+
+--- Server properties: those that decide what a client sends in a 1:1 chat (S-807).
+function settings.props(conn, node)
+  iq.result(conn, node, stanza.node("props", { protocol = "1", hash = "moonpost", refresh = "86400", ab_key = "moonpost" }, {
+    stanza.node("prop", { config_code = "10518", config_value = "1" }),
+    stanza.node("prop", { config_code = "24941", config_value = "0" }),
+  }))
+end
+
+--- Nobody blocks anybody yet: an empty list (S-843).
+function settings.blocklist(conn, node)
+  if node.attrs.type == "set" then return iq.error(conn, node, 501) end
+  iq.result(conn, node, stanza.node("list", { dhash = "0", addressing_mode = "lid" }))
+end
+
+local privacy = {
+  { "last", "all" }, { "online", "all" }, { "profile", "all" }, { "status", "all" }, { "readreceipts", "all" }, { "groupadd", "all" },
+  { "calladd", "all" }, { "messages", "all" }, { "defense", "off" }, { "stickers", "contacts" },
+}
+
+--- The privacy settings of a new account (S-844). Setting one, and privacy tokens, are answered empty.
+function settings.privacy(conn, node)
+  if node.attrs.type == "set" then return iq.result(conn, node) end
+  local categories = {}
+  for i, pair in ipairs(privacy) do categories[i] = stanza.node("category", { name = pair[1], value = pair[2] }) end
+  iq.result(conn, node, stanza.node("privacy", nil, categories))
+end
+
+--- Media hosts: none but this server (S-006).
+function settings.media_conn(conn, node)
+  iq.result(conn, node, stanza.node("media_conn", {
+    auth = core.crypto.base64(core.crypto.random(24), "url"), auth_ttl = "21600", ttl = "300", max_buckets = "12", id = "1",
+  }, stanza.node("host", { hostname = ("127.0.0.1:%d"):format(conn.sandbox.port), type = "primary" })))
+end
+
+function settings.disappearing_mode(conn, node)
+  if node.attrs.type == "set" then return iq.result(conn, node) end
+  iq.result(conn, node, stanza.node("disappearing_mode", { duration = "0", t = "0" }))
+end
+
+--- Nobody has a picture (S-840).
+function settings.picture(conn, node) iq.error(conn, node, node.attrs.type == "set" and 501 or 404) end
+
+--- Nobody is in a group: the list of those one takes part in is empty.
+function settings.groups(conn, node)
+  if stanza.child(node, "participating") then return iq.result(conn, node, stanza.node "groups") end
+  iq.error(conn, node, 404)
+end
+
+--- Logout by the device itself (S-119); nothing else of this namespace after the login.
+function settings.multi_device(conn, node)
+  local remove = stanza.child(node, "remove-companion-device")
+  local device = remove and conn.sandbox.accounts:device(remove.attrs.jid)
+  if not remove then return iq.error(conn, node, 501) end
+  if not device or device.account ~= conn.device.account then return iq.error(conn, node, 404) end
+  iq.result(conn, node)
+  login.unlink(conn.sandbox, device)
+end
+
+--- Calls are acknowledged and lead nowhere.
+function settings.call(conn, node)
+  local child = stanza.child(node)
+  conn:send(stanza.node("ack", { class = "call", id = node.attrs.id, from = node.attrs.to, type = child and child.tag }))
+end
+
+return settings
