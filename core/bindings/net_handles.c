@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "net.h"
 
@@ -178,19 +179,23 @@ static void on_file_timer(uv_timer_t *uv) {
   if (!h->closed) end_lines(h);
 }
 
-/* lines(fn(line|nil)) -> handle: the lines of standard input, nil at its end */
+/* lines(fn(line|nil)[, pipe]) -> handle: the lines of standard input, or of a pipe opened by io.popen; nil at the end.
+ * The pipe stays its owner's, who closes it after the end. */
 static int net_lines(lua_State *L) {
+  luaL_Stream *pipe = lua_isnoneornil(L, 2) ? NULL : luaL_checkudata(L, 2, LUA_FILEHANDLE);
+  luaL_argcheck(L, pipe == NULL || pipe->closef != NULL, 2, "an open pipe");
+  int fd = pipe != NULL ? dup(fileno(pipe->f)) : 0, rc = 0;
+  luaL_argcheck(L, pipe == NULL || uv_guess_handle(fd) == UV_NAMED_PIPE, 2, "a pipe opened by io.popen");
   handle *h = new_handle(L, 1, true);
-  int rc = 0;
   mp_buffer_init(&h->line, 0);
-  switch (uv_guess_handle(0)) {
+  switch (uv_guess_handle(fd)) {
     case UV_TTY:
-      rc = uv_tty_init(mp_loop(), &h->uv.tty, 0, 1);
+      rc = uv_tty_init(mp_loop(), &h->uv.tty, fd, 1);
       break;
     case UV_NAMED_PIPE:
     case UV_TCP:
       rc = uv_pipe_init(mp_loop(), &h->uv.pipe, 0);
-      if (rc == 0) rc = uv_pipe_open(&h->uv.pipe, 0);
+      if (rc == 0) rc = uv_pipe_open(&h->uv.pipe, fd);
       break;
     default: /* a file, or /dev/null: never waits */
       uv_timer_init(mp_loop(), &h->uv.timer);
@@ -199,7 +204,7 @@ static int net_lines(lua_State *L) {
   }
   h->uv.any.data = h;
   if (rc == 0) rc = uv_read_start(&h->uv.stream, on_alloc, on_read);
-  if (rc != 0) return luaL_error(L, "standard input cannot be read: %s", uv_strerror(rc));
+  if (rc != 0) return luaL_error(L, "%s cannot be read: %s", pipe != NULL ? "the pipe" : "standard input", uv_strerror(rc));
   return 1;
 }
 
