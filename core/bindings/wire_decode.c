@@ -124,7 +124,7 @@ static bool open_stanza(decoder *d, const uint8_t *bytes, size_t length, mp_buff
 /* decode(bytes) -> node | nil, err */
 int mpl_wire_decode(lua_State *L) {
   size_t length;
-  mp_error error;
+  mp_error error = {0};
   const char *bytes = luaL_checklstring(L, 1, &length);
   lua_settop(L, 1);
   mpl_wire_push_tokens(L);

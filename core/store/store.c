@@ -82,9 +82,9 @@ static int open_environment(environment *env, const char *folder, const char *na
   return MP_OK;
 }
 
-/* Migrations: entry i takes a layout of version i + 1 to i + 2. None yet. */
+/* Migrations: entry i takes a layout of version i to i + 1; a new store (version 0) has nothing to move. */
 typedef int (*migration)(mp_store *store, mp_error *e);
-static const migration migrations[] = {NULL};
+static const migration migrations[MP_STORE_VERSION] = {NULL};
 
 static int check_version(mp_store *store, mp_error *e) {
   static const mp_bytes key = {"version", 7};
@@ -103,8 +103,8 @@ static int check_version(mp_store *store, mp_error *e) {
                    MP_STORE_VERSION);
   }
   if (version == MP_STORE_VERSION) return MP_OK;
-  for (uint32_t from = version; from > 0 && from < MP_STORE_VERSION; from++) {
-    if ((rc = migrations[from - 1](store, e)) != MP_OK) return rc;
+  for (uint32_t from = version; from < MP_STORE_VERSION; from++) {
+    if (migrations[from] != NULL && (rc = migrations[from](store, e)) != MP_OK) return rc;
   }
   for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)((uint32_t)MP_STORE_VERSION >> (8 * i));
   return mp_store_put(store, MP_TABLE_META, key, (mp_bytes){bytes, 4}, e);
