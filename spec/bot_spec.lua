@@ -90,6 +90,21 @@ describe("moonpost.bot", function()
     assert.equal(sent.id, m.message.reactionMessage.key.id)
   end))
 
+  it("hears a reaction as one, without a text to echo", support.async(function()
+    local rig <close> = start()
+    local bot, seen = rig:bot(), task.queue()
+    bot:on("message", function(ctx) seen:push(ctx) end)
+    local me = rig:run(bot)
+    local ana = rig:contact "Ana"
+    local sent = assert(ana.client:send(me.jid, "hello"))
+    assert.equal("hello", seen:pop(5).text)
+    assert(ana.client:react({ chat = me.jid, id = sent.id, from_me = true }, "👍"))
+    local ctx = seen:pop(5)
+    assert.equal("reaction", ctx.kind)
+    assert.is_nil(ctx.text)
+    assert.equal("👍", ctx.message.reactionMessage.text)
+  end))
+
   it("asks, and hears the answer where no other handler does", support.async(function()
     local rig <close> = start()
     local bot, strays = rig:bot(), 0

@@ -5,6 +5,7 @@
 --     bot:signal "KILL"
 --     local code = bot:wait_end()
 local net = require("moonpost.core").net
+local support = require "spec.support"
 local task = require "moonpost.task"
 
 local Process = {}
@@ -57,11 +58,15 @@ process.moonpost = os.getenv "MOONPOST" or "build/moonpost"
 
 --- Starts a command of one program and its words; both of its streams are heard. In a task.
 -- @string command shell words; `moonpost` as the first is the program under test
--- @tparam ?string before what the shell does first, such as "cd /tmp"
+-- @tparam ?table options before: what the shell does first, such as "export X=1"; input: true to write to its standard input by
+-- `self.input`, a file (else it has the spec's own)
 -- @treturn table :wait(pattern), :signal(name), :wait_end(), :text(); to be closed
-function process.start(command, before)
+function process.start(command, options)
+  options = options or {}
   local program = command:gsub("^moonpost%f[%s\0]", process.moonpost)
-  local shell = ("%secho $$; exec %s 2>&1"):format(before and before .. "; " or "", program)
+  local fifo = options.input and support.tmpdir() .. "/input"
+  if fifo then assert(os.execute("mkfifo " .. fifo)) end
+  local shell = ("echo $$; %s exec %s 2>&1 %s"):format(options.before and options.before .. ";" or "", program, fifo and "<" .. fifo or "")
   local self = setmetatable({
     command = command, pipe = assert(io.popen(shell)), lines = task.queue(), over = task.queue(), output = {},
   }, Process)
@@ -69,15 +74,17 @@ function process.start(command, before)
     if not line then
       self.lines:close()
       self.over:close()
-    elseif not self.pid then
-      self.pid = math.tointeger(tonumber(line))
-      self.lines:push(line)
-    else
-      self.output[#self.output + 1] = line
-      self.lines:push(line)
+      return
     end
+    if self.pid then self.output[#self.output + 1] = line end
+    self.pid = self.pid or math.tointeger(tonumber(line))
+    self.lines:push(line)
   end, self.pipe)
-  assert(math.tointeger(tonumber((self.lines:pop(15)))), "the shell did not start")
+  assert(self.lines:pop(15) and self.pid, "the shell did not start")
+  if fifo then
+    self.input = assert(io.open(fifo, "w"))
+    self.input:setvbuf "no"
+  end
   return self
 end
 

@@ -20,24 +20,26 @@ usage: moonpost chat --sandbox URL --as NAME --to BOT [TEXT]...
 Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.]]
 
 local ANSWER_WAIT = 2.0 -- seconds a line from a pipe waits for an answer before the next one goes, and the end for a last one
-local PEER_WAIT = 10.0  -- seconds to wait for BOT to be known to the sandbox
+local PEER_WAIT = 3.0   -- seconds to wait for BOT to be known to the sandbox
 
 local function find_account(link, wanted)
   local digits = wanted:gsub("[%s%+%-%(%)]", "")
-  local deadline = core.net.now() + PEER_WAIT
+  local deadline, names = core.net.now() + PEER_WAIT, nil
   repeat
+    names = {}
     local state, err = link:state()
     if not state then options.stop("%s", tostring(err)) end
-    for _, account in ipairs(state.accounts) do
+    for i, account in ipairs(state.accounts) do
+      names[i] = account.push_name
       if account.push_name == wanted or account.phone == digits or account.jid == wanted or account.lid == wanted then return account end
     end
     task.sleep(0.1)
   until core.net.now() > deadline
-  options.stop("the sandbox knows nobody called '%s'", wanted)
+  options.stop("the sandbox knows nobody called '%s' (it knows: %s); is the bot running?", wanted, table.concat(names, ", "))
 end
 
 local function describe(m)
-  if m.kind == "reaction" then return "reacted " .. (m.text or "") end
+  if m.kind == "reaction" then return "reacted " .. (m.message.reactionMessage.text or "") end
   local text = m.text or ("[%s]"):format(m.kind)
   local quoted = m.quoted and m.quoted.text
   return quoted and ("%s   ↪ %s"):format(text, quoted) or text

@@ -30,11 +30,9 @@ function messages.unwrap(message)
   return message
 end
 
---- The text of a message, or nil.
+--- The text a person wrote, or nil; a reaction has none.
 function messages.text_of(message)
-  if message.conversation then return message.conversation end
-  if message.extendedTextMessage then return message.extendedTextMessage.text end
-  return message.reactionMessage and message.reactionMessage.text or nil
+  return message.conversation or message.extendedTextMessage and message.extendedTextMessage.text
 end
 
 local not_content = { messageContextInfo = true, senderKeyDistributionMessage = true, _unknown = true }

@@ -1,0 +1,60 @@
+-- `moonpost chat`: being a contact from the command line, in a pipe and on a terminal.
+local start = require("spec.rig").start
+local process = require "spec.process"
+local support = require "spec.support"
+
+local function echo_bot(rig)
+  local bot = rig:bot()
+  bot:command("ping", function(ctx) ctx:reply "pong" end)
+  bot:command("look", function(ctx) ctx:react "👀" end)
+  bot:on("message", function(ctx) if ctx.text then ctx:reply(ctx.text) end end)
+  rig:run(bot)
+end
+
+local function chat(rig, words)
+  return process.start(("moonpost chat --sandbox %s --as Ana --to Echo %s"):format(rig.sandbox.url, words or ""), { input = true })
+end
+
+describe("moonpost chat", function()
+  it("writes the lines of a pipe and prints the answers, with names, times and ticks", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local ana <close> = chat(rig)
+    ana.input:write "!ping\n\nOlá\n"
+    ana.input:close()
+    assert.equal(0, ana:wait_end())
+    local clock = "%d%d:%d%d:%d%d  "
+    assert.matches(("^%sAna       !ping  ✓✓\n%sEcho      pong   ↪ !ping\n%sAna       Olá  ✓✓\n%sEcho      Olá   ↪ Olá\n"):format(
+      clock, clock, clock, clock), ana:text())
+    assert.matches("2 sent, 2 answered; median time from message to answer: [%d.]+ ms$", ana:text())
+  end))
+
+  it("shows a reaction as one", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local ana <close> = chat(rig, "'!look'")
+    ana.input:close()
+    assert.equal(0, ana:wait_end())
+    assert.matches("Echo      reacted 👀", ana:text())
+  end))
+
+  it("changes ticks in place on a terminal, and ends at Ctrl-D", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local ana <close> = process.start(
+      ([[script -qec "%s chat --sandbox %s --as Ana --to Echo" /dev/null]]):format(process.moonpost, rig.sandbox.url), { input = true })
+    ana.input:write "!ping\n"
+    ana:wait "pong"
+    ana.input:write "\004"
+    assert.equal(0, ana:wait_end())
+    assert.matches("\27%[1A\27%[2K", ana:text()) -- the typed row is written anew, as a line of the chat
+    assert.matches("✓✓", ana:text())
+  end))
+
+  it("says in a line when nobody of that name comes", support.async(function()
+    local rig <close> = start()
+    local ana <close> = process.start(("moonpost chat --sandbox %s --as Ana --to Nobody"):format(rig.sandbox.url))
+    assert.equal(1, ana:wait_end())
+    assert.equal("moonpost chat: the sandbox knows nobody called 'Nobody' (it knows: Ana); is the bot running?", ana:text())
+  end))
+end)

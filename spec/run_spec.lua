@@ -1,0 +1,148 @@
+-- `moonpost run`: the executable itself, in a process of its own, against a sandbox.
+local start = require("spec.rig").start
+local process = require "spec.process"
+local support = require "spec.support"
+local task = require "moonpost.task"
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+local function run_echo(rig, store, more)
+  local bot = process.start(("moonpost run scripts/bots/echo.lua --sandbox %s --store %s %s"):format(rig.sandbox.url, store, more or ""))
+  bot:wait "^online as Echo"
+  return bot, rig.sandbox.accounts.by_name.Echo
+end
+
+describe("moonpost run", function()
+  it("links itself in a sandbox, answers, and resumes from its store", support.async(function()
+    local rig <close> = start()
+    local store = support.tmpdir() .. "/state"
+    local ana = rig:contact "Ana"
+    for _, text in ipairs { "!ping", "!ping" } do
+      local bot <close>, account = run_echo(rig, store)
+      assert.equal("pong", ana:ask(account:jid(), text).text)
+      bot:signal "INT"
+      assert.equal(0, bot:wait_end())
+    end
+    assert.equal(1, #rig.sandbox.accounts:companions(rig.sandbox.accounts.by_name.Echo))
+  end))
+
+  it("links over wss, checking the sandbox's certificate", support.async(function()
+    local rig <close> = start { tls = true }
+    local ana = rig:contact "Ana"
+    local bot <close>, account = run_echo(rig, support.tmpdir() .. "/state")
+    assert.equal("pong", ana:ask(account:jid(), "!ping").text)
+    assert.matches("^wss:", rig.sandbox.url)
+    bot:signal "TERM"
+    assert.equal(0, bot:wait_end())
+  end))
+
+  it("finishes what is in flight at Ctrl-C, then tells that nobody is there", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local script = write_file(folder .. "/slow.lua", [[
+      local task = require "moonpost.task"
+      local bot = require("moonpost").bot { store = "state", name = "Slow" }
+      bot:on("message", function(ctx)
+        print "working" io.stdout:flush()
+        task.sleep(0.3)
+        ctx:reply "done"
+      end)
+      bot:run()
+      print "stopped"
+    ]])
+    local bot <close> = process.start(("moonpost run %s --sandbox %s --store %s/state"):format(script, rig.sandbox.url, folder))
+    bot:wait "^online"
+    local account = rig.sandbox.accounts.by_name.Slow
+    local ana = rig:contact "Ana"
+    local seen = task.queue()
+    ana.client:on("presence", function(event) seen:push(event) end)
+    assert(ana.client.connection:send(require("moonpost.stanza").node("presence", { type = "subscribe", to = account:jid() })))
+    assert.is_true(seen:pop(5).available)
+    assert(ana.client:send(account:jid(), "work"))
+    bot:wait "^working"
+    bot:signal "INT"
+    assert.equal("done", ana:next().text)
+    assert.is_false(seen:pop(5).available)
+    assert.equal(0, bot:wait_end())
+    assert.matches("\nstopped$", bot:text())
+  end))
+
+  it("stops at Ctrl-C while it waits to be linked", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local script = write_file(folder .. "/bot.lua", ([[
+      local root = require("moonpost.core").crypto.unhex "%s"
+      local bot = require("moonpost").bot { store = "%s/state", url = "%s", root = root, name = "Patient",
+        qr = function(text) print(text) io.stdout:flush() end }
+      bot:run()
+    ]]):format(require("moonpost.core").crypto.hex(rig.sandbox.root), folder, rig.sandbox.url))
+    local bot <close> = process.start("moonpost run " .. script)
+    bot:wait "^https://wa.me/settings/linked_devices#2@"
+    bot:signal "INT"
+    assert.equal(0, bot:wait_end())
+  end))
+
+  it("ends with code 3 and says what to do when it is unlinked", support.async(function()
+    local rig <close> = start()
+    local bot <close>, account = run_echo(rig, support.tmpdir() .. "/state")
+    local device = rig.sandbox.accounts:companions(account)[1]
+    require("moonpost.sandbox.login").unlink(rig.sandbox, device)
+    assert.equal(3, bot:wait_end())
+    assert.matches("this device was removed on the phone; run it again to link", bot:text())
+  end))
+
+  it("prints the QR's text for headless use", support.async(function()
+    local rig <close> = start()
+    local bot <close> = run_echo(rig, support.tmpdir() .. "/state", "--qr text")
+    assert.matches("^https://wa%.me/settings/linked_devices#2@[%w+/=]+,[%w+/=]+,[%w+/=]+,[%w+/=]+,%d\n", bot:text())
+  end))
+
+  it("writes the QR to a picture that a scanner reads", support.async(function()
+    local rig <close> = start()
+    local picture = support.tmpdir() .. "/code.png"
+    local bot <close> = run_echo(rig, support.tmpdir() .. "/state", "--qr " .. picture)
+    assert.matches("QR written to " .. picture:gsub("%p", "%%%0"), bot:text())
+    local reader = assert(io.popen(("zbarimg -q --raw %s 2>/dev/null"):format(picture)))
+    assert.matches("^https://wa%.me/settings/linked_devices#2@", reader:read "a")
+    reader:close()
+  end))
+
+  it("says in a line that its store is in use, and by whom", support.async(function()
+    local rig <close> = start()
+    local store = support.tmpdir() .. "/state"
+    local first <close> = run_echo(rig, store)
+    local second <close> = process.start(("moonpost run scripts/bots/echo.lua --sandbox %s --store %s"):format(rig.sandbox.url, store))
+    assert.equal(1, second:wait_end())
+    assert.equal(1, #second.output, second:text())
+    assert.matches("is in use by process " .. first.pid, second:text())
+  end))
+
+  it("runs under stock lua5.4 as well", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local script = write_file(folder .. "/bot.lua", ([[
+      local core = require "moonpost.core"
+      local bot = require("moonpost").bot { store = "%s/state", url = "%s", root = core.crypto.unhex "%s", name = "Stock",
+        qr = function(text) core.net.request { method = "POST", url = "http://127.0.0.1:%d/admin/mock-phone/scan-qr", body = text,
+          done = function() end } end }
+      bot:command("ping", function(ctx) ctx:reply "pong" end)
+      bot:on("ready", function() print "ready" io.stdout:flush() end)
+      assert(bot:run())
+      print "stopped"
+    ]]):format(folder, rig.sandbox.url, require("moonpost.core").crypto.hex(rig.sandbox.root), rig.sandbox.port))
+    local module = os.getenv "MOONPOST_CPATH" or "build/lua/?.so"
+    local bot <close> = process.start("lua5.4 " .. script,
+      { before = ("export LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s;;'"):format(module) })
+    bot:wait "^ready"
+    local ana = rig:contact "Ana"
+    assert.equal("pong", ana:ask(rig.sandbox.accounts.by_name.Stock:jid(), "!ping").text)
+    bot:signal "INT"
+    assert.equal(0, bot:wait_end())
+    assert.matches("stopped$", bot:text())
+  end))
+end)
