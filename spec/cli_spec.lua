@@ -28,7 +28,7 @@ end
 describe("the command line", function()
   local wrong = {
     { "moonpost frobnicate", "unknown command 'frobnicate'; there are: run, sandbox, chat" },
-    { "moonpost run", "too few arguments" },
+    { "moonpost run", "expected a script, BOT.lua" },
     { "moonpost run --frob bot.lua", "unknown option '--frob'" },
     { "moonpost run --store", "option --store needs a value: DIR" },
     { "moonpost run --sandbox http://x bot.lua", "cannot open the script: bot.lua" },
@@ -37,6 +37,8 @@ describe("the command line", function()
     { "moonpost run --wa-version 2.3 scripts/bots/echo.lua", "--wa-version expects three numbers" },
     { "moonpost run --qr code.jpg scripts/bots/echo.lua", "--qr expects a file name ending in .png" },
     { "moonpost run missing.lua", "cannot open the script: missing.lua: No such file or directory" },
+    { "moonpost run scripts/bots/echo.lua --frob", "unknown option '--frob'" },
+    { "moonpost chat --sandbox x --as Ana --to Echo", "--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got 'x'" },
     { "moonpost sandbox extra", "unexpected argument 'extra'" },
     { "moonpost sandbox --listen nowhere", "--listen expects HOST:PORT" },
     { "moonpost sandbox --tls=yes", "option --tls takes no value" },
@@ -62,6 +64,26 @@ describe("the command line", function()
     local output, code = run("moonpost run " .. path)
     assert.equal(1, code)
     assert.matches("broken.lua:2:", one_line(output))
+  end)
+
+  it("tells the line of a script's error", function()
+    local path = write_file(support.tmpdir() .. "/wrong.lua", '\nrequire("moonpost").bot { store = "x", nmae = "y" }')
+    local output, code = run("moonpost run " .. path)
+    assert.equal(1, code)
+    assert.matches("^moonpost run: " .. path:gsub("%p", "%%%0") .. ":2: moonpost.bot has no option 'nmae'", output)
+  end)
+
+  it("says in a line what is wrong with a store's folder", function()
+    local script = write_file(support.tmpdir() .. "/bot.lua", 'require("moonpost").bot { store = "x" }:run()')
+    local output, code = run(("moonpost run %s --store /sys/state"):format(script)) -- nobody, not even root, may write there
+    assert.equal(1, code)
+    assert.matches("cannot make the store's folder /sys/state: Operation not permitted", one_line(output))
+    output, code = run(("moonpost run %s --store %s"):format(script, script))
+    assert.equal(1, code)
+    assert.matches("is a file", one_line(output))
+    output, code = run("moonpost sandbox --world " .. script)
+    assert.equal(1, code)
+    assert.matches("is a file", one_line(output))
   end)
 
   it("says in a line that there is no sandbox", function()

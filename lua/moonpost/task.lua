@@ -46,14 +46,17 @@ local function step(self, ...)
   end
 end
 
---- Starts a task; it runs at once, until it waits.
--- @func fn
--- @treturn table task: `:cancel()`, `:join([timeout])`, `:done()`
-function task.spawn(fn, ...)
-  local self = setmetatable({ co = coroutine.create(fn) }, Task)
+-- `joiners`: who waits for the end from the start; then its error is theirs to tell.
+local function start_task(joiners, fn, ...)
+  local self = setmetatable({ co = coroutine.create(fn), joiners = joiners }, Task)
   step(self, ...)
   return self
 end
+
+--- Starts a task; it runs at once, until it waits.
+-- @func fn
+-- @treturn table task: `:cancel()`, `:join([timeout])`, `:done()`
+function task.spawn(fn, ...) return start_task(nil, fn, ...) end
 
 --- The running task, or nil outside of one.
 function task.running() return current end
@@ -137,11 +140,11 @@ end
 -- @func fn
 -- @return fn's results; nil and an error of code "timeout" when it took longer (it is cancelled then)
 function task.deadline(seconds, fn, ...)
-  local inner = task.spawn(fn, ...)
+  local joiners, timer = {}, nil
+  local inner = start_task(joiners, fn, ...)
   if inner.ended then return results_of(inner) end
-  local timer
   local late = task.await(function(resume)
-    inner.joiners = { resume }
+    joiners[1] = resume
     timer = net.timer(seconds, function() resume(true) end)
   end)
   if not late then
@@ -243,9 +246,10 @@ end
 --- Runs the loop until fn has ended; returns its results, or raises its error.
 function task.run(fn, ...)
   if current then error("task.run starts the loop: it cannot be called inside a task", 2) end
-  local main = task.spawn(fn, ...)
+  local joiners = {}
+  local main = start_task(joiners, fn, ...)
   if not main.ended then
-    main.joiners = { net.stop }
+    joiners[1] = net.stop
     net.run()
   end
   if not main.ended then error("the loop ended while the task still waited: nothing could wake it", 2) end

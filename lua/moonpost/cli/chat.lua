@@ -24,9 +24,8 @@ local PEER_WAIT = 3.0   -- seconds to wait for BOT to be known to the sandbox
 
 local function find_account(link, wanted)
   local digits = wanted:gsub("[%s%+%-%(%)]", "")
-  local deadline, names = core.net.now() + PEER_WAIT, nil
+  local deadline, names = core.net.now() + PEER_WAIT, {}
   repeat
-    names = {}
     local state, err = link:state()
     if not state then options.stop("%s", tostring(err)) end
     for i, account in ipairs(state.accounts) do

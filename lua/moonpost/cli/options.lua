@@ -5,7 +5,7 @@ local options = {}
 local function fail(format, ...) error({ usage = format:format(...) }, 0) end
 
 --- Parses arguments; a wrong one raises {usage = "one line"}, which ends the program with exit code 2.
--- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max} positional arguments.
+-- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max, name of the first} positional arguments.
 -- Options stand anywhere; behind `--` every word is positional.
 -- @tparam table args the words
 -- @treturn table name -> value or true, and the positional arguments in order
@@ -36,8 +36,8 @@ function options.parse(spec, args)
     end
     i = i + 1
   end
-  local least, most = table.unpack(spec.arguments or { 0, 0 })
-  if #found < least then fail("too few arguments") end
+  local least, most, missing = table.unpack(spec.arguments or { 0, 0 })
+  if #found < least then fail("expected %s", missing) end
   if #found > most then fail("unexpected argument '%s'", found[most + 1]) end
   return found
 end

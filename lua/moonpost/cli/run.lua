@@ -21,7 +21,8 @@ The first run links the account by QR; later runs go on from the store. Ctrl-C e
 Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
 
 local spec = {
-  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER", arguments = { 1, math.huge },
+  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
+  arguments = { 1, math.huge, "a script, BOT.lua" },
 }
 
 local function parse_version(text)
