@@ -24,8 +24,14 @@ local function allowed(headers)
   return is_loopback(headers.host)
 end
 
+-- Debian's cjson writes every empty table as an object: this text stands for an empty list until it is written.
+local EMPTY_LIST, EMPTY_LIST_WRITTEN = "\1[]", [["\u0001[]"]]
+
+local function list(values) return #values > 0 and values or EMPTY_LIST end
+
 local function answer(request, status, value)
-  request:respond(status, "application/json", json.encode(value) .. "\n")
+  local text = json.encode(value):gsub(EMPTY_LIST_WRITTEN:gsub("%p", "%%%0"), "[]")
+  request:respond(status, "application/json", text .. "\n")
 end
 
 -- By "METHOD /path": fn(sandbox, request).
@@ -42,22 +48,20 @@ calls["GET /admin/certificate"] = function(sandbox, request)
 end
 
 local function tell_account(sandbox, account)
-  local list = setmetatable({}, json.array_mt)
+  local devices = {}
   for _, device in ipairs(sandbox.accounts:companions(account)) do
-    list[#list + 1] = {
+    devices[#devices + 1] = {
       jid = device:jid(), lid = device:jid "lid", connected = device.connection ~= nil, queued = device.queue.count,
       prekeys = require("moonpost.sandbox.devices").prekey_count(device),
     }
   end
-  return { push_name = account.name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list }
+  return { push_name = account.name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list(devices) }
 end
 
 calls["GET /admin/state"] = function(sandbox, request)
-  local accounts = setmetatable({}, json.array_mt)
+  local accounts = {}
   for i, account in ipairs(sandbox.accounts.list) do accounts[i] = tell_account(sandbox, account) end
-  local violations = setmetatable({}, json.array_mt)
-  for i, line in ipairs(sandbox.violations) do violations[i] = line end
-  answer(request, 200, { accounts = accounts, violations = violations, unknown_queries = sandbox.unknown })
+  answer(request, 200, { accounts = list(accounts), violations = list(sandbox.violations), unknown_queries = sandbox.unknown })
 end
 
 calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)

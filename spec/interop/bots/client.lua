@@ -1,0 +1,70 @@
+-- Our client as a program that is told what to do: {"call": 1, "name": "send", "args": [...]} a line on standard input; what it
+-- hears goes to standard output, one JSON object a line. Argument: the push name.
+local moonpost = require "moonpost"
+local core = require "moonpost.core"
+local json = require "cjson.safe"
+local host = require "moonpost.bot.host"
+local task = require "moonpost.task"
+
+local function say(event)
+  io.stdout:write(assert(json.encode(event)), "\n")
+  io.stdout:flush()
+end
+
+local client = assert(moonpost.client {
+  store = host.store, url = host.url, root = host.root, ca = host.ca, name = arg[1], own = true,
+})
+local heard = {}
+
+client:on("message", function(m)
+  heard[m.id] = m
+  local reaction = m.message.reactionMessage
+  say {
+    kind = reaction and "reaction" or "message", id = m.id, chat = m.chat, sender = m.sender, fromMe = m.from_me, name = m.name,
+    text = m.text, phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = reaction and reaction.key.id,
+    redelivered = m.redelivered or false,
+  }
+end)
+client:on("receipt", function(receipt)
+  for _, id in ipairs(receipt.ids) do
+    say { kind = "receipt", id = id, chat = receipt.chat, sender = receipt.sender, type = receipt.type }
+  end
+end)
+client:on("chatstate", function(state) say { kind = "typing", chat = state.chat, sender = state.sender, state = state.state } end)
+client:on("error", function(err) io.stderr:write(tostring(err), "\n") end)
+
+local calls = {}
+
+function calls.send(jid, text, quoted)
+  local quote = quoted ~= json.null and assert(heard[quoted], "nothing heard has the id " .. tostring(quoted)) or nil
+  return assert(client:send(jid, text, { quote = quote })).id
+end
+
+function calls.react(id, emoji) return assert(client:react(assert(heard[id], "nothing heard has that id"), emoji)).id end
+
+function calls.typing(jid, on) return assert(client:typing(jid, on)) end
+
+local function perform(line)
+  local request = assert(json.decode(line))
+  local ok, value = pcall(calls[request.name], table.unpack(request.args))
+  say { kind = "answer", call = request.call, value = ok and value or nil, error = not ok and tostring(value) or nil }
+end
+
+task.run(function()
+  local stopping, lines = task.queue(), task.queue()
+  local signal = core.net.signal("TERM", function() stopping:close() end)
+  local input = core.net.lines(function(line)
+    if line then lines:push(line) end
+  end)
+  task.spawn(function()
+    for line in function() return lines:pop() end do perform(line) end
+  end)
+  if not client:linked() then assert(client:pair { qr = host.show_qr }) end
+  assert(client:connect())
+  say { kind = "online", jid = client.me.jid:gsub(":%d+@", "@"), lid = client.me.lid:gsub(":%d+@", "@") }
+  stopping:pop()
+  input:stop()
+  signal:stop()
+  lines:close()
+  client:close()
+end)

@@ -1,0 +1,219 @@
+// The foreign client: Baileys, unmodified, behind promises. `peer.next(predicate)` waits for an event, `peer.complaints` are what
+// Baileys itself found wrong: warnings, undecryptable messages, retry receipts, refusals.
+//
+//     const ben = await Peer.link(sandbox, 'Ben')
+//     await ben.send(bot.jid, 'hello')
+//     const answer = await ben.next(e => e.kind === 'message')
+//     await ben.stop()
+import { Agent } from 'node:https'
+import { createWriteStream } from 'node:fs'
+import makeWASocket, { BufferJSON, DisconnectReason, initAuthCreds, makeCacheableSignalKeyStore, proto } from 'baileys'
+import { Inbox } from './inbox.mjs'
+
+// What Baileys warns of in the ordinary course of things.
+const ordinary = [
+  'stream errored out', // every stream error; the ends that are meant are checked where they are caused
+  'no name present, ignoring presence update request', // the first login of every device: its name comes with the app state
+]
+
+const isComplaint = (level, entry, text) => {
+  if (level === 'warn' || level === 'error' || level === 'fatal') return !ordinary.some(known => text.includes(known))
+  return /recv retry|undecryptable|bad mac/i.test(text) || entry?.unhandled === true
+}
+
+// Stanzas that say somebody could not read something.
+const isRefusal = xml => /^<receipt[^>]* type='(retry|enc_rekey_retry|server-error)'/.test(xml) || /^<ack[^>]* error='/.test(xml)
+
+const printable = value => JSON.stringify(value, (_, inner) => {
+  if (inner instanceof Error) return `${inner.message}\n${inner.stack}`
+  if (inner instanceof Uint8Array) return Buffer.from(inner).toString('base64')
+  return inner
+})
+
+const makeLogger = (name, write, complain) => {
+  const log = level => (entry, message) => {
+    const text = typeof entry === 'string' ? entry : message ?? entry?.msg ?? ''
+    write(level, text, entry)
+    const xml = entry?.xml
+    if (xml ? isRefusal(xml) : isComplaint(level, entry, text)) complain(`${name}: ${level}: ${text} ${xml ?? printable(entry)}`)
+  }
+  const logger = { level: 'trace', child: () => logger }
+  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) logger[level] = log(level)
+  return logger
+}
+
+/** Baileys' auth state in memory; `saved()` is what a restart finds. */
+export class AuthState {
+  constructor(saved) {
+    const { creds, rows } = saved ? JSON.parse(saved, BufferJSON.reviver) : { creds: initAuthCreds(), rows: {} }
+    this.creds = creds
+    this.rows = rows
+    this.keys = {
+      get: async (type, ids) => Object.fromEntries(ids.flatMap(id => {
+        const text = this.rows[`${type}/${id}`]
+        if (text === undefined) return []
+        const value = JSON.parse(text, BufferJSON.reviver)
+        return [[id, type === 'app-state-sync-key' ? proto.Message.AppStateSyncKeyData.fromObject(value) : value]]
+      })),
+      set: async data => {
+        for (const type in data) {
+          for (const id in data[type]) {
+            const value = data[type][id]
+            if (value) this.rows[`${type}/${id}`] = JSON.stringify(value, BufferJSON.replacer)
+            else delete this.rows[`${type}/${id}`]
+          }
+        }
+      },
+    }
+  }
+
+  saved() { return JSON.stringify({ creds: this.creds, rows: this.rows }, BufferJSON.replacer) }
+}
+
+const textOf = message => message?.conversation ?? message?.extendedTextMessage?.text ?? undefined
+
+// A message as tests look at it.
+const describe = (message, how) => {
+  const { key } = message
+  const quoted = message.message?.extendedTextMessage?.contextInfo
+  const reaction = message.message?.reactionMessage
+  return {
+    kind: reaction ? 'reaction' : 'message', id: key.id, chat: key.remoteJid, chatAlt: key.remoteJidAlt, fromMe: key.fromMe, how, name: message.pushName,
+    text: reaction ? reaction.text : textOf(message.message), quoted: quoted?.quotedMessage ? { id: quoted.stanzaId, text: textOf(quoted.quotedMessage) } : undefined,
+    to: reaction?.key?.id, raw: message,
+  }
+}
+
+/** The user part of a JID. */
+export const userOf = jid => jid.replace(/[:@].*/, '')
+
+export class Peer extends Inbox {
+  /**
+   * @param {{url: string, certificate?: string}} sandbox
+   * @param {string} name push name: the same name is the same account
+   * @param {{saved?: string, log?: string, quiet?: boolean, scan?: (qr: string) => Promise<void>, config?: object}} options
+   *   saved: the auth state to go on from; log: file for Baileys' own log; quiet: no log at all, for measurements
+   */
+  constructor(sandbox, name, options = {}) {
+    super(name)
+    Object.assign(this, { sandbox, name, options, complaints: [], heard: [], sent: new Map(), opens: 0, ends: [] })
+    this.state = new AuthState(options.saved)
+    const file = options.log && createWriteStream(options.log, { flags: 'a' })
+    this.file = file
+    const write = (level, text, entry) => file?.write(`${Date.now()} ${level} ${text} ${typeof entry === 'string' ? '' : printable(entry)}\n`)
+    this.logger = makeLogger(name, write, text => this.complaints.push(text))
+    if (options.quiet) this.logger.level = 'silent'
+  }
+
+  /** Links (or, with `saved`, logs in) and waits until it is online. */
+  static async link(sandbox, name, options) {
+    const peer = new Peer(sandbox, name, options)
+    await peer.start()
+    return peer
+  }
+
+  /** The bare phone-number JID. */
+  get jid() { return `${userOf(this.state.creds.me.id)}@s.whatsapp.net` }
+
+  /** The bare LID. */
+  get lid() { return `${userOf(this.state.creds.me.lid)}@lid` }
+
+  async start() {
+    this.stopped = false
+    this.open()
+    await this.next(e => e.kind === 'open', 'to be online')
+  }
+
+  open() {
+    const { sandbox, state, logger } = this
+    const sock = makeWASocket({
+      auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },
+      waWebSocketUrl: sandbox.url, agent: sandbox.certificate ? new Agent({ ca: sandbox.certificate }) : undefined,
+      logger, pushName: this.name, emitOwnEvents: false, getMessage: async key => this.sent.get(key.id), ...this.options.config,
+    })
+    this.sock = sock
+    sock.ev.on('creds.update', update => Object.assign(state.creds, update))
+    sock.ev.on('connection.update', update => this.connectionUpdate(sock, update))
+    sock.ev.on('messages.upsert', ({ messages, type }) => { for (const message of messages) this.hear(describe(message, type)) })
+    sock.ev.on('messages.update', list => {
+      for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status })
+    })
+    sock.ev.on('presence.update', ({ id, presences }) => {
+      for (const jid in presences) this.push({ kind: 'presence', chat: id, jid, state: presences[jid].lastKnownPresence })
+    })
+  }
+
+  hear(event) {
+    if (event.raw.messageStubType) this.complaints.push(`${this.name}: undecryptable ${event.id}: ${event.raw.messageStubParameters}`)
+    if (event.raw.message?.protocolMessage) return
+    this.heard.push(event)
+    this.push(event)
+  }
+
+  connectionUpdate(sock, { connection, qr, lastDisconnect }) {
+    if (sock !== this.sock) return
+    if (qr) this.scan(qr)
+    if (connection === 'open') {
+      this.opens++
+      this.push({ kind: 'open' })
+    }
+    if (connection !== 'close') return
+    const code = lastDisconnect?.error?.output?.statusCode
+    this.ends.push(code)
+    this.push({ kind: 'close', code, error: lastDisconnect?.error })
+    if (this.stopped) return
+    // an application opens a new socket: at once when asked to restart, after a moment when the server went away
+    const lasting = [DisconnectReason.loggedOut, DisconnectReason.connectionReplaced, DisconnectReason.forbidden, DisconnectReason.multideviceMismatch]
+    if (code === DisconnectReason.restartRequired) this.open()
+    else if (!lasting.includes(code) && this.opens > 0) setTimeout(() => this.stopped || this.open(), 200)
+    else this.fail(new Error(`${this.name}: the connection ended: ${lastDisconnect?.error}`))
+  }
+
+  scan(qr) {
+    this.qr = qr
+    Promise.resolve(this.options.scan ? this.options.scan(qr) : this.sandbox.scan(qr)).catch(error => this.fail(error))
+  }
+
+  /**
+   * Sends a text, a reaction, or any content Baileys knows.
+   * @param {string} jid
+   * @param {string | object} content
+   * @param {object} [quoted] a message event to quote
+   * @returns {Promise<string>} the message's id
+   */
+  async send(jid, content, quoted) {
+    const message = await this.sock.sendMessage(jid, typeof content === 'string' ? { text: content } : content, quoted && { quoted: quoted.raw })
+    this.sent.set(message.key.id, message.message)
+    return message.key.id
+  }
+
+  /** Reacts to a message event. */
+  react(event, text) { return this.send(event.chat, { react: { text, key: event.raw.key } }) }
+
+  /** Available, once a name is known; only then receipts are delivery receipts in the first session (S-501). */
+  async available() {
+    if (!this.state.creds.me.name) await new Promise(resolve => {
+      const listener = update => update.me?.name && (this.sock.ev.off('creds.update', listener), resolve())
+      this.sock.ev.on('creds.update', listener)
+    })
+    await this.sock.sendPresenceUpdate('available')
+  }
+
+  /** Ends the connection; the auth state stays in `saved()`. */
+  async stop() {
+    this.stopped = true
+    const { sock } = this
+    if (!sock) return
+    this.sock = undefined
+    await sock.end(undefined)
+  }
+
+  /** Stops it and starts it again from its saved state: a new process of the application. */
+  async restart() {
+    await this.stop()
+    this.state = new AuthState(this.state.saved())
+    await this.start()
+  }
+
+  close() { this.file?.end() }
+}

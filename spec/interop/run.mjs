@@ -1,0 +1,112 @@
+// The foreign client against our sandbox, our bots and our client, always strict. `node run.mjs [WORD...]` runs the tests whose
+// name holds one of the words. INTEROP_LOGS=DIR keeps Baileys' own log of each peer.
+import { mkdtemp, rm, readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Peer } from './peer.mjs'
+import { Bot, Client, Sandbox, root } from './programs.mjs'
+
+const DEADLINE = 60_000 // milliseconds a test may take
+
+// Its Signal library tells the console what it thinks: part of what a test looks at, not of what it prints.
+const muttered = []
+for (const level of ['error', 'warn', 'info']) console[level] = (...words) => muttered.push(`${level}: ${words.map(String).join(' ')}`)
+
+/** What a test may use; all of it ends with the test. */
+class Scene {
+  constructor(folder) { Object.assign(this, { folder, sandboxes: [], peers: [], programs: [], counter: 0 }) }
+
+  path(name) { return join(this.folder, `${++this.counter}-${name}`) }
+
+  async sandbox(options) {
+    const sandbox = await Sandbox.start(options)
+    this.sandboxes.push(sandbox)
+    return sandbox
+  }
+
+  async peer(sandbox, name, options) {
+    const log = join(process.env.INTEROP_LOGS ?? this.folder, `${++this.counter}-${name}.log`)
+    const peer = new Peer(sandbox, name, { log, ...options })
+    this.peers.push(peer)
+    await peer.start()
+    return peer
+  }
+
+  async bot(sandbox, script, store = this.path('store')) {
+    const path = script === 'echo' ? `${root}scripts/bots/echo.lua` : `${root}spec/interop/bots/${script}.lua`
+    const bot = new Bot(sandbox, path, store)
+    this.programs.push(bot)
+    await bot.online()
+    return bot
+  }
+
+  async client(sandbox, name, store = this.path('store')) {
+    const client = await Client.start(sandbox, name, store)
+    this.programs.push(client)
+    return Object.assign(client, { store })
+  }
+
+  // What no test may cause: violations of the shapes, queries nobody answers, retries, complaints of either side.
+  async findings() {
+    const found = []
+    for (const sandbox of this.sandboxes) {
+      if (sandbox.ended) continue
+      const state = await sandbox.state()
+      found.push(...state.violations, ...Object.keys(state.unknown_queries).map(name => `the sandbox does not know the query ${name}`))
+    }
+    for (const sandbox of this.sandboxes) found.push(...sandbox.errors.map(line => `sandbox: ${line}`))
+    for (const peer of this.peers) found.push(...peer.complaints)
+    for (const program of this.programs) found.push(...program.errors.map(line => `${program.owner}: ${line}`))
+    found.push(...muttered.filter(line => line.startsWith('error') || /closed session/.test(line)))
+    return found
+  }
+
+  async close() {
+    await Promise.all(this.peers.map(peer => peer.stop()))
+    await Promise.all(this.programs.map(program => program.stop()))
+    await Promise.all(this.sandboxes.map(sandbox => sandbox.stop()))
+    for (const peer of this.peers) peer.close()
+  }
+
+  kill() { for (const program of [...this.programs, ...this.sandboxes]) program.child.kill('SIGKILL') }
+}
+
+const within = async (milliseconds, work) => {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${milliseconds / 1000} s`)), milliseconds)
+  })
+  try { return await Promise.race([work, late]) } finally { clearTimeout(timer) }
+}
+
+const runTest = async ({ name, run }) => {
+  const scene = new Scene(await mkdtemp(join(tmpdir(), 'interop-')))
+  const began = performance.now()
+  const problems = []
+  muttered.length = 0
+  try { await within(DEADLINE, run(scene)) } catch (error) { problems.push(error.stack) }
+  try { problems.push(...await within(5_000, scene.findings())) } catch (error) { problems.push(error.stack) }
+  try { await within(10_000, scene.close()) } catch (error) {
+    problems.push(`the end: ${error.stack}`)
+    scene.kill()
+  }
+  await rm(scene.folder, { recursive: true, force: true })
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  console.log(`${problems.length ? 'not ok' : 'ok'}    ${name} (${seconds} s)`)
+  for (const problem of problems.slice(0, 20)) console.log(problem.slice(0, 2000).replace(/^/gm, '      '))
+  return problems.length === 0
+}
+
+const scenarios = new URL('scenarios/', import.meta.url)
+const tests = []
+for (const file of (await readdir(scenarios)).sort()) tests.push(...(await import(new URL(file, scenarios))).default)
+const words = process.argv.slice(2)
+let passed = 0
+let failed = 0
+for (const test of tests) {
+  if (words.length && !words.some(word => test.name.includes(word))) continue
+  if (await runTest(test)) passed++
+  else failed++
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed ? 1 : 0)
