@@ -25,12 +25,12 @@ local function allowed(headers)
 end
 
 -- Debian's cjson writes every empty table as an object: this text stands for an empty list until it is written.
-local EMPTY_LIST, EMPTY_LIST_WRITTEN = "\1[]", [["\u0001[]"]]
+local EMPTY_LIST, EMPTY_LIST_WRITTEN = "\1[]", [["\u0001%[%]"]]
 
 local function list(values) return #values > 0 and values or EMPTY_LIST end
 
 local function answer(request, status, value)
-  local text = json.encode(value):gsub(EMPTY_LIST_WRITTEN:gsub("%p", "%%%0"), "[]")
+  local text = json.encode(value):gsub(EMPTY_LIST_WRITTEN, "[]")
   request:respond(status, "application/json", text .. "\n")
 end
 

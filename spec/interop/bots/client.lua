@@ -21,7 +21,8 @@ client:on("message", function(m)
   local reaction = m.message.reactionMessage
   say {
     kind = reaction and "reaction" or "message", id = m.id, chat = m.chat, sender = m.sender, fromMe = m.from_me, name = m.name,
-    text = m.text, phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = reaction and reaction.key.id,
+    text = reaction and reaction.text or m.text,
+    phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = reaction and reaction.key.id,
     redelivered = m.redelivered or false,
   }
 end)

@@ -8,7 +8,8 @@ bot:command("order", function(ctx)
 end)
 
 bot:on("message", { kind = "reaction" }, function(ctx)
-  ctx:send(("you reacted %s to %s"):format(ctx.text, ctx.message.reactionMessage.key.id))
+  local reaction = ctx.message.reactionMessage
+  ctx:send(("you reacted %s to %s"):format(reaction.text, reaction.key.id))
 end)
 
 bot:on("message", { kind = "text" }, function(ctx)
