@@ -5,7 +5,7 @@ local options = {}
 local function fail(format, ...) error({ usage = format:format(...) }, 0) end
 
 --- Parses arguments; a wrong one raises {usage = "one line"}, which ends the program with exit code 2.
--- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max, name of the first} positional arguments.
+-- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max, name of the first} arguments.
 -- Options stand anywhere; behind `--` every word is positional.
 -- @tparam table args the words
 -- @treturn table name -> value or true, and the positional arguments in order
