@@ -110,5 +110,6 @@ int mpl_open_net(lua_State *L) {
   mpl_open_net_socket(L);
   mpl_open_net_server(L);
   mpl_open_net_handles(L);
+  mpl_open_net_resolve(L);
   return 1;
 }

@@ -103,7 +103,8 @@ void mpl_socket_handlers(lua_State *L, void *user, int index) {
   lua_pop(L, 1);
 }
 
-/* connect{url=, origin=, ca=, open=, message=, close=, drain=} -> connection | nil, err */
+/* connect{url=, origin=, ca=, address=, open=, message=, close=, drain=} -> connection | nil, err
+ * `address` is the numeric address of the URL's host: it is needed unless the host is one itself (see resolve). */
 static int net_connect(lua_State *L) {
   mpl_url url;
   mp_error e;
@@ -112,12 +113,20 @@ static int net_connect(lua_State *L) {
   lua_getfield(L, 1, "url");
   lua_getfield(L, 1, "origin");
   lua_getfield(L, 1, "ca");
+  lua_getfield(L, 1, "address");
   if (!mpl_parse_url(luaL_checkstring(L, 2), &url) || url.http) {
     mp_fail(&e, MP_EINVAL, "'%s' is no ws:// or wss:// address", lua_tostring(L, 2));
     return mpl_fail(L, &e);
   }
-  const mp_connect_options options = {url.host, url.path, luaL_optstring(L, 3, NULL),
-                                      url.port, url.tls,  luaL_optstring(L, 4, NULL)};
+  const mp_connect_options options = {
+      .host = url.host,
+      .path = url.path,
+      .port = url.port,
+      .tls = url.tls,
+      .origin = luaL_optstring(L, 3, NULL),
+      .ca = luaL_optstring(L, 4, NULL),
+      .address = luaL_optstring(L, 5, NULL),
+  };
   connection *c = push_connection(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

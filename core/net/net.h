@@ -19,6 +19,14 @@ void mp_loop_release(void);
 void mp_loop_run(void);
 void mp_loop_stop(void);
 
+#define MP_ADDRESSES_MAX 8 /* addresses of one host that are looked at */
+#define MP_ADDRESS_SIZE 64 /* bytes of the text of an address, with its ending 0 */
+
+/* Called once with the numeric addresses of a host in the order to try them, or with 0 of them and a reason. */
+typedef void (*mp_resolve_done)(void *user, const char (*addresses)[MP_ADDRESS_SIZE], size_t count, const mp_error *reason);
+/* Looks a host name up off the loop, in libuv's thread pool: it may take seconds. */
+int mp_resolve(const char *host, mp_resolve_done done, void *user, mp_error *e);
+
 typedef struct mp_socket mp_socket;
 
 typedef struct {
@@ -31,6 +39,7 @@ typedef struct {
 
 typedef struct {
   const char *host, *path, *origin; /* origin may be NULL */
+  const char *address;              /* the numeric address to connect to; NULL: the host is one itself */
   uint16_t port;
   bool tls;
   const char *ca; /* PEM the server is checked against; NULL: the system's authorities */

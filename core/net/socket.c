@@ -88,7 +88,8 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
   memset(&info, 0, sizeof info);
   info.context = mp_lws_context(e);
   info.vhost = vhost;
-  info.address = info.host = options->host;
+  info.host = options->host;
+  info.address = options->address != NULL ? options->address : options->host;
   info.port = options->port;
   info.path = options->path;
   info.origin = options->origin;

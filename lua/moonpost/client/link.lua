@@ -92,17 +92,14 @@ function Link:abort(err)
   if not self.dead then fail(self, err) end
 end
 
---- Connects and shakes hands; in a task.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed
--- @treturn ?table link
--- @treturn ?table err
-return function(options)
+-- One address: connects and shakes hands.
+local function attempt(options, address)
   local self = setmetatable({
     frames = core.wire.frames { role = "client" }, handshake = task.queue(), opened = task.queue(),
     on_stanza = options.on_stanza,
   }, Link)
   local conn, err = core.net.connect {
-    url = options.url, origin = ORIGIN, ca = options.ca,
+    url = options.url, address = address, origin = ORIGIN, ca = options.ca,
     open = function() self.opened:push(true) end,
     message = function(_, bytes) on_message(self, bytes) end,
     close = function(_, code, why) on_close(self, code, why) end,
@@ -122,4 +119,30 @@ return function(options)
   if self.dead then return nil, self.err or core.error("network", "the server closed the connection during the handshake") end
   self.on_closed = options.on_closed
   return self
+end
+
+-- The numeric addresses of the server in the order to try them; nil for a URL that holds one itself. A name is looked up off the
+-- loop: that may take seconds.
+local function addresses_of(url)
+  local host = url:match "^%a+://([^/:%[]+)"
+  if not host or host:find "^[%d.]+$" then return {} end
+  return task.deadline(HANDSHAKE_SECONDS, task.await, function(resume)
+    local ok, err = core.net.resolve(host, resume)
+    if not ok then resume(nil, err) end
+  end)
+end
+
+--- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed
+-- @treturn ?table link
+-- @treturn ?table err
+return function(options)
+  local addresses, err = addresses_of(options.url)
+  if not addresses then return nil, err end
+  local link
+  for i = 1, math.max(1, #addresses) do
+    link, err = attempt(options, addresses[i])
+    if link or err.code ~= "network" then break end
+  end
+  return link, err
 end
