@@ -99,6 +99,7 @@ static void push_array(lua_State *L, unsigned index) {
 static bool decode_packed(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, mp_proto_span content) {
   lua_State *L = p->L;
   int type = wire_type(field->type);
+  if (content.at == content.end) return true; /* no element: the field stays unset */
   push_array(L, index);
   lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
   while (content.at < content.end) {

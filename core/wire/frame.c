@@ -40,16 +40,17 @@ static size_t read_u24(const uint8_t *bytes) {
 
 /* 1 when the header has been taken. A prefix that cannot become one is refused at its first wrong byte. */
 static int take_header(mp_frames *frames, mp_error *e) {
-  const uint8_t *at = frames->stream.data + frames->read;
   size_t left = frames->stream.length - frames->read, seen = left < 4 ? left : 4;
   if (left == 0) return 0;
-  if (frames->routing.length == 0 && memcmp(at, routing_mark, seen) == 0) {
+  const uint8_t *at = frames->stream.data + frames->read;
+  if (!frames->routed && memcmp(at, routing_mark, seen) == 0) {
     if (left < 7) return 0;
     size_t length = read_u24(at + 4);
     if (length > MP_ROUTING_INFO_MAX) return mp_fail(e, MP_ELIMIT, "routing info of %zu bytes", length);
     if (left < 7 + length) return 0;
     if (mp_buffer_append(&frames->routing, at + 7, length) != MP_OK) return mp_fail(e, MP_ENOMEM, "no memory for routing info");
     frames->read += 7 + length;
+    frames->routed = true;
     return take_header(frames, e);
   }
   if (memcmp(at, header, seen) != 0) return mp_fail(e, MP_EMALFORMED, "the stream does not begin with the protocol's header");

@@ -12,6 +12,7 @@ typedef struct {
   mp_buffer stream;
   size_t read;       /* bytes of the stream already handed out */
   bool header_due;   /* server: the header, and perhaps routing info before it, still have to come */
+  bool routed;       /* server: the routing info has come; it comes once at most */
   bool established;  /* the handshake is done: frames may be as large as the protocol allows */
   size_t before;     /* bytes taken in before that */
   mp_buffer routing; /* server: the routing info that came */

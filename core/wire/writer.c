@@ -100,7 +100,8 @@ static int domain_type(mp_server_kind kind) {
 
 int mp_write_jid(mp_buffer *out, const mp_jid *jid) {
   int rc, domain = domain_type(jid->kind);
-  if (jid->kind == MP_SERVER_MESSENGER || jid->kind == MP_SERVER_INTEROP) {
+  bool wide = jid->kind == MP_SERVER_MESSENGER || jid->kind == MP_SERVER_INTEROP;
+  if (wide && jid->user_length > 0) {
     bool interop = jid->kind == MP_SERVER_INTEROP;
     if ((rc = mp_buffer_push(out, interop ? MP_TAG_INTEROP_JID : MP_TAG_FB_JID)) != MP_OK) return rc;
     if ((rc = write_name(out, jid->user, jid->user_length)) != MP_OK) return rc;

@@ -1,0 +1,98 @@
+-- Writes the seed corpora: usage lua5.4 spec/fuzz/make_seeds.lua (from the root, after scripts/build). The result is committed,
+-- beside inputs that were findings once (their names begin with "found-").
+package.path = "./lua/?.lua;./lua/?/init.lua;" .. package.path
+package.cpath = "./build/lua/?.so;" .. package.cpath
+local core = require "moonpost.core"
+local wire, proto = core.wire, core.proto
+
+local function seed(target, name, bytes)
+  local folder = "spec/fuzz/seeds/" .. target .. "_fuzz"
+  os.execute("mkdir -p " .. folder)
+  local file = assert(io.open(folder .. "/" .. name, "wb"))
+  file:write(bytes)
+  assert(file:close())
+end
+
+local function node(tag, attrs, content) return { tag = tag, attrs = attrs or {}, content = content } end
+
+-- Frames: programs of steps (frame_fuzz.c).
+seed("frame", "client", "\0\192hello world 1234\5\0\0\2ab\193\192more of the same")
+seed("frame", "server", "\1\7WA\6\3\0\0\1\1x\192hello world 1234")
+seed("frame", "routing", "\1\12ED\0\1\0\0\5route\4WA\6\3\4\0\0\1z")
+seed("frame", "announced", "\0\3\255\255\255\193\150\150\150")
+seed("frame", "too-much", "\0\3\0\255\255\191\130")
+
+-- Nodes
+local message = node("message", { to = "491234567@s.whatsapp.net", id = "3EB0ABCDEF012345", type = "text", phash = "2:aabbccdd" }, {
+  node("participants", nil, {
+    node("to", { jid = "491234567:12@s.whatsapp.net" }, { node("enc", { v = "2", type = "pkmsg" }, ("\1\2\3"):rep(20)) }),
+    node("to", { jid = "99887766:3@lid" }, { node("enc", { v = "2", type = "msg" }, "ciphertext") }),
+  }),
+  node("device-identity", nil, "\10\4abcd"),
+})
+local jids = node("iq", {
+  from = "12:34@hosted", to = "7-123:0@interop", jid = "55@msgr", participant = "1:2@hosted.lid", recipient = "123-456@g.us",
+  peer_recipient_pn = "status@broadcast", t = "1700000000", hash = "ABCDEF", name = "Zoë \240\159\146\154",
+})
+local stanzas = {
+  message = message, jids = jids, success = node("success", { t = 1, lid = "4@lid" }), text = { tag = "ib", text = "urn:xmpp:ping" },
+}
+for name, stanza in pairs(stanzas) do
+  local bytes = wire.encode(stanza)
+  seed("node", name, bytes)
+  seed("node", name .. "-deflated", "\2" .. assert(wire.deflate(bytes:sub(2))))
+  seed("zlib", name, assert(wire.deflate(bytes)))
+end
+seed("node", "deep", "\0" .. ("\248\2\3\248\1"):rep(60) .. "\248\1\3")
+seed("node", "long-list", "\0\249\1\1\3" .. ("\4\5"):rep(128))
+
+-- zlib
+seed("zlib", "bomb", assert(wire.deflate(("\0"):rep(200000))))
+seed("zlib", "truncated", assert(wire.deflate(("moonpost "):rep(40))):sub(1, 12))
+
+-- Protobuf: the first byte chooses the message (proto.lua)
+local function proto_seed(index, name, bytes) seed("proto", name, string.char(index) .. bytes) end
+local key = { remoteJid = "1@s.whatsapp.net", fromMe = true, id = "ABC" }
+proto_seed(0, "quoted", assert(proto.encode("Message", {
+  extendedTextMessage = {
+    text = "pong", contextInfo = { stanzaId = "ABC", participant = "1@lid", quotedMessage = { conversation = "!ping" } },
+  },
+  messageContextInfo = { messageSecret = ("s"):rep(32) },
+})))
+proto_seed(0, "unknown", assert(proto.encode("Message", { conversation = "x" })) .. "\194\62\3abc\200\62\5")
+proto_seed(0, "own-device", assert(proto.encode("Message", {
+  deviceSentMessage = {
+    destinationJid = "1@s.whatsapp.net", message = { reactionMessage = { key = key, text = "x", senderTimestampMs = 1 << 62 } },
+  },
+})))
+proto_seed(1, "payload", assert(proto.encode("ClientPayload", {
+  username = 491234567, passive = true, userAgent = { platform = "WEB", appVersion = { primary = 2, secondary = 3000, tertiary = 1 } },
+  device = 3, connectReason = "USER_ACTIVATED",
+})))
+proto_seed(2, "handshake", assert(proto.encode("HandshakeMessage", { clientHello = { ephemeral = ("e"):rep(32) } })))
+proto_seed(7, "key-index", assert(proto.encode("ADVKeyIndexList", { rawId = 1, timestamp = 2, validIndexes = { 1, 200, 70000 } })))
+
+-- JIDs, as text and as the wire has them
+for i, text in ipairs { "491234567@s.whatsapp.net", "1:99@lid", "7-123:65535@interop", "5:0@msgr", "g.us", "1:2@hosted.lid", "ä@lid" } do
+  seed("jid", "text-" .. i, text)
+end
+local encoded = wire.encode(node("iq", { from = "7-123:4@interop" }))
+for i, bytes in ipairs { "\247\1\12\255\3\18\52\86", encoded:sub(5), "\250\0\3", "\246\252\1x\0\1\252\4msgr" } do
+  seed("jid", "wire-" .. i, bytes)
+end
+
+-- Chunked bodies
+seed("chunked", "plain", "8\r\nchunk,ed\r\n0\r\n\r\n")
+seed("chunked", "extension", "A;name=\"v\"\r\n0123456789\r\n1\r\nx\r\n0;last\r\nTrailer: y\r\n\r\n")
+seed("chunked", "bad", "FFFFFFFFF\r\n")
+
+-- Noise: which message, then edits (noise_fuzz.c)
+for which = 0, 4 do
+  seed("noise", "intact-" .. which, string.char(which))
+  seed("noise", "edited-" .. which, string.char(which) .. "\0\10\1\0\60\128")
+  seed("noise", "replaced-" .. which, string.char(128 + which) .. "\18\34\10\32" .. ("k"):rep(32))
+end
+local root, intermediate, static = core.crypto.keypair(), core.crypto.keypair(), core.crypto.keypair()
+seed("noise", "forged-chain", string.char(128 + 4 + 3 * 0) .. assert(core.noise.certificates {
+  root = root, intermediate = intermediate, static = static:public(), not_before = 1, not_after = 1 << 40,
+}))

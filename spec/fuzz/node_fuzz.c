@@ -1,0 +1,9 @@
+/* The binary node codec through its binding; properties in node.lua. */
+#include "lua_target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+  static lua_State *L;
+  if (L == NULL) L = open_target(MOONPOST_ROOT "/spec/fuzz/node.lua");
+  run_target(L, bytes, length, NULL);
+  return 0;
+}
