@@ -88,6 +88,7 @@ local function make_client(bot)
   client:on("error", function(why, m) report(bot, why, m and context(client, m, bot.conversation)) end)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
+  client:on("refused", function(why) bot:finish(nil, why) end)
   client:on("offline", function(why) report(bot, why) end)
   client:on("online", function(me)
     if bot.ready then return end
@@ -143,7 +144,8 @@ end
 --- Runs the bot until `bot:stop()`, Ctrl-C or SIGTERM, or until the account is unlinked. Links it by QR first when needed.
 -- Inside a task it waits there; elsewhere it runs the loop.
 -- @treturn ?boolean true after a clean stop; nil when it could not go on
--- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; others as they come
+-- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; "banned", "outdated",
+-- "refused": the service takes no login; others as they come
 function Bot:run()
   local ok, err
   if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end

@@ -1,19 +1,21 @@
---- Going online and staying so: login, answers to queries, keepalive, back-off, and the ends that are final
--- (fact sheet 01 §6, §7, §9).
+--- Going online and staying so: login, answers to queries, back-off, and the ends that are final (fact sheet 01 §6, §7, §9).
 -- @module moonpost.client.connection
 local core = require "moonpost.core"
+local endings = require "moonpost.client.endings"
+local new_backlog = require "moonpost.client.backlog"
+local new_keepalive = require "moonpost.client.keepalive"
 local new_link = require "moonpost.client.link"
 local payload = require "moonpost.client.payload"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
-local endings = require "moonpost.client.endings"
 
 local net = core.net
 
 local QUERY_SECONDS, LOGIN_SECONDS = 75, 20
-local PING_PAUSE, PING_JITTER, PING_SECONDS = 20, 10, 20
-local STABLE_SECONDS = 30           -- a session this long clears the back-off
-local FIRST_PAUSE, LONGEST_PAUSE = 0.5, 300
+
+-- Seconds: a session as long as `stable` clears the back-off; pauses grow from the first to the longest.
+local PACE = { stable = 30, first_pause = 0.5, longest_pause = 300 }
+local GROWTH = 1.6
 
 local Connection = {}
 Connection.__index = Connection
@@ -23,44 +25,25 @@ local function closed_error() return core.error("closed", "not connected") end
 -- Who handles which stanza: fn(self, node).
 local on = {}
 
-function on.success(self, node)
-  self.login:push(node)
-end
-
-function on.failure(self, node)
-  self:abort(endings.of_failure(node))
-end
-
-on["stream:error"] = function(self, node)
-  self:abort(endings.of_stream_error(node))
-end
-
-function on.xmlstreamend(self)
-  self:abort(core.error("network", "the server ended the stream"))
-end
-
-local function answer_waiter(self, node)
-  local resume = self.waiting[node.attrs.id]
-  if not resume then return false end
-  self.waiting[node.attrs.id] = nil
-  resume(node)
-  return true
-end
+function on.success(self, node) self.login:push(node) end
+function on.failure(self, node) self:abort(endings.of_failure(node)) end
+on["stream:error"] = function(self, node) self:abort(endings.of_stream_error(node)) end
+function on.xmlstreamend(self) self:abort(core.error("network", "the server ended the stream")) end
 
 function on.iq(self, node)
   local type = node.attrs.type
-  if type == "result" or type == "error" then return answer_waiter(self, node) end
-  if node.attrs.xmlns == "urn:xmpp:ping" or stanza.child(node, "ping") then
+  if type == "result" or type == "error" then
+    local resume = self.waiting[node.attrs.id]
+    if resume then resume(node) end
+  elseif node.attrs.xmlns == "urn:xmpp:ping" or stanza.child(node, "ping") then
     self:send(stanza.node("iq", { to = node.attrs.from or "s.whatsapp.net", type = "result", id = node.attrs.id }))
   end
 end
 
 function on.ib(self, node)
-  if stanza.child(node, "offline_preview") then
-    self:send(stanza.node("ib", nil, stanza.node("offline_batch", { count = "200" })))
-  elseif stanza.child(node, "offline") then
-    self.drained:close()
-  end
+  local preview = stanza.child(node, "offline_preview")
+  if preview then self.backlog:preview(preview) end
+  if stanza.child(node, "offline") then self.backlog:finish() end
 end
 
 function on.message(self, node) self.client.receive:message(node) end
@@ -72,7 +55,8 @@ function on.presence(self, node) self.client.presence:presence(node) end
 function on.chatstate(self, node) self.client.presence:chatstate(node) end
 
 local function on_stanza(self, node)
-  self.heard_at = net.now()
+  self.keepalive:heard()
+  self.backlog:stanza(node)
   local handler = on[node.tag]
   if handler then return handler(self, node) end
   if node.attrs.id and node.attrs.from then self.client.receipts:ack(node, 488) end
@@ -89,14 +73,12 @@ end
 --- Sends a stanza.
 -- @treturn ?boolean true
 -- @treturn ?table err
-function Connection:send(node)
-  if not self.link then return nil, closed_error() end
-  return self.link:send(node)
-end
+function Connection:send(node) return self:send_encoded(core.wire.encode(node)) end
 
 --- Sends a stanza encoded before.
 function Connection:send_encoded(bytes)
   if not self.link then return nil, closed_error() end
+  self.keepalive:sent()
   return self.link:send_encoded(bytes)
 end
 
@@ -108,45 +90,43 @@ local function status_error(node)
   return err
 end
 
+-- The stanza with an id: its own, or a fresh one. The caller's table is left as it is.
+local function with_id(self, node)
+  if node.attrs and node.attrs.id then return node end
+  local attrs = { id = self.client:next_id() }
+  for name, value in pairs(node.attrs or {}) do attrs[name] = value end
+  return { tag = node.tag, attrs = attrs, content = node.content, text = node.text }
+end
+
 --- Sends an IQ and waits for its answer.
 function Connection:query(node, seconds)
   if not self.link then return nil, closed_error() end
-  local id = node.attrs.id or self.client:next_id()
-  node.attrs.id = id
-  local timer
+  seconds = seconds or QUERY_SECONDS
+  node = with_id(self, node)
+  local id, waiting, timer = node.attrs.id, self.waiting, nil
+  if waiting[id] then return nil, core.error("invalid", ("a query with the id %s waits for its answer already"):format(id)) end
+  local guard <close> = setmetatable({}, { __close = function()
+    waiting[id] = nil
+    if timer then timer:stop() end
+  end })
   local answer, err = task.await(function(resume)
-    self.waiting[id] = resume
-    timer = net.timer(seconds or QUERY_SECONDS, function()
-      self.waiting[id] = nil
-      resume(nil, core.error("timeout", ("no answer to %s within %g s"):format(node.attrs.xmlns or "a query", seconds or QUERY_SECONDS)))
+    waiting[id] = resume
+    timer = net.timer(seconds, function()
+      resume(nil, core.error("timeout", ("no answer to %s within %g s"):format(node.attrs.xmlns or "a query", seconds)))
     end)
-    local sent, why = self.link:send(node)
-    if not sent then
-      self.waiting[id] = nil
-      resume(nil, why)
-    end
+    local sent, why = self:send(node)
+    if not sent then resume(nil, why) end
   end)
-  timer:stop()
-  if not answer then return nil, err end
+  if not answer then return guard and nil, err end
   if answer.attrs.type ~= "result" then return nil, status_error(answer) end
   return answer
-end
-
-local function keep_alive(self, link)
-  while self.link == link do
-    task.sleep(PING_PAUSE + math.random() * PING_JITTER)
-    if self.link ~= link then return end
-    local asked_at = net.now()
-    local answer, err = self:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" }), PING_SECONDS)
-    if not answer and self.link == link and self.heard_at < asked_at then
-      self:abort(core.error("network", "the connection is dead: " .. tostring(err)))
-    end
-  end
 end
 
 local function on_link_closed(self, err)
   self.link = nil
   self.online = false
+  self.keepalive:stop()
+  self.backlog:finish()
   local waiting = self.waiting
   self.waiting = {}
   for _, resume in pairs(waiting) do resume(nil, closed_error()) end
@@ -156,40 +136,35 @@ end
 
 local function open_link(self)
   local client = self.client
-  self.login, self.drained, self.over = task.queue(), task.queue(), task.queue()
-  self.ending = nil
-  local me = client.me
-  me.loginCounter = (me.loginCounter or 0) + 1
-  client:set_me(me)
+  self.login, self.over, self.ending, self.online_at = task.queue(), task.queue(), nil, nil
   local link, err = new_link {
     url = client.url, ca = client.ca, root = client.root, static = client.account:noise(),
-    payload = payload.login(me, client.version, me.loginCounter),
+    payload = payload.login(client.me, client.version),
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
   }
   if not link then return nil, err end
-  self.link = link
-  self.heard_at = net.now()
+  self.link, self.backlog, self.keepalive = link, new_backlog(self), new_keepalive(self, self.keepalive_pace)
   return link
 end
 
+-- The server took the login: its count, and the own LID, which may have changed.
 local function learn_self(self, success)
   local me, lid = self.client.me, success.attrs.lid
-  lid = lid and core.wire.jid.bare(lid)
-  if lid and me.lid ~= lid then
-    me.lid = lid
-    self.client:set_me(me)
-  end
+  me.loginCounter = (me.loginCounter or 0) + 1
+  if lid then me.lid = core.wire.jid.bare(lid) end
+  self.client:set_me(me)
   self.client.lids:learn(me.jid, me.lid)
 end
 
--- What a login brings with it; each step needs the answer to the one before.
+-- What a login brings with it; each step needs the answer to the one before. Keys the server does not take now are offered at the
+-- next login (02 §10.9): that is no reason to stay away.
 local function settle(self)
   local ok, err = self.client.prekeys:refill()
-  if not ok then return nil, err end
+  if not ok and self.link then self.client:emit("error", err) end
   ok, err = self:query(stanza.node("iq", { xmlns = "passive", type = "set", to = "s.whatsapp.net" }, stanza.node "active"))
   if not ok then return nil, err end
   self.client.presence:available()
-  self.online = true
+  self.online, self.online_at = true, net.now()
   self.client.outbox:resend()
   self.ready:close()
   return true
@@ -202,53 +177,55 @@ local function session(self)
   local success
   success, err = self.login:pop(LOGIN_SECONDS)
   if not success then
-    if self.link == link then
-      self:abort(core.error("network", "no answer to the login: " .. tostring(err)))
-    end
+    if self.link == link then self:abort(core.error("network", "no answer to the login: " .. tostring(err))) end
     return (self.over:pop())
   end
   learn_self(self, success)
-  local keeper = task.spawn(keep_alive, self, link)
   local settling = task.spawn(function()
-    local ok, why = settle(self)
-    if ok then return self.client:emit("online", self.client.me) end
-    if self.link == link then self:abort(why) end
+    local called, ok, why = pcall(settle, self)
+    if called and ok then return self.client:emit("online", self.client.me) end
+    if self.link == link then self:abort(called and why or ok) end
   end)
   err = self.over:pop()
-  keeper:cancel()
   settling:cancel()
   return err
 end
 
-local function pause(self, err)
-  local seconds = math.min(LONGEST_PAUSE, FIRST_PAUSE * 1.6 ^ self.failures) * (0.8 + 0.4 * math.random())
-  if err.penalty then seconds = math.max(seconds, err.penalty) end
-  self.failures = self.failures + 1
-  self.sleeping = task.spawn(task.sleep, seconds)
-  pcall(self.sleeping.join, self.sleeping)
+-- A session that trips, over a store that cannot be written say, ends like one whose connection broke.
+local function guarded_session(self)
+  local ok, err = pcall(session, self)
+  if ok or type(err) == "table" and err.code == "cancelled" then return ok and err or error(err, 0) end
+  if self.link then self:abort(err) end
+  return type(err) == "table" and err or core.error("internal", tostring(err))
 end
 
+-- Waits before the next attempt; a dead connection and a 515 are made again at once, unless that has just failed.
+local function pause(self, err)
+  local seconds = math.min(self.pace.longest_pause, self.pace.first_pause * GROWTH ^ self.failures) * (0.8 + 0.4 * math.random())
+  if err.prompt and self.failures == 0 then seconds = 0 end
+  self.failures = self.failures + 1
+  self.stopping:pop(math.max(seconds, err.penalty or 0))
+end
+
+local events = { unlinked = "unlinked", replaced = "replaced" }
+
 local function finish(self, err)
-  self.stopped = true
-  self.final = err
+  self.stopped, self.final = true, err
   if err.code == "unlinked" then self.client:forget_account() end
   self.client.outbox:give_up(err)
   self.ready:close()
-  if err.code == "unlinked" or err.code == "replaced" then self.client:emit(err.code, err) end
+  self.client:emit(events[err.code] or "refused", err)
 end
 
 local function live(self)
   while not self.stopped do
-    local began = net.now()
-    local err = session(self)
+    local err = guarded_session(self)
     if self.stopped then return end
-    if net.now() - began > STABLE_SECONDS then self.failures = 0 end
+    if self.online_at and net.now() - self.online_at > self.pace.stable then self.failures = 0 end
     if err.final then return finish(self, err) end
-    self.ready = self.ready.closed and task.queue() or self.ready
-    if err.code ~= "restart" then
-      self.client:emit("offline", err)
-      pause(self, err)
-    end
+    if self.ready.closed then self.ready = task.queue() end
+    if err.code ~= "restart" then self.client:emit("offline", err) end
+    pause(self, err)
   end
 end
 
@@ -265,10 +242,12 @@ function Connection:wait_online()
   return true
 end
 
---- Logs in and stays logged in. Waits for the first time online, or for an end that is final.
+--- Logs in and stays logged in. Waits for the first time online, or for an end that is final; after such an end it tries anew.
 function Connection:start()
+  if self.final then self.final, self.stopped, self.running, self.ready = nil, false, nil, task.queue() end
   if not self.running then
-    self.client.journal:replay()
+    if not self.replayed then self.client.journal:replay() end
+    self.replayed = true
     self.running = task.spawn(live, self)
   end
   local ok, err = self:wait_online()
@@ -284,20 +263,22 @@ end
 
 --- Ends it for good: presence goes unavailable, what is queued leaves.
 function Connection:stop()
-  self.stopped = true
-  self.online = false
-  self.ready:close()
-  if self.sleeping then self.sleeping:cancel() end
+  self.stopped, self.online = true, false
+  self.stopping:close()
   if not self.link then
+    self.ready:close()
     if self.running then self.running:cancel() end
     return
   end
   self.client.presence:unavailable()
   self.client:commit()
-  self.link:close()
-  if task.running() and self.running then self.running:join(2) end
+  self.ready:close()
+  if self.link then self.link:close() end
+  if task.running() then self.running:join(2) end
 end
 
 return function(client)
-  return setmetatable({ client = client, waiting = {}, failures = 0, ready = task.queue(), online = false }, Connection)
+  return setmetatable({
+    client = client, waiting = {}, failures = 0, ready = task.queue(), stopping = task.queue(), online = false, pace = PACE,
+  }, Connection)
 end

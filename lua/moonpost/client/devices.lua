@@ -132,17 +132,34 @@ function Devices:ensure_sessions(jids)
   return true
 end
 
---- A `devices` notification: some account's list has changed (fact sheet 02 §8.3).
-function Devices:on_notification(node)
-  if node.attrs.from then self:forget(jid.bare(node.attrs.from)) end
-  if node.attrs.lid then self:forget(jid.bare(node.attrs.lid)) end
+-- Both names of the account a notification is about, its `lid` attribute learnt first.
+local function names_of(self, node)
+  local bare, lids = jid.bare(node.attrs.from), self.client.lids
+  if node.attrs.lid then lids:learn(bare, jid.bare(node.attrs.lid)) end
+  return lids:stable(bare), lids:pn_of(lids:stable(bare)) or bare
 end
 
---- An `encrypt` notification with `<identity/>`: an account has new keys, the sessions with its phone are worth nothing (§8.3).
+--- A `devices` notification: some account's list has changed (fact sheet 02 §8.2). The sessions with what was removed go.
+function Devices:on_notification(node)
+  self:forget((names_of(self, node)))
+  for _, device in stanza.children(stanza.child(node, "remove"), "device") do
+    if device.attrs.jid then self.client.account:delete_session(self.client.lids:stable(device.attrs.jid)) end
+  end
+end
+
+--- An `encrypt` notification with `<identity/>`: an account's phone has new keys, and its companions are gone with the old ones: no
+-- session with any of them is worth anything (§11). The new identity is taken from the next bundle or message.
 function Devices:identity_changed(node)
-  local stable = self.client.lids:stable(jid.bare(node.attrs.from))
-  self.client.account:delete_session(stable)
-  self:forget(stable)
+  local own, _, number = self.client.me.jid, jid.parse(node.attrs.from)
+  local lid, pn = names_of(self, node)
+  if pn == own or number ~= 0 then return end
+  for device = 0, 99 do
+    for _, bare in ipairs { lid, pn } do
+      local user, server = jid.parse(bare)
+      self.client.account:delete_session(jid.make(user, server, device))
+    end
+  end
+  self:forget(lid)
 end
 
 return function(client) return setmetatable({ client = client }, Devices) end

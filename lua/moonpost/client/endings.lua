@@ -1,5 +1,6 @@
---- How a connection can end: an error with `final` when logging in again is no use, `penalty` seconds to wait at least.
--- Facts: sheet 01 §7.3, §7.4, §9.
+--- How a connection can end: an error with `final` when logging in again is no use, `prompt` when it may be made again at once,
+-- `penalty` seconds to wait at least. `code`: "unlinked" (the store is forgotten), "replaced", "banned", "outdated", "refused",
+-- "restart", "network". Facts: sheet 01 §7.3, §7.4, §9.
 -- @module moonpost.client.endings
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
@@ -12,25 +13,42 @@ local function ending(code, message, fields)
   return err
 end
 
+local function final(code, message) return ending(code, message, { final = true }) end
+
 local LINK_AGAIN = "; run it again to link the account anew"
 
-local function outdated()
-  return ending("outdated", "the service refused the login as outdated (405): give the version of today's web client, "
-    .. "--wa-version 2.3000.NUMBER or the option version = { 2, 3000, NUMBER }", { final = true })
+local ban_reasons = {
+  ["101"] = "it wrote to too many people who do not know it", ["102"] = "too many people blocked it",
+  ["103"] = "it put too many strangers into groups", ["104"] = "it sent the same message too often",
+  ["106"] = "it used broadcast lists too much",
+}
+
+local function banned(node)
+  local seconds = math.tointeger(tonumber(node.attrs.expire))
+  return final("banned", ("the account is banned%s (402, code %s%s): do not log in before that is over"):format(
+    seconds and (" for %.1f hours"):format(seconds / 3600) or " for a time", node.attrs.code or "?",
+    ban_reasons[node.attrs.code] and ": " .. ban_reasons[node.attrs.code] or ""))
+end
+
+local function locked(node)
+  local why = {}
+  for _, name in ipairs { "logout_message_header", "logout_message_subtext" } do why[#why + 1] = node.attrs[name] end
+  return final("unlinked", ("the account is locked or its phone is gone (403%s): look at WhatsApp on the phone%s"):format(
+    #why > 0 and ": " .. table.concat(why, " ") or "", LINK_AGAIN))
 end
 
 local failures = {
-  [401] = function() return ending("unlinked", "the account was unlinked from the phone (401)" .. LINK_AGAIN, { final = true }) end,
-  [402] = function(node)
-    return ending("banned", ("the account is banned for %s s (402, code %s)"):format(node.attrs.expire or "?", node.attrs.code or "?"),
-      { final = true })
+  [400] = function() return final("refused", "the service refused the login as malformed (400)") end,
+  [401] = function() return final("unlinked", "the account was unlinked from the phone (401)" .. LINK_AGAIN) end,
+  [402] = banned,
+  [403] = locked,
+  [405] = function()
+    return final("outdated", "the service refused the login as outdated (405): give the version of today's web client, "
+      .. "--wa-version 2.3000.NUMBER or the option version = { 2, 3000, NUMBER }")
   end,
-  [403] = function(node)
-    return ending("unlinked", ("the account is locked or its phone is gone (403%s)"):format(
-      node.attrs.logout_message_header and ": " .. node.attrs.logout_message_header or ""), { final = true })
-  end,
-  [405] = outdated,
-  [406] = function() return ending("unlinked", "the account was logged out by the service (406)" .. LINK_AGAIN, { final = true }) end,
+  [406] = function() return final("unlinked", "the account was logged out by the service (406)" .. LINK_AGAIN) end,
+  [409] = function() return final("refused", "the service refused the login: it does not take this kind of client (409)") end,
+  [411] = function() return final("refused", "the service refused the login: the phone's multi-device setting does not fit (411)") end,
   [429] = function() return ending("refused", "the service refused the login: too often (429)", { penalty = 8 }) end,
   [500] = function() return ending("refused", "the service refused the login: it is in trouble (500)") end,
   [503] = function() return ending("refused", "the service refused the login: it is unavailable (503)") end,
@@ -38,25 +56,29 @@ local failures = {
 
 --- What a `<failure>` means.
 function endings.of_failure(node)
-  local reason = math.tointeger(tonumber(node.attrs.reason)) or 0
-  local known = failures[reason]
+  local known = failures[math.tointeger(tonumber(node.attrs.reason))]
   if known then return known(node) end
-  return ending("refused", ("the service refused the login (%s)"):format(node.attrs.reason or "no reason given"), { final = true })
+  return final("refused", ("the service refused the login (%s)"):format(node.attrs.reason or "no reason given"))
+end
+
+local function of_conflict(kind)
+  if kind == "replaced" then
+    return final("replaced", "another program logged in as this device: a store must not be used twice")
+  elseif kind == "device_removed" then
+    return final("unlinked", "this device was removed on the phone" .. LINK_AGAIN)
+  end
+  return final("refused", ("the server ended the session: a conflict (%s)"):format(kind or "of no kind"))
 end
 
 --- What a `<stream:error>` means.
 function endings.of_stream_error(node)
   local code = math.tointeger(tonumber(node.attrs.code))
   local conflict = stanza.child(node, "conflict")
-  local kind = conflict and conflict.attrs.type
-  if kind == "replaced" then
-    return ending("replaced", "another program logged in as this device: a store must not be used twice", { final = true })
-  elseif kind == "device_removed" then
-    return ending("unlinked", "this device was removed on the phone" .. LINK_AGAIN, { final = true })
-  elseif code == 515 then
-    return ending("restart", "the server asks for a new connection")
+  if conflict then return of_conflict(conflict.attrs.type) end
+  if code == 515 then
+    return ending("restart", "the server asks for a new connection (515)", { prompt = true })
   elseif code == 401 or code == 409 or code == 516 then
-    return ending("refused", ("the server ended the session (%d)"):format(code), { final = true })
+    return final("refused", ("the server ended the session (%d)"):format(code))
   elseif code == 429 then
     return ending("network", "the server ended the stream: too many requests (429)", { penalty = 8 })
   end

@@ -7,7 +7,9 @@
 --       assert(client:connect())
 --     end)
 --
--- Events: `message`(m), `receipt`{chat, sender, ids, type, time}, `online`(me), `offline`(err), `unlinked`(err), `replaced`(err),
+-- Events: `message`(m), `receipt`{chat, sender, ids, type, time}, `online`(me), `offline`(err): the connection is lost and will be
+-- made again, `unlinked`(err): the phone removed this device, the store is forgotten, `replaced`(err): another program logged in as
+-- this device, `refused`(err): the service takes no login of it (banned, outdated, ...); after these three it stays offline.
 -- `presence`{jid, available, last}, `chatstate`{chat, sender, state}, `error`(err, m).
 -- A message `m` has: id, chat and sender (bare, the LID once known), phone (digits or nil), from_me, name, time (Unix seconds), text,
 -- kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
@@ -24,8 +26,8 @@ Client.__index = Client
 function Client.__tostring(client) return ("moonpost.client (%s)"):format(client.me and client.me.jid or "not linked") end
 
 local events = {
-  message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, presence = true, chatstate = true,
-  error = true,
+  message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
+  chatstate = true, error = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -64,34 +66,47 @@ end
 --- Whether the store holds a linked device.
 function Client:linked() return self.me ~= nil end
 
+-- Errors of the caller at the caller's line.
+local function in_task(name)
+  if not task.running() then error(("client:%s waits, so it must be called in a task (moonpost.task.spawn)"):format(name), 3) end
+end
+
+local function closed() return nil, core.error("closed", "the client is closed") end
+
 --- Links the account: shows QR texts until one is scanned. In a task.
 -- @tparam table options qr = fn(text, seconds), called for each QR with how long it lives
 -- @treturn ?table me: jid, lid, device, name
--- @treturn ?table err
+-- @treturn ?table err code "linked", "pairing" (the phone's word does not hold), "network" (no server), or as the service refuses
 function Client:pair(options)
   if type(options) ~= "table" or type(options.qr) ~= "function" then error("client:pair expects { qr = function }", 2) end
+  in_task "pair"
+  if self.closed then return closed() end
   if self.me then return nil, core.error("linked", "this store is linked already, as " .. self.me.jid) end
   return self.pairing:pair(options.qr)
 end
 
 --- Goes online, and stays so until `close`: lost connections are made again with growing pauses. In a task.
 -- @treturn ?boolean true once online
--- @treturn ?table err the account cannot log in (unlinked, replaced, refused)
+-- @treturn ?table err the account cannot log in: code "unlinked", "replaced", "banned", "outdated", "refused"
 function Client:connect()
+  in_task "connect"
+  if self.closed then return closed() end
   if not self.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
-  if self.closed then return nil, core.error("closed", "the client is closed") end
   return self.connection:start()
 end
 
---- Goes offline: handlers that run may end (5 s), presence goes unavailable, the store is closed. In a task.
+--- Goes offline: handlers that run may end (5 s), presence goes unavailable, the store is closed. In a task. A second call does
+-- nothing.
 function Client:close()
   if self.closed then return end
   self.closed = true
+  self.pairing:stop()
   self.journal:finish()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self:commit()
   self.turn_end:stop()
+  self.over = true
   if self.owns_store then self.store:close() end
 end
 
@@ -100,7 +115,13 @@ end
 -- @tparam ?table options timeout in seconds (75)
 -- @treturn ?table the answer
 -- @treturn ?table err code "timeout", "closed", or "iq" with `status`, the server's number
-function Client:query(node, options) return self.connection:query(node, options and options.timeout) end
+function Client:query(node, options)
+  if type(node) ~= "table" or node.tag ~= "iq" then error("client:query expects an iq node (moonpost.stanza)", 2) end
+  local timeout = options and options.timeout
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout <= 0) then error("client:query: timeout is in seconds, above 0", 2) end
+  in_task "query"
+  return self.connection:query(node, timeout)
+end
 
 --- Sends a message to a person and waits until the server has it. In a task. While offline it waits to be online again.
 -- @string jid bare JID: phone number or LID
@@ -113,6 +134,7 @@ function Client:send(jid, message, options)
   if type(message) ~= "string" and type(message) ~= "table" then
     error("client:send expects a text or a Message table, got " .. type(message), 2)
   end
+  if self.over then return closed() end -- while it closes, the handlers that run may still send
   return self.sender:send(jid, message, options or {})
 end
 
@@ -140,6 +162,7 @@ end
 --- Commits the turn: receipts and ciphertexts that wait for it leave. When it fails they are dropped, and so is the connection:
 -- the server sends again what was not confirmed.
 -- @treturn boolean whether there was anything to commit
+-- @treturn ?table err it failed: memory is as the store is, the turn is gone
 function Client:commit()
   if not self.store:dirty() and #self.turn == 0 then return false end
   local waiting = self.turn
@@ -150,7 +173,7 @@ function Client:commit()
     self.connection:abort(err)
   end
   for _, resume in ipairs(waiting) do resume(ok, err) end
-  return true
+  return true, err
 end
 
 --- Takes note of who the store is linked as; nil forgets it.
@@ -165,13 +188,13 @@ end
 
 local personal = { "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" }
 
---- Forgets the linked account and everything that was its own.
+--- Forgets the linked account and everything that was its own; the next pairing makes new keys.
 function Client:forget_account()
+  self:set_me(nil)
+  self.account:delete()
   for _, name in ipairs(personal) do
     for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
   end
-  self.account:delete()
-  self:set_me(nil)
 end
 
 local known = {
@@ -189,6 +212,15 @@ local function check(options)
   end
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
+  if options.url and not options.url:match "^wss?://." then
+    error(("moonpost.client: option 'url' must be a ws:// or wss:// address, got '%s'"):format(options.url), 3)
+  end
+  local version = options.version or payload.VERSION
+  for i = 1, 3 do
+    if math.type(version[i]) ~= "integer" or #version ~= 3 then
+      error("moonpost.client: option 'version' must be three integers such as { 2, 3000, 1045368834 }", 3)
+    end
+  end
 end
 
 local capabilities = {
@@ -214,6 +246,10 @@ return function(options)
     handlers = {}, turn = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   self.me = rows.get(store, "setting", "me", "StoreMe")
+  if self.me and self.name and self.name ~= self.me.name then
+    self.me.name = self.name
+    self:set_me(self.me)
+  end
   self.lids = require("moonpost.client.lid")(store, self.account)
   self.throttle = require("moonpost.client.throttle")(not self.url:match "^wss?://127%." and not self.url:match "^wss?://localhost[:/]")
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end

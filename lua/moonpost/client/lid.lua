@@ -33,26 +33,37 @@ function Lids:phone(any)
   return pn and (jid.parse(pn))
 end
 
+local DEVICES = 100 -- device numbers are below
+
+-- Sessions are kept where the LID has one already (fact sheet 02 §9.4).
 local function migrate(self, pn_user, lid_user)
-  local row = self.store:get("device-list", pn_user .. "@s.whatsapp.net")
-  self.store:delete("device-list", pn_user .. "@s.whatsapp.net")
-  for device = 0, 99 do
-    if device == 0 or row then
-      self.account:migrate(jid.make(pn_user, "s.whatsapp.net", device), jid.make(lid_user, "lid", device))
-    end
+  for device = 0, DEVICES - 1 do
+    self.account:migrate(jid.make(pn_user, "s.whatsapp.net", device), jid.make(lid_user, "lid", device))
   end
+  self.store:delete("device-list", jid.make(pn_user, "s.whatsapp.net"))
 end
 
---- Notes that two JIDs (either order, devices ignored) are one account.
+-- A number has one LID and a LID one number: what either was paired with before is forgotten.
+local function pair(self, pn_user, lid_user)
+  local old_lid, old_pn = self.store:get("lid", "p" .. pn_user), self.store:get("lid", "l" .. lid_user)
+  if old_lid then self.store:delete("lid", "l" .. old_lid) end
+  if old_pn then self.store:delete("lid", "p" .. old_pn) end
+  self.store:put("lid", "p" .. pn_user, lid_user)
+  self.store:put("lid", "l" .. lid_user, pn_user)
+end
+
+--- Notes that two JIDs (either order, devices ignored) are one account; its sessions move to the LID.
+-- Anything but a person's LID and a person's number is no pair, and ignored.
 function Lids:learn(one, other)
   local a, a_server = jid.parse(one or "")
   local b, b_server = jid.parse(other or "")
   if a_server == "lid" and b_server == "s.whatsapp.net" then a, b = b, a
   elseif not (a_server == "s.whatsapp.net" and b_server == "lid") then return end
   if a == "" or b == "" or self.store:get("lid", "p" .. a) == b then return end
-  self.store:put("lid", "p" .. a, b)
-  self.store:put("lid", "l" .. b, a)
-  migrate(self, a, b)
+  self.store:atomic(function()
+    pair(self, a, b)
+    migrate(self, a, b)
+  end)
 end
 
 return function(store, account) return setmetatable({ store = store, account = account }, Lids) end

@@ -9,14 +9,15 @@ Notifications.__index = Notifications
 -- By `type`: fn(self, node).
 local on = {}
 
+-- Its first child says what it is about.
 function on.encrypt(self, node)
-  local client = self.client
-  if stanza.child(node, "count") then
+  local client, about = self.client, stanza.child(node)
+  if about and about.tag == "count" then
     task.spawn(function()
       local ok, err = client.prekeys:refill()
-      if not ok then client:emit("error", err) end
+      if not ok and err.code ~= "closed" then client:emit("error", err) end
     end)
-  elseif stanza.child(node, "identity") and node.attrs.from then
+  elseif about and about.tag == "identity" then
     client.devices:identity_changed(node)
   end
 end
@@ -24,8 +25,7 @@ end
 function on.devices(self, node) self.client.devices:on_notification(node) end
 
 function on.account_sync(self, node)
-  if not stanza.child(node, "devices") then return end
-  self.client.devices:forget(self.client.me.jid)
+  if stanza.child(node, "devices") then self.client.devices:forget(self.client.me.jid) end
 end
 
 --- Handles one, in a transaction of its own, and acks it after the commit.

@@ -53,16 +53,15 @@ function payload.registration(account, version, name)
 end
 
 --- Payload of a linked device.
--- @tparam table me {jid=, device=}
+-- @tparam table me {jid=, device=, loginCounter=}: how often the server took a login
 -- @tparam table version {2, 3000, n}
--- @int counter logins so far
 -- @treturn string bytes
-function payload.login(me, version, counter)
+function payload.login(me, version)
   local fields = common(version)
-  fields.username = math.tointeger(core.wire.jid.parse(me.jid))
+  fields.username = math.tointeger(tonumber((core.wire.jid.parse(me.jid))))
   fields.device = me.device
   fields.passive, fields.pull = true, true
-  fields.lc = counter
+  fields.lc = me.loginCounter or 0
   fields.lidDbMigrated = true
   return assert(core.proto.encode("ClientPayload", fields))
 end

@@ -30,6 +30,8 @@ end
 
 local function upload(self, wanted)
   local keys = gather(self, wanted)
+  local safe, why = self.client:committed() -- the private halves, before anybody may use the public ones
+  if not safe then return nil, why end
   local public = self.client.account:public()
   local list = {}
   for i, key in ipairs(keys) do
@@ -51,8 +53,10 @@ local function upload(self, wanted)
 end
 
 --- Asks the server how many it holds, and uploads when they are few.
+-- @treturn ?boolean true: there are enough, or another refill is under way
+-- @treturn ?table err
 function Prekeys:refill()
-  if self.busy then return end
+  if self.busy then return true end
   self.busy = true
   local guard <close> = setmetatable({}, { __close = function() self.busy = false end })
   local count, err = count_on_server(self)

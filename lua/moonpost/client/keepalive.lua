@@ -1,0 +1,62 @@
+--- Noticing that a connection is dead (fact sheet 01 §7.1): a ping when it has been quiet for a while, and sooner when something
+-- that was sent has met silence.
+-- @module moonpost.client.keepalive
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
+
+local net = core.net
+
+local Keepalive = {}
+Keepalive.__index = Keepalive
+
+-- Seconds between pings, silence after a send until it is looked into, and how long the answer to a ping may take.
+local PACE = { quiet = 20, jitter = 10, silence = 5, answer = 15 }
+
+--- Something came: the connection lives.
+function Keepalive:heard() self.heard_at = net.now() end
+
+local function ping(self)
+  if self.asking or self.stopped then return end
+  self.asking = true
+  local asked_at = net.now()
+  local answer, err = self.connection:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" }), self.pace.answer)
+  self.asking = false
+  if answer or self.stopped or self.heard_at >= asked_at then return end
+  local dead = core.error("network", "the connection is dead: " .. tostring(err))
+  dead.prompt = true
+  self.connection:abort(dead)
+end
+
+--- Something was sent: the first of it that nothing follows starts the watch.
+function Keepalive:sent()
+  if self.watch then return end
+  local sent_at = net.now()
+  self.watch = net.timer(self.pace.silence, function()
+    self.watch = nil
+    if self.heard_at < sent_at then task.spawn(ping, self) end
+  end)
+end
+
+local function run(self)
+  while not self.stopped do
+    task.sleep(self.pace.quiet + math.random() * self.pace.jitter)
+    ping(self)
+  end
+end
+
+--- Ends the watch; the connection is gone.
+function Keepalive:stop()
+  self.stopped = true
+  if self.watch then self.watch:stop() end
+  self.running:cancel()
+end
+
+--- Watches over a connection's session.
+-- @param connection moonpost.client.connection
+-- @tparam ?table pace seconds: quiet, jitter, silence, answer
+return function(connection, pace)
+  local self = setmetatable({ connection = connection, pace = pace or PACE, heard_at = net.now() }, Keepalive)
+  self.running = task.spawn(run, self)
+  return self
+end
