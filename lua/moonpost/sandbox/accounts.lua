@@ -5,6 +5,8 @@ local json = require "cjson.safe"
 
 local crypto, jid = core.crypto, core.wire.jid
 
+local LAST_DEVICE = 98 -- 99 is for hosted devices (fact sheet 02 §2.7)
+
 local Account = {}
 Account.__index = Account
 
@@ -101,7 +103,8 @@ local function from_row(row)
   for _, one in ipairs(devices) do
     for _, name in ipairs(binary) do one[name] = one[name] and crypto.unbase64(one[name]) end
     one.account = account
-    account.devices[one.number] = setmetatable(one, Device)
+    -- one that was not active yet ended with the process that was linking it
+    if one.active then account.devices[one.number] = setmetatable(one, Device) end
   end
   return account
 end
@@ -109,13 +112,25 @@ end
 --- Writes an account's row.
 function Accounts:save(account) self.store:put("world", "a" .. account.pn, assert(json.encode(to_row(account)))) end
 
---- Adds a device with the keys of a registration; it is listed once it is active (S-022, S-040).
-function Accounts:add_device(account, fields)
-  fields.account, fields.number, fields.key_index = account, account.next_device, account.next_device
-  fields.fresh, fields.active = true, false
-  account.next_device = account.next_device + 1
-  local device = setmetatable(fields, Device)
-  account.devices[device.number] = device
+-- The next number that is free, round the circle: what was unlinked comes back as late as can be.
+local function free_number(account)
+  for _ = 1, LAST_DEVICE do
+    local number = account.next_device
+    account.next_device = number % LAST_DEVICE + 1
+    if not account.devices[number] then return number end
+  end
+end
+
+--- Adds a device; it is listed once it is active (S-022, S-040).
+-- @tparam table account
+-- @tparam table keys of its registration
+-- @treturn ?table the device; nil when all numbers are taken
+function Accounts:add_device(account, keys)
+  local number = free_number(account)
+  if not number then return nil end
+  local device = setmetatable({ account = account, number = number, key_index = number, fresh = true, active = false }, Device)
+  for _, name in ipairs(binary) do device[name] = keys[name] end
+  account.devices[number] = device
   self:save(account)
   return device
 end

@@ -14,7 +14,7 @@ local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S
 
 local function is_loopback(host)
   if not host then return false end
-  local name = host:match "^%[(.-)%]" or host:match "^([^:]*)"
+  local name = host:match "^%[(.-)%]" or host:match "^([^:]*)":lower()
   return name == "localhost" or name == "::1" or name:match "^127%.%d+%.%d+%.%d+$" ~= nil
 end
 
@@ -52,7 +52,7 @@ local function tell_account(sandbox, account)
   for _, device in ipairs(sandbox.accounts:companions(account)) do
     devices[#devices + 1] = {
       jid = device:jid(), lid = device:jid "lid", connected = device.connection ~= nil, queued = device.queue.count,
-      prekeys = require("moonpost.sandbox.devices").prekey_count(device),
+      prekeys = device.one_time:count(),
     }
   end
   return { push_name = account.name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list(devices) }
@@ -97,7 +97,23 @@ calls["POST /admin/mock-phone/unlink"] = function(sandbox, request)
   answer(request, 200, {})
 end
 
--- Ways to end a device's connection.
+-- {jid, reason, ...}: the device's next login is refused with these attributes (S-118).
+calls["POST /admin/refuse"] = function(sandbox, request)
+  local device, value = find_device(sandbox, request)
+  if not device then return end
+  if not tostring(value.reason):match "^%d%d%d$" then return answer(request, 400, { error = "reason is a number of three digits" }) end
+  value.jid = nil
+  for name, one in pairs(value) do
+    if type(one) ~= "string" and math.type(one) == nil then
+      return answer(request, 400, { error = ("'%s' is no text or number"):format(name) })
+    end
+    value[name] = tostring(one)
+  end
+  device.refusal = value
+  answer(request, 200, {})
+end
+
+-- {jid, kind}: ways to end a device's connection.
 local kicks = {
   close = function(conn) conn:close() end,
   drop = function(conn) conn:drop() end,
@@ -125,8 +141,13 @@ function admin.request(sandbox, request)
     return answer(request, 403, { error = "admin calls are for this machine: the Origin or Host is foreign" })
   end
   local call = calls[request.method .. " " .. request.path]
-  if not call then return answer(request, 404, { error = ("no admin call %s %s"):format(request.method, request.path) }) end
-  return call(sandbox, request)
+  if call then return call(sandbox, request) end
+  for _, method in ipairs { "GET", "POST" } do
+    if calls[method .. " " .. request.path] then
+      return answer(request, 405, { error = ("%s is called with %s"):format(request.path, method) })
+    end
+  end
+  return answer(request, 404, { error = "no admin call " .. request.path })
 end
 
 return admin

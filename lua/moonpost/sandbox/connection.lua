@@ -75,7 +75,10 @@ local function on_payload(self, bytes, client_static)
   self.timer:stop()
   -- after a turn of the loop: a client may still be in its handshake otherwise (S-011)
   self.timer = core.net.timer(0, function()
-    if payload.devicePairingData then pairing.start(self, payload, client_static) else login.start(self, payload, client_static) end
+    if payload.username then return login.start(self, payload, client_static) end
+    if payload.devicePairingData then return pairing.start(self, payload, client_static) end
+    self.sandbox.log "a client that neither logs in nor registers (01 §3.1)"
+    self:close()
   end)
 end
 
@@ -99,7 +102,8 @@ local function on_stanza(self, frame)
   node, err = core.wire.decode(plain)
   if not node then return malformed(self, err) end
   if not self.sandbox:check(self, "to-server", node) then return end
-  routes.route(self, node)
+  local ok, why = xpcall(routes.route, debug.traceback, self, node)
+  if not ok then self.sandbox:violation(self, "to-server", node, why) end -- our own fault: it must not pass unnoticed
 end
 
 local function on_message(self, bytes)

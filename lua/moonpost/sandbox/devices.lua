@@ -1,9 +1,9 @@
---- Devices as others see them: lists by usync, notifications of changes, each device's queue and one-time keys
--- (fact sheet 08 §9, S-200).
+--- Devices as others see them: lists by usync, notifications of changes (fact sheet 08 §9).
 -- @module moonpost.sandbox.devices
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local iq = require "moonpost.sandbox.iq"
+local new_prekeys = require "moonpost.sandbox.prekeys"
 local new_queue = require "moonpost.sandbox.queue"
 local phone = require "moonpost.sandbox.phone"
 
@@ -13,79 +13,21 @@ local devices = {}
 
 local function device_name(device) return ("%s:%d"):format(device.account.pn, device.number) end
 
---- Gives a device its queue and its key list.
+--- Gives a device its queue and its one-time keys.
 function devices.open_queue(sandbox, device)
   device.queue = new_queue(sandbox.store, device_name(device), sandbox.keep)
-  device.prekey_list, device.prekey_first = {}, 1
+  device.one_time = new_prekeys(sandbox.store, device_name(device), sandbox.keep)
 end
-
--- One-time keys are kept in the order of their upload: row "k" device 00 sequence.
-local function prekey_row(device, index) return ("k%s\0"):format(device_name(device)) .. (">I8"):pack(index) end
 
 --- Reads every device's queue and keys at the start of a world.
 function devices.open_queues(sandbox)
   for _, account in ipairs(sandbox.accounts.list) do
-    for _, device in pairs(account.devices) do
-      devices.open_queue(sandbox, device)
-      local prefix = ("k%s\0"):format(device_name(device))
-      for i, row in ipairs(sandbox.store:range("world", prefix)) do
-        local index = (">I8"):unpack(row[1], #prefix + 1)
-        if i == 1 then device.prekey_first = index end
-        device.prekey_list[index] = row[2]
-      end
-    end
+    for _, device in pairs(account.devices) do devices.open_queue(sandbox, device) end
   end
 end
 
---- The one-time keys a device has left, in order: strings of id 3, value 32.
-function devices.prekeys(device)
-  local list = {}
-  for i = device.prekey_first, device.prekey_first + devices.prekey_count(device) - 1 do list[#list + 1] = device.prekey_list[i] end
-  return list
-end
-
---- How many they are.
-function devices.prekey_count(device)
-  local first, last = device.prekey_first, device.prekey_last
-  if not last then
-    last = first - 1
-    while device.prekey_list[last + 1] do last = last + 1 end
-    device.prekey_last = last
-  end
-  return last - first + 1
-end
-
---- Adds one-time keys; a key of a known id replaces it (S-203).
-function devices.add_prekeys(sandbox, device, list)
-  devices.prekey_count(device)
-  local known = {}
-  for i = device.prekey_first, device.prekey_last do known[device.prekey_list[i]:sub(1, 3)] = i end
-  for _, key in ipairs(list) do
-    local index = known[key:sub(1, 3)]
-    if not index then
-      index = device.prekey_last + 1
-      device.prekey_last = index
-    end
-    device.prekey_list[index] = key
-    if sandbox.keep then sandbox.store:put("world", prekey_row(device, index), key) end
-  end
-end
-
---- Takes the oldest one-time key; nil when there is none left.
-function devices.take_prekey(sandbox, device)
-  if devices.prekey_count(device) == 0 then return nil end
-  local index = device.prekey_first
-  local key = device.prekey_list[index]
-  device.prekey_list[index] = nil
-  device.prekey_first = index + 1
-  if sandbox.keep then sandbox.store:delete("world", prekey_row(device, index)) end
-  return key
-end
-
---- Forgets an unlinked device's keys.
-function devices.forget_keys(sandbox, device)
-  while devices.take_prekey(sandbox, device) do end
-end
+-- Of a removal, and of an account with no companions, only the time is told (02 §8.2).
+local function key_index_time(sandbox) return stanza.node("key-index-list", { ts = sandbox.time() }) end
 
 local function key_index_list(sandbox, account)
   local indexes, highest = {}, 0
@@ -103,16 +45,22 @@ local function key_index_list(sandbox, account)
   })))
 end
 
--- "2:" and the start of a hash over the sorted device addresses (fact sheet 03 §7).
-local function device_hash(sandbox, account, server)
-  local agent = server == "lid" and 1 or 0
+--- The hash of a device list: "2:" and the start of a hash over the sorted device addresses (fact sheet 03 §7).
+-- @string user
+-- @string server
+-- @tparam table numbers of the devices
+-- @treturn string
+function devices.hash(user, server, numbers)
   local names = {}
-  local user = server == "lid" and account.lid or account.pn
-  local function add(number) names[#names + 1] = ("%s.%d:%d@%s"):format(user, agent, number, server) end
-  add(0)
-  for _, device in ipairs(sandbox.accounts:companions(account)) do add(device.number) end
+  for i, number in ipairs(numbers) do names[i] = ("%s.0:%d@%s"):format(user, number, server) end
   table.sort(names)
   return "2:" .. (crypto.base64(crypto.sha256(table.concat(names)):sub(1, 6)))
+end
+
+local function device_hash(sandbox, account, server)
+  local numbers = { 0 }
+  for _, device in ipairs(sandbox.accounts:companions(account)) do numbers[#numbers + 1] = device.number end
+  return devices.hash(server == "lid" and account.lid or account.pn, server, numbers)
 end
 
 local function devices_node(sandbox, account)
@@ -155,7 +103,7 @@ local function user_node(sandbox, wanted, user)
     local fn = protocols[name]
     content[#content + 1] = fn and fn(sandbox, account, server) or nil
   end
-  return stanza.node("user", { jid = jid.bare(asked) }, content), asked
+  return stanza.node("user", { jid = jid.bare(asked) }, content)
 end
 
 --- Answers a usync (S-230): one user for each that is found, in the form it was asked for.
@@ -166,9 +114,11 @@ function devices.usync(conn, node)
   local wanted, users, seen = {}, {}, {}
   for _, protocol in stanza.children(query) do wanted[protocol.tag] = true end
   for _, user in stanza.children(stanza.child(usync, "list"), "user") do
-    local found, asked = user_node(conn.sandbox, wanted, user)
-    if found and not seen[asked] then users[#users + 1] = found end
-    if asked then seen[asked] = true end
+    local found = user_node(conn.sandbox, wanted, user)
+    if found and not seen[found.attrs.jid] then
+      seen[found.attrs.jid] = true
+      users[#users + 1] = found
+    end
   end
   local attrs = usync.attrs
   iq.result(conn, node, stanza.node("usync", {
@@ -182,7 +132,7 @@ local function change_node(sandbox, device, change)
     device_hash = device_hash(sandbox, account, "s.whatsapp.net"), device_lid_hash = device_hash(sandbox, account, "lid"),
   }, {
     stanza.node("device", { jid = device:jid(), lid = device:jid "lid", ["key-index"] = device.key_index }),
-    key_index_list(sandbox, account),
+    change == "add" and key_index_list(sandbox, account) or key_index_time(sandbox),
   })
 end
 

@@ -2,11 +2,10 @@
 -- @module moonpost.sandbox.keys
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
-local devices = require "moonpost.sandbox.devices"
 local iq = require "moonpost.sandbox.iq"
 local phone = require "moonpost.sandbox.phone"
 
-local LOW = 5 -- fewer one-time keys than this: the device is asked for more (S-216)
+local LOW = 5 -- fewer one-time keys than this are few
 
 local keys = {}
 
@@ -30,9 +29,9 @@ local function bundle_node(conn, asked, bundle)
   return stanza.node("user", { jid = asked, t = conn.sandbox.time() }, content)
 end
 
---- Asks a device for more keys when it has few.
-function keys.check_low(sandbox, device)
-  local count = devices.prekey_count(device)
+-- Asks a device for more keys when the last hand-out left few, and again when it left none (S-216).
+local function check_low(sandbox, device)
+  local count = device.one_time:count()
   if count ~= LOW - 1 and count ~= 0 then return end
   device.queue:push(stanza.node("notification", {
     type = "encrypt", from = "s.whatsapp.net", id = sandbox:next_id(), t = sandbox.time(),
@@ -48,8 +47,8 @@ function keys.bundle(sandbox, jid)
   if number == 0 then return phone.of(sandbox, account):bundle() end
   local device = account.devices[number]
   if not device or not device.active then return nil end
-  local key = devices.take_prekey(sandbox, device)
-  keys.check_low(sandbox, device)
+  local key = device.one_time:take()
+  if key then check_low(sandbox, device) end
   return setmetatable({ key = key }, { __index = device })
 end
 
@@ -89,26 +88,32 @@ local function rotate(conn, node)
   iq.result(conn, node)
 end
 
+-- One-time keys as strings of id 3, value 32; nil when one is malformed.
+local function read_keys(node)
+  local list = {}
+  for _, key in stanza.children(stanza.child(node, "list"), "key") do
+    local id, public = stanza.bytes(key, "id"), stanza.bytes(key, "value")
+    if #(id or "") ~= 3 or #(public or "") ~= 32 then return nil end
+    list[#list + 1] = id .. public
+  end
+  return list
+end
+
 local function upload(conn, node)
   local device = conn.device
   local id, value, signature = read_skey(node)
-  if not id or stanza.bytes(node, "identity") ~= device.identity or not set_skey(conn, id, value, signature) then
+  local list = read_keys(node)
+  if not id or not list or stanza.bytes(node, "identity") ~= device.identity or not set_skey(conn, id, value, signature) then
     return iq.error(conn, node, 406)
   end
-  local list = {}
-  for _, key in stanza.children(stanza.child(node, "list"), "key") do
-    local key_id, public = stanza.bytes(key, "id"), stanza.bytes(key, "value")
-    if #(key_id or "") ~= 3 or #(public or "") ~= 32 then return iq.error(conn, node, 406) end
-    list[#list + 1] = key_id .. public
-  end
-  devices.add_prekeys(conn.sandbox, device, list)
+  device.one_time:add(list)
   iq.result(conn, node)
 end
 
 local function digest(conn, node)
   local device = conn.device
   local ids, hashed = {}, { device.identity, device.skey_value, device.skey_signature }
-  for _, key in ipairs(devices.prekeys(device)) do
+  for _, key in ipairs(device.one_time:list()) do
     ids[#ids + 1] = stanza.node("id", nil, key:sub(1, 3))
     hashed[#hashed + 1] = key:sub(4)
   end
@@ -128,7 +133,7 @@ function keys.query(conn, node)
     if stanza.child(node, "rotate") then return rotate(conn, node) end
     return upload(conn, node)
   elseif tag == "count" then
-    return iq.result(conn, node, stanza.node("count", { value = devices.prekey_count(conn.device) }))
+    return iq.result(conn, node, stanza.node("count", { value = conn.device.one_time:count() }))
   elseif tag == "key" then
     return fetch(conn, node)
   elseif tag == "digest" then

@@ -9,8 +9,10 @@ local ACTIVE_SECONDS = 1 -- a client that never says it is active gets its backl
 
 local login = {}
 
-local function refuse(conn, reason)
-  conn:send(stanza.node("failure", { reason = reason, location = "loc", t = conn.sandbox.time() }))
+local function refuse(conn, attrs)
+  local all = { location = "loc", t = conn.sandbox.time() }
+  for name, value in pairs(attrs) do all[name] = value end
+  conn:send(stanza.node("failure", all))
   conn:close()
 end
 
@@ -21,12 +23,15 @@ local function replace(device)
   old:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
 end
 
---- A client logs in (S-100).
+--- A client logs in (S-100); refused when its credentials do not fit, or when `admin` asked for a refusal of this device (S-118).
 function login.start(conn, payload, noise)
   local sandbox = conn.sandbox
   local account = sandbox.accounts.by_pn[tostring(payload.username or "")]
   local device = account and account.devices[payload.device or 0]
-  if not device or not device.active or device.noise ~= noise then return refuse(conn, "401") end
+  if not device or not device.active or device.noise ~= noise then return refuse(conn, { reason = "401" }) end
+  local refusal = device.refusal
+  device.refusal = nil
+  if refusal then return refuse(conn, refusal) end
   replace(device)
   conn.device, device.connection = device, conn
   conn:send(stanza.node("success", {
@@ -85,7 +90,7 @@ function login.unlink(sandbox, device)
   device.queue:clear()
   device.active = false
   sandbox.accounts:remove_device(device)
-  devices.forget_keys(sandbox, device)
+  device.one_time:clear()
   devices.announce(sandbox, device, "remove")
   if not conn then return end
   login.detach(conn)

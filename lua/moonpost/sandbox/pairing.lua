@@ -13,18 +13,28 @@ local RESTART_DELAY = 0.02 -- seconds between the reply and the 515
 
 local pairing = {}
 
+local lengths = { eIdent = 32, eRegid = 4, eKeytype = 1, eSkeyId = 3, eSkeyVal = 32, eSkeySig = 64 }
+
+-- Whether a registration's keys have their forms, and the signed prekey its signature (S-040, 01 §3.5).
+local function is_sound(data)
+  for name, length in pairs(lengths) do
+    if #(data[name] or "") ~= length then return false end
+  end
+  return data.eKeytype == "\5" and crypto.verify(data.eIdent, "\5" .. data.eSkeyVal, data.eSkeySig)
+end
+
 --- A registration connection: its refs go out.
 function pairing.start(conn, payload, noise)
   local data = payload.devicePairingData
-  if #(data.eIdent or "") ~= 32 or #(data.eRegid or "") ~= 4 or #(data.eSkeyId or "") ~= 3 or #(data.eSkeyVal or "") ~= 32
-    or #(data.eSkeySig or "") ~= 64 or not crypto.verify(data.eIdent, "\5" .. data.eSkeyVal, data.eSkeySig) then
+  if not is_sound(data) then
     conn:send(stanza.node("failure", { reason = "400", location = "loc", t = conn.sandbox.time() }))
     return conn:close()
   end
   conn.registration = {
     noise = noise, identity = data.eIdent, registration = data.eRegid, skey_id = data.eSkeyId, skey_value = data.eSkeyVal,
-    skey_signature = data.eSkeySig, name = payload.pushName,
+    skey_signature = data.eSkeySig,
   }
+  conn.push_name = payload.pushName
   local refs = {}
   for i = 1, REFS do
     local ref = "2@" .. crypto.base64(crypto.random(48)) -- as the service's look; no comma in it
@@ -36,10 +46,14 @@ function pairing.start(conn, payload, noise)
     stanza.node("pair-device", nil, refs)))
 end
 
---- The connection is over: its refs are worth nothing.
+--- The connection is over: its refs are worth nothing; the one that was scanned is still known as such.
 function pairing.gone(conn)
-  for _, ref in ipairs(conn.refs or {}) do conn.sandbox.refs[ref.content] = nil end
-  if conn.linking and not conn.linking.active then conn.sandbox.accounts:remove_device(conn.linking) end
+  local device = conn.linking
+  local linked = device and device.active
+  for _, ref in ipairs(conn.refs or {}) do
+    if not linked or ref.content ~= conn.scanned_ref then conn.sandbox.refs[ref.content] = nil end
+  end
+  if device and not linked then conn.sandbox.accounts:remove_device(device) end
 end
 
 local function parse(text)
@@ -51,7 +65,7 @@ local function parse(text)
     keys[i] = crypto.unbase64(fields[i])
     if not keys[i] or #keys[i] ~= 32 then return nil end
   end
-  if fields[1] == "" then return nil end
+  if fields[1] == "" or fields[5] == "" then return nil end
   return { ref = fields[1], noise = keys[2], identity = keys[3], adv_secret = keys[4] }
 end
 
@@ -100,14 +114,12 @@ function pairing.scan(sandbox, text)
   end
   if conn.linking then
     if conn.scanned == text then return 200, tell(conn.linking.account) end
-    return 409, { error = "this client is being linked already" }
+    return 409, { error = "this client was scanned already" }
   end
-  conn.scanned = text
-  local account = sandbox.accounts:of_name(registration.name)
-  local name = registration.name
-  registration.name = nil
+  local account = sandbox.accounts:of_name(conn.push_name)
   local device = sandbox.accounts:add_device(account, registration)
-  conn.registration = setmetatable({ name = name }, { __index = device })
+  if not device then return 409, { error = "this account has as many linked devices as there are numbers" } end
+  conn.scanned, conn.scanned_ref = text, code.ref
   send_success(conn, device, code.adv_secret)
   return 200, tell(account)
 end
@@ -128,28 +140,24 @@ local function verify(conn, node)
   return assert(proto.encode("ADVSignedDeviceIdentity", signed))
 end
 
---- An answer to one of the pairing's IQs.
--- @treturn boolean whether it was one
+--- An answer to one of the pairing's IQs (S-044); to the refs there is nothing to do.
 function pairing.answer(conn, node)
-  if not conn.linking or node.attrs.id ~= conn.success_id then return conn.refs ~= nil and node.attrs.type == "result" end
   local device, sandbox = conn.linking, conn.sandbox
+  if not device or device.active or node.attrs.id ~= conn.success_id then return end
   if node.attrs.type == "error" then
     sandbox.log(("%s refused the pairing: %s"):format(device:jid(), stanza.xml(node)))
-    conn:close()
-    return true
+    return conn:close()
   end
   local blob, why = verify(conn, node)
   if not blob then
     sandbox.log(("pairing of %s: %s"):format(device:jid(), why))
-    conn:stream_error("500")
-    return true
+    return conn:stream_error("401")
   end
   device.identity_blob, device.active = blob, true
   devices.open_queue(sandbox, device)
   sandbox.accounts:save(device.account)
   devices.announce(sandbox, device, "add")
   conn.timer = core.net.timer(RESTART_DELAY, function() conn:stream_error "515" end)
-  return true
 end
 
 return pairing

@@ -58,13 +58,15 @@ function Phone:tell(device, message)
   }, stanza.node("enc", { v = "2", type = sealed.type }, sealed.ciphertext)))
 end
 
-local function key_share(self)
+-- The account's app-state key; when ids are given, only if it is one of them.
+local function key_share(self, wanted)
   local account = self.account
   if not account.app_state_key then
     account.app_state_key = crypto.base64(crypto.random(6 + 32))
     self.sandbox.accounts:save(account)
   end
   local key = crypto.unbase64(account.app_state_key)
+  if wanted and not wanted[key:sub(1, 6)] then return nil end
   local indexes = { 0 }
   for _, device in ipairs(self.sandbox.accounts:companions(account)) do indexes[#indexes + 1] = device.key_index end
   return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = { {
@@ -102,7 +104,15 @@ end
 -- Requests of companions, by ProtocolMessage.type: fn(phone, device, protocol).
 local requests = {}
 
-function requests.APP_STATE_SYNC_KEY_REQUEST(self, device) self:tell(device, key_share(self)) end
+-- A key the phone does not know is left out; with none left nothing is sent (S-310).
+function requests.APP_STATE_SYNC_KEY_REQUEST(self, device, protocol)
+  local wanted = {}
+  for _, id in ipairs(protocol.appStateSyncKeyRequest and protocol.appStateSyncKeyRequest.keyIds or {}) do
+    if id.keyId then wanted[id.keyId] = true end
+  end
+  local share = key_share(self, wanted)
+  if share then self:tell(device, share) end
+end
 
 function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
   local request = protocol.peerDataOperationRequestMessage
