@@ -4,11 +4,12 @@
 
 #define MP_FRAME_MAX ((1u << 24) - 1)         /* bytes in one frame */
 #define MP_FRAME_MAX_HANDSHAKE (64u * 1024)   /* bytes in all before the handshake is done */
-#define MP_ROUTING_INFO_MAX (64u * 1024)      /* bytes of the edge-routing preamble */
+#define MP_ROUTING_INFO_MAX (32u * 1024)      /* bytes of the edge-routing preamble; part of the above */
 #define MP_INFLATED_MAX (16u * 1024 * 1024)   /* bytes a compressed stanza may grow to */
 #define MP_NODE_DEPTH_MAX 128                 /* nesting of nodes */
 #define MP_NODE_COUNT_MAX 200000              /* nodes in one stanza */
 #define MP_JID_USER_MAX 255                   /* bytes of a JID's user part */
+#define MP_AT_TEXT_MAX 1024                   /* bytes of a text that a foreign encoder took for a JID (01 §4.5) */
 #define MP_PROTO_DEPTH_MAX 64                 /* nesting of protobuf messages */
 #define MP_PROTO_UNKNOWN_MAX (1024u * 1024)   /* bytes of unknown fields kept per message */
 #define MP_SEND_QUEUE_MAX (32u * 1024 * 1024) /* bytes waiting on one socket before it is dropped */

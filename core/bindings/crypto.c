@@ -8,6 +8,8 @@
 #include "crypto/hash.h"
 #include "keypair.h"
 
+#define DAYS_MAX 36500 /* of a certificate */
+
 static const uint8_t *check_bytes(lua_State *L, int arg, size_t size, const char *what) {
   size_t length;
   const char *bytes = luaL_checklstring(L, arg, &length);
@@ -15,7 +17,7 @@ static const uint8_t *check_bytes(lua_State *L, int arg, size_t size, const char
   return (const uint8_t *)bytes;
 }
 
-/* sha256(bytes), sha512(bytes), sha1(bytes), md5(bytes) -> digest */
+/* sha256(bytes), sha512(bytes), sha1(bytes), md5(bytes) -> digest. MD5 and SHA-1 are for the protocol's sake only. */
 static int digest(lua_State *L, const EVP_MD *type) {
   size_t length;
   unsigned size = 0;
@@ -57,7 +59,7 @@ static int crypto_hmac_sha256(lua_State *L) {
   return 1;
 }
 
-/* hkdf(ikm, length, info [, salt]) -> length bytes */
+/* hkdf(ikm, length, info [, salt]) -> length bytes (RFC 5869 with SHA-256); no salt is 32 zero bytes */
 static int crypto_hkdf(lua_State *L) {
   size_t ikm_length, info_length, salt_length = 0;
   const char *ikm = luaL_checklstring(L, 1, &ikm_length);
@@ -71,6 +73,7 @@ static int crypto_hkdf(lua_State *L) {
   return 1;
 }
 
+/* random(length) -> bytes, at most 1 MiB */
 static int crypto_random(lua_State *L) {
   lua_Integer length = luaL_checkinteger(L, 1);
   luaL_argcheck(L, length >= 0 && length <= 1 << 20, 1, "0 to 1 MiB");
@@ -86,7 +89,7 @@ static int base64_variant(lua_State *L, int arg) {
                                                           : sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 }
 
-/* base64(bytes [, "url"]) -> text */
+/* base64(bytes [, "standard"|"url"]) -> text; the URL form has no padding */
 static int crypto_base64(lua_State *L) {
   size_t length;
   const char *bytes = luaL_checklstring(L, 1, &length);
@@ -105,7 +108,7 @@ static int bad_text(lua_State *L, const char *what) {
   return mpl_fail(L, &e);
 }
 
-/* unbase64(text [, "url"]) -> bytes | nil, err */
+/* unbase64(text [, "standard"|"url"]) -> bytes | nil, err; strict in padding and alphabet */
 static int crypto_unbase64(lua_State *L) {
   size_t length, written = 0;
   const char *text = luaL_checklstring(L, 1, &length), *end = NULL;
@@ -119,6 +122,7 @@ static int crypto_unbase64(lua_State *L) {
   return 1;
 }
 
+/* hex(bytes) -> text in lower case */
 static int crypto_hex(lua_State *L) {
   size_t length;
   const char *bytes = luaL_checklstring(L, 1, &length);
@@ -129,7 +133,7 @@ static int crypto_hex(lua_State *L) {
   return 1;
 }
 
-/* unhex(text) -> bytes | nil, err */
+/* unhex(text) -> bytes | nil, err; either case */
 static int crypto_unhex(lua_State *L) {
   size_t length, written = 0;
   const char *text = luaL_checklstring(L, 1, &length), *end = NULL;
@@ -149,7 +153,7 @@ static int crypto_equal(lua_State *L) {
   return 1;
 }
 
-/* verify(public32, message, signature64) -> boolean */
+/* verify(public key of 32 bytes, message, signature) -> boolean (XEdDSA, fact sheet 02 §12.7) */
 static int crypto_verify(lua_State *L) {
   size_t length, signature_length;
   const uint8_t *key = check_bytes(L, 1, MP_KEY_SIZE, "a public key");
@@ -158,6 +162,7 @@ static int crypto_verify(lua_State *L) {
   return 1;
 }
 
+/* keypair() -> a new X25519 key pair; its private key never becomes a string */
 static int crypto_keypair(lua_State *L) {
   mp_keypair pair;
   mp_keypair_generate(&pair);
@@ -166,18 +171,21 @@ static int crypto_keypair(lua_State *L) {
   return 1;
 }
 
-/* certificate{host=, days=} -> certificate_pem, key_pem */
+/* certificate{host="127.0.0.1", days=3650} -> certificate, key (PEM) | nil, err: self-signed, for an IP address and localhost */
 static int crypto_certificate(lua_State *L) {
   mp_buffer certificate, key;
   mp_error e;
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "host");
-  lua_getfield(L, 1, "days");
-  const char *host = luaL_optstring(L, -2, "127.0.0.1");
-  int days = (int)luaL_optinteger(L, -1, 3650);
+  const char *host = "127.0.0.1";
+  lua_Integer days = 3650;
+  int whole = 1;
+  if (lua_getfield(L, 1, "host") != LUA_TNIL) host = lua_tostring(L, -1);
+  if (lua_getfield(L, 1, "days") != LUA_TNIL) days = lua_tointegerx(L, -1, &whole);
+  if (host == NULL) return luaL_error(L, "host: an IP address expected, got %s", luaL_typename(L, -2));
+  if (!whole || days < 1 || days > DAYS_MAX) return luaL_error(L, "days: 1 to %d expected", DAYS_MAX);
   mp_buffer_init(&certificate, 0);
   mp_buffer_init(&key, 0);
-  int rc = mp_certificate_make(host, days, &certificate, &key, &e);
+  int rc = mp_certificate_make(host, (int)days, &certificate, &key, &e);
   if (rc == MP_OK) {
     lua_pushlstring(L, (const char *)certificate.data, certificate.length);
     lua_pushlstring(L, (const char *)key.data, key.length);

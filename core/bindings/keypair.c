@@ -4,10 +4,29 @@
 
 #define TYPE "moonpost.keypair"
 
-mp_keypair *mpl_check_keypair(lua_State *L, int arg) {
-  return luaL_checkudata(L, arg, TYPE);
+/* A clamped private key is never zero: a closed handle is. */
+static bool is_closed(const mp_keypair *pair) {
+  return pair->private_key[31] == 0;
 }
 
+mp_keypair *mpl_check_keypair(lua_State *L, int arg) {
+  mp_keypair *pair = luaL_checkudata(L, arg, TYPE);
+  if (is_closed(pair)) luaL_error(L, "the key pair is closed");
+  return pair;
+}
+
+mp_keypair *mpl_keypair_option(lua_State *L, int table, const char *name) {
+  lua_getfield(L, table, name);
+  mp_keypair *pair = luaL_testudata(L, -1, TYPE);
+  if (pair == NULL) {
+    luaL_error(L, "%s: a key pair expected, got %s", name, luaL_typename(L, -1));
+  } else if (is_closed(pair)) {
+    luaL_error(L, "%s: the key pair is closed", name);
+  }
+  return pair;
+}
+
+/* kp:public() -> its public key, 32 bytes */
 static int keypair_public(lua_State *L) {
   lua_pushlstring(L, (const char *)mpl_check_keypair(L, 1)->public_key, MP_KEY_SIZE);
   return 1;
@@ -25,12 +44,13 @@ static int keypair_sign(lua_State *L) {
 }
 
 static int keypair_close(lua_State *L) {
-  mp_wipe(mpl_check_keypair(L, 1), sizeof(mp_keypair));
+  mp_wipe(luaL_checkudata(L, 1, TYPE), sizeof(mp_keypair));
   return 0;
 }
 
 static int keypair_tostring(lua_State *L) {
-  lua_pushfstring(L, "%s (%p)", TYPE, (void *)mpl_check_keypair(L, 1));
+  const mp_keypair *pair = luaL_checkudata(L, 1, TYPE);
+  lua_pushfstring(L, is_closed(pair) ? "%s (closed)" : "%s (%p)", TYPE, (const void *)pair);
   return 1;
 }
 

@@ -20,6 +20,12 @@ static handshake *check_handshake(lua_State *L) {
   return luaL_checkudata(L, 1, HANDSHAKE);
 }
 
+static handshake *check_role(lua_State *L, bool initiator) {
+  handshake *hs = check_handshake(L);
+  if (hs->initiator != initiator) luaL_error(L, "a step of the %s", initiator ? "initiator" : "responder");
+  return hs;
+}
+
 static mp_noise_transport *check_transport(lua_State *L) {
   return luaL_checkudata(L, 1, TRANSPORT);
 }
@@ -31,10 +37,25 @@ static int push_result(lua_State *L, mp_buffer *out, int rc, const mp_error *e) 
   return rc == MP_OK ? 1 : mpl_fail(L, e);
 }
 
+/* A field of the options on the stack's first place, left on the stack: a key, or a time in Unix seconds. */
+static const uint8_t *key_option(lua_State *L, const char *name) {
+  size_t length = 0;
+  if (lua_getfield(L, 1, name) != LUA_TSTRING)
+    luaL_error(L, "%s: a key of 32 bytes expected, got %s", name, luaL_typename(L, -1));
+  const char *bytes = lua_tolstring(L, -1, &length);
+  if (length != MP_KEY_SIZE) luaL_error(L, "%s: a key of 32 bytes expected, got %d bytes", name, (int)length);
+  return (const uint8_t *)bytes;
+}
+
+static int64_t time_option(lua_State *L, const char *name) {
+  lua_Number seconds = lua_getfield(L, 1, name) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+  if (!(seconds >= 0 && seconds < 1e15)) luaL_error(L, "%s: a time in Unix seconds expected", name);
+  return (int64_t)seconds;
+}
+
+/* Pushes a handshake; the static key is its owner's. */
 static handshake *new_handshake(lua_State *L, bool initiator) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "static");
-  const mp_keypair *own = mpl_check_keypair(L, -1);
+  const mp_keypair *own = mpl_keypair_option(L, 1, "static");
   handshake *hs = lua_newuserdatauv(L, sizeof *hs, 1);
   memset(hs, 0, sizeof *hs);
   hs->initiator = initiator;
@@ -43,41 +64,39 @@ static handshake *new_handshake(lua_State *L, bool initiator) {
   return hs;
 }
 
-/* initiator{static=kp, root=32 bytes|nil, now=Unix seconds} -> handshake */
+/* initiator{static=kp, root=32 bytes|nil, now=Unix seconds} -> handshake. Without `root` only the real service's certificates are
+ * accepted; another server's root has to be given. */
 static int noise_initiator(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const uint8_t *root = lua_getfield(L, 1, "root") == LUA_TNIL ? mp_noise_root : key_option(L, "root");
+  int64_t now = time_option(L, "now");
   handshake *hs = new_handshake(L, true);
-  size_t length;
-  lua_getfield(L, 1, "root");
-  const char *root = luaL_optlstring(L, -1, (const char *)mp_noise_root, &length);
-  if (lua_isnil(L, -1)) length = sizeof mp_noise_root;
-  if (length != 32) return luaL_error(L, "root: a key of 32 bytes expected, got %d", (int)length);
-  memcpy(hs->root, root, 32);
-  lua_getfield(L, 1, "now");
-  hs->now = (int64_t)luaL_checknumber(L, -1);
-  lua_pop(L, 2);
+  memcpy(hs->root, root, MP_KEY_SIZE);
+  hs->now = now;
   return 1;
 }
 
 /* responder{static=kp, chain=bytes} -> handshake */
 static int noise_responder(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   new_handshake(L, false);
-  lua_getfield(L, 1, "chain");
-  luaL_checkstring(L, -1);
+  if (lua_getfield(L, 1, "chain") != LUA_TSTRING) return luaL_error(L, "chain: bytes expected, got %s", luaL_typename(L, -1));
   lua_setiuservalue(L, -2, 1);
   return 1;
 }
 
+/* hello() -> client hello | nil, err */
 static int handshake_hello(lua_State *L) {
-  handshake *hs = check_handshake(L);
+  handshake *hs = check_role(L, true);
   mp_buffer out;
   mp_error e;
   mp_buffer_init(&out, 0);
   return push_result(L, &out, mp_noise_hello(&hs->noise, &out, &e), &e);
 }
 
-/* read(server hello) -> true | nil, err */
+/* read(server hello) -> true | nil, err: the certificate chain is checked in full */
 static int handshake_read(lua_State *L) {
-  handshake *hs = check_handshake(L);
+  handshake *hs = check_role(L, true);
   size_t length;
   mp_error e;
   const char *bytes = luaL_checklstring(L, 2, &length);
@@ -87,8 +106,9 @@ static int handshake_read(lua_State *L) {
   return 1;
 }
 
+/* finish(client payload) -> client finish | nil, err */
 static int handshake_finish(lua_State *L) {
-  handshake *hs = check_handshake(L);
+  handshake *hs = check_role(L, true);
   size_t length;
   mp_buffer out;
   mp_error e;
@@ -99,7 +119,7 @@ static int handshake_finish(lua_State *L) {
 
 /* read_hello(bytes) -> server hello | nil, err */
 static int handshake_read_hello(lua_State *L) {
-  handshake *hs = check_handshake(L);
+  handshake *hs = check_role(L, false);
   size_t length, chain_length;
   mp_buffer out;
   mp_error e;
@@ -113,7 +133,7 @@ static int handshake_read_hello(lua_State *L) {
 
 /* read_finish(bytes) -> payload, client's static key | nil, err */
 static int handshake_read_finish(lua_State *L) {
-  handshake *hs = check_handshake(L);
+  handshake *hs = check_role(L, false);
   size_t length;
   mp_buffer payload;
   mp_error e;
@@ -142,11 +162,13 @@ static int handshake_close(lua_State *L) {
 }
 
 static int handshake_tostring(lua_State *L) {
-  lua_pushfstring(L, "%s (%s)", HANDSHAKE, check_handshake(L)->initiator ? "initiator" : "responder");
+  const handshake *hs = check_handshake(L);
+  const char *role = hs->initiator ? "initiator" : "responder";
+  lua_pushfstring(L, hs->noise.step == MP_NOISE_BROKEN ? "%s (%s, over)" : "%s (%s)", HANDSHAKE, role);
   return 1;
 }
 
-/* encrypt(plain) -> frame payload | nil, err */
+/* encrypt(plain) -> a frame's payload, 16 bytes longer | nil, err */
 static int transport_encrypt(lua_State *L) {
   mp_noise_transport *transport = check_transport(L);
   size_t length;
@@ -159,7 +181,7 @@ static int transport_encrypt(lua_State *L) {
   return 1;
 }
 
-/* decrypt(frame payload) -> plain | nil, err */
+/* decrypt(a frame's payload) -> plain | nil, err: strictly in the order of arrival; after an error the connection is lost */
 static int transport_decrypt(lua_State *L) {
   mp_noise_transport *transport = check_transport(L);
   size_t length;
@@ -179,28 +201,26 @@ static int transport_close(lua_State *L) {
 
 static int transport_tostring(lua_State *L) {
   const mp_noise_transport *transport = check_transport(L);
-  lua_pushfstring(L, "%s (%d sent, %d received)", TRANSPORT, (int)transport->send_count, (int)transport->receive_count);
+  if (transport->send == NULL) {
+    lua_pushliteral(L, TRANSPORT " (closed)");
+  } else {
+    lua_pushfstring(L, "%s (%I sent, %I received)", TRANSPORT, (lua_Integer)transport->send_count,
+                    (lua_Integer)transport->receive_count);
+  }
   return 1;
 }
 
-/* certificates{root=kp, intermediate=kp, static=32 bytes, not_before=, not_after=} -> CertChain bytes */
+/* certificates{root=kp, intermediate=kp, static=32 bytes, not_before=, not_after=} -> CertChain bytes | nil, err. Times are Unix
+ * seconds. */
 static int noise_certificates(lua_State *L) {
-  size_t length;
   mp_buffer out;
   mp_error e;
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "root");
-  lua_getfield(L, 1, "intermediate");
-  lua_getfield(L, 1, "static");
-  lua_getfield(L, 1, "not_before");
-  lua_getfield(L, 1, "not_after");
-  const mp_keypair *root = mpl_check_keypair(L, 2), *intermediate = mpl_check_keypair(L, 3);
-  const char *server = luaL_checklstring(L, 4, &length);
-  uint64_t not_before = (uint64_t)luaL_checknumber(L, 5), not_after = (uint64_t)luaL_checknumber(L, 6);
-  if (length != 32) return luaL_error(L, "static: a key of 32 bytes expected, got %d", (int)length);
+  const mp_keypair *root = mpl_keypair_option(L, 1, "root"), *intermediate = mpl_keypair_option(L, 1, "intermediate");
+  const uint8_t *server = key_option(L, "static");
+  uint64_t not_before = (uint64_t)time_option(L, "not_before"), not_after = (uint64_t)time_option(L, "not_after");
   mp_buffer_init(&out, 0);
-  return push_result(L, &out, mp_noise_make_chain(root, intermediate, (const uint8_t *)server, not_before, not_after, &out, &e),
-                     &e);
+  return push_result(L, &out, mp_noise_make_chain(root, intermediate, server, not_before, not_after, &out, &e), &e);
 }
 
 static const luaL_Reg handshake_methods[] = {

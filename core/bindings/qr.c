@@ -8,40 +8,58 @@
 
 #include "bindings.h"
 
-#define QUIET 4 /* modules of quiet zone (ISO 18004) */
-#define SCALE 8 /* pixels a module */
+#define QUIET 4        /* modules of quiet zone (ISO 18004) */
+#define SCALE 8        /* pixels a module */
+#define SIDE_MAX 177   /* modules a side of the largest QR, version 40 */
+#define TEXT_MAX 2953u /* bytes it holds at error correction level L */
 
-static QRcode *make(lua_State *L, int arg, mp_error *e) {
+/* In memory of Lua's: nothing is left behind when an error passes. */
+typedef struct {
+  int width;
+  uint8_t modules[SIDE_MAX * SIDE_MAX]; /* 1 is dark */
+} qr;
+
+/* Pushes the QR of the text at `arg`. NULL and an error when the text is empty or too long. */
+static const qr *make(lua_State *L, int arg, mp_error *e) {
   size_t length;
   const char *text = luaL_checklstring(L, arg, &length);
+  qr *out = lua_newuserdatauv(L, sizeof *out, 0);
+  if (length == 0 || length > TEXT_MAX) {
+    mp_fail(e, MP_ELIMIT, "a QR holds 1 to %u bytes, not %zu", TEXT_MAX, length);
+    return NULL;
+  }
   QRcode *code = QRcode_encodeData((int)length, (const unsigned char *)text, 0, QR_ECLEVEL_L);
-  if (code == NULL) mp_fail(e, MP_ELIMIT, "a text of %zu bytes makes no QR: %s", length, strerror(errno));
-  return code;
+  if (code == NULL) {
+    mp_fail(e, MP_ENOMEM, "a text of %zu bytes makes no QR: %s", length, strerror(errno));
+    return NULL;
+  }
+  out->width = code->width;
+  for (int i = 0; i < code->width * code->width; i++) out->modules[i] = code->data[i] & 1;
+  QRcode_free(code);
+  return out;
 }
 
-static bool dark(const QRcode *code, int x, int y) {
+static bool dark(const qr *code, int x, int y) {
   if (x < 0 || y < 0 || x >= code->width || y >= code->width) return false;
-  return code->data[y * code->width + x] & 1;
+  return code->modules[y * code->width + x];
 }
 
-/* encode(text) -> {size=, rows={"0110…", …}} | nil, err */
+/* encode(text) -> {size=, rows={"0110…", …}} | nil, err: 1 is dark, the quiet zone is not in it */
 static int qr_encode(lua_State *L) {
   mp_error e;
-  QRcode *code = make(L, 1, &e);
+  const qr *code = make(L, 1, &e);
   if (code == NULL) return mpl_fail(L, &e);
   lua_createtable(L, 0, 2);
   lua_pushinteger(L, code->width);
   lua_setfield(L, -2, "size");
   lua_createtable(L, code->width, 0);
   for (int y = 0; y < code->width; y++) {
-    luaL_Buffer b;
-    luaL_buffinit(L, &b);
-    for (int x = 0; x < code->width; x++) luaL_addchar(&b, dark(code, x, y) ? '1' : '0');
-    luaL_pushresult(&b);
+    char row[SIDE_MAX];
+    for (int x = 0; x < code->width; x++) row[x] = dark(code, x, y) ? '1' : '0';
+    lua_pushlstring(L, row, (size_t)code->width);
     lua_rawseti(L, -2, y + 1);
   }
   lua_setfield(L, -2, "rows");
-  QRcode_free(code);
   return 1;
 }
 
@@ -51,7 +69,7 @@ static int qr_terminal(lua_State *L) {
   static const char *const blocks[] = {" ", "\xe2\x96\x80", "\xe2\x96\x84", "\xe2\x96\x88"}; /* none, upper, lower, full */
   mp_error e;
   luaL_Buffer b;
-  QRcode *code = make(L, 1, &e);
+  const qr *code = make(L, 1, &e);
   if (code == NULL) return mpl_fail(L, &e);
   luaL_buffinit(L, &b);
   for (int y = -QUIET; y < code->width + QUIET; y += 2) {
@@ -59,12 +77,11 @@ static int qr_terminal(lua_State *L) {
     for (int x = -QUIET; x < code->width + QUIET; x++) luaL_addstring(&b, blocks[dark(code, x, y) + 2 * dark(code, x, y + 1)]);
     luaL_addstring(&b, "\x1b[0m\n");
   }
-  QRcode_free(code);
   luaL_pushresult(&b);
   return 1;
 }
 
-static int write_png(const QRcode *code, const char *path, mp_error *e) {
+static int write_png(const qr *code, const char *path, mp_error *e) {
   png_image image;
   int side = (code->width + 2 * QUIET) * SCALE;
   png_byte *pixels = malloc((size_t)side * (size_t)side);
@@ -81,15 +98,12 @@ static int write_png(const QRcode *code, const char *path, mp_error *e) {
   return ok ? MP_OK : mp_fail(e, MP_ESTORE, "cannot write %s: %s", path, image.message);
 }
 
-/* png(text, path) -> true | nil, err */
+/* png(text, path) -> true | nil, err: a picture of 8 pixels a module */
 static int qr_png(lua_State *L) {
   mp_error e;
   const char *path = luaL_checkstring(L, 2);
-  QRcode *code = make(L, 1, &e);
-  if (code == NULL) return mpl_fail(L, &e);
-  int rc = write_png(code, path, &e);
-  QRcode_free(code);
-  if (rc != MP_OK) return mpl_fail(L, &e);
+  const qr *code = make(L, 1, &e);
+  if (code == NULL || write_png(code, path, &e) != MP_OK) return mpl_fail(L, &e);
   lua_pushboolean(L, 1);
   return 1;
 }

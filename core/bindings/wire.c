@@ -8,9 +8,13 @@
 
 #define FRAMES "moonpost.wire.frames"
 
-/* Attribute names that hold JIDs and are no tokens. */
+/* Attribute names that hold JIDs and are no tokens (07 §0.2); those that are tokens are marked in tokens.tsv. */
 static const char *const jid_names[] = {"author",
+                                        "caller_pn",
+                                        "creator_pn",
+                                        "new",
                                         "new_lid",
+                                        "old",
                                         "old_lid",
                                         "participant_lid",
                                         "participant_pn",
@@ -22,6 +26,7 @@ static const char *const jid_names[] = {"author",
                                         "pn_jid",
                                         "recipient_lid",
                                         "recipient_pn",
+                                        "s_o_pn",
                                         "sender_lid",
                                         "sender_pn",
                                         NULL};
@@ -50,12 +55,13 @@ static mp_frames *check_frames(lua_State *L) {
   return luaL_checkudata(L, 1, FRAMES);
 }
 
-/* frames{role="client"|"server"} -> frames */
+/* frames{role="client"|"server"} -> frames; a server's first take a client's opening off the stream */
 static int wire_frames(lua_State *L) {
-  static const char *const roles[] = {"client", "server", NULL};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "role");
-  int server = luaL_checkoption(L, -1, NULL, roles);
+  const char *role = lua_tostring(L, -1);
+  bool server = role != NULL && strcmp(role, "server") == 0;
+  if (!server && (role == NULL || strcmp(role, "client") != 0)) return luaL_error(L, "role: 'client' or 'server' expected");
   mp_frames *frames = lua_newuserdatauv(L, sizeof *frames, 0);
   mp_frames_init(frames, server);
   luaL_setmetatable(L, FRAMES);
@@ -88,6 +94,7 @@ static int frames_next(lua_State *L) {
   return 1;
 }
 
+/* established(): the handshake is done, frames may be as long as the protocol allows */
 static int frames_established(lua_State *L) {
   check_frames(L)->established = true;
   return 0;
@@ -108,7 +115,11 @@ static int frames_close(lua_State *L) {
 
 static int frames_tostring(lua_State *L) {
   const mp_frames *frames = check_frames(L);
-  lua_pushfstring(L, "%s (%d bytes waiting)", FRAMES, (int)(frames->stream.length - frames->read));
+  if (frames->closed) {
+    lua_pushliteral(L, FRAMES " (closed)");
+  } else {
+    lua_pushfstring(L, "%s (%d bytes waiting)", FRAMES, (int)(frames->stream.length - frames->read));
+  }
   return 1;
 }
 
@@ -132,58 +143,64 @@ static int wire_header(lua_State *L) {
   size_t length = 0;
   const char *routing = luaL_optlstring(L, 1, "", &length);
   luaL_argcheck(L, length <= MP_ROUTING_INFO_MAX, 1, "routing info is too long");
-  luaL_Buffer b;
-  luaL_buffinit(L, &b);
-  if (length > 0) {
-    char size[3] = {(char)(length >> 16), (char)(length >> 8), (char)length};
-    luaL_addlstring(&b, "ED\0\1", 4);
-    luaL_addlstring(&b, size, 3);
-    luaL_addlstring(&b, routing, length);
-  }
-  luaL_addlstring(&b, "WA\6\3", 4);
-  luaL_pushresult(&b);
+  mp_buffer *out = mpl_output(L);
+  if (mp_frame_opening(out, routing, length) != MP_OK) return luaL_error(L, "no memory for the header");
+  lua_pushlstring(L, (const char *)out->data, out->length);
   return 1;
 }
 
-/* jid.parse(text) -> user, server, device | nil */
+/* jid.parse(text) -> user, server, device | nil when it is no JID; an interop user is "integrator-user" */
 static int jid_parse(lua_State *L) {
   size_t length;
   mp_jid jid;
   const char *text = luaL_checklstring(L, 1, &length);
   if (!mp_jid_parse(text, length, &jid)) return 0;
-  lua_pushlstring(L, jid.user, jid.user_length);
+  if (jid.kind == MP_SERVER_INTEROP && jid.user_length > 0) {
+    lua_pushfstring(L, "%d-", jid.integrator);
+    lua_pushlstring(L, jid.user, jid.user_length);
+    lua_concat(L, 2);
+  } else {
+    lua_pushlstring(L, jid.user, jid.user_length);
+  }
   lua_pushstring(L, jid.server);
   lua_pushinteger(L, jid.device);
   return 3;
 }
 
-/* jid.make(user, server [, device]) -> text; raises when they make no JID */
-static int jid_make(lua_State *L) {
-  lua_Integer device = luaL_optinteger(L, 3, 0);
-  const char *user = luaL_checkstring(L, 1), *server = luaL_checkstring(L, 2);
-  mp_jid jid;
-  size_t length;
-  const char *text =
-      device > 0 ? lua_pushfstring(L, "%s:%I@%s", user, device, server) : lua_pushfstring(L, "%s@%s", user, server);
-  text = lua_tolstring(L, -1, &length);
-  if (!mp_jid_parse(text, length, &jid)) return luaL_error(L, "'%s' is no JID", text);
+static int push_jid(lua_State *L, const mp_jid *jid) {
+  char out[MP_JID_TEXT_MAX];
+  lua_pushlstring(L, out, mp_jid_write(jid, out));
   return 1;
 }
 
-/* jid.bare(text) -> the JID without its device; raises when it is no JID */
+/* jid.make(user, server [, device]) -> text in canonical form; raises when they make no JID */
+static int jid_make(lua_State *L) {
+  mp_jid jid;
+  size_t length;
+  luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  lua_Integer device = luaL_optinteger(L, 3, 0);
+  lua_pushvalue(L, 1);
+  if (device != 0) {
+    lua_pushfstring(L, ":%I", device);
+    lua_concat(L, 2);
+  }
+  lua_pushliteral(L, "@");
+  lua_pushvalue(L, 2);
+  lua_concat(L, 3);
+  const char *text = lua_tolstring(L, -1, &length);
+  if (!mp_jid_parse(text, length, &jid)) return luaL_error(L, "'%s' is no JID", text);
+  return push_jid(L, &jid);
+}
+
+/* jid.bare(text) -> the JID without its device, in canonical form; raises when it is no JID */
 static int jid_bare(lua_State *L) {
   size_t length;
   mp_jid jid;
-  char out[MP_JID_TEXT_MAX];
   const char *text = luaL_checklstring(L, 1, &length);
   luaL_argcheck(L, mp_jid_parse(text, length, &jid), 1, "a JID is expected");
-  if (jid.device == 0) {
-    lua_settop(L, 1);
-    return 1;
-  }
   jid.device = 0;
-  lua_pushlstring(L, out, mp_jid_write(&jid, out));
-  return 1;
+  return push_jid(L, &jid);
 }
 
 /* inflate(bytes) -> bytes | nil, err: a zlib stream, at most MP_INFLATED_MAX bytes of it */

@@ -9,7 +9,8 @@ typedef struct {
   lua_State *L;
   mp_reader reader;
   mp_error *error;
-  uint32_t nodes;
+  size_t nodes; /* read so far */
+  size_t owed;  /* announced and not read yet */
   mp_value value;
 } decoder;
 
@@ -22,6 +23,11 @@ static bool fail(decoder *d, int code, const char *what) {
   return false;
 }
 
+/* Every announced node needs 3 bytes and every attribute 2: what the stanza cannot hold is refused before room is made for it. */
+static bool fits(const decoder *d, size_t attrs) {
+  return 3 * d->owed + 2 * attrs <= (size_t)(d->reader.end - d->reader.at);
+}
+
 static void push_value(decoder *d) {
   if (d->value.kind == MP_VALUE_TOKEN) {
     lua_rawgeti(d->L, TOKENS, d->value.token);
@@ -32,12 +38,9 @@ static void push_value(decoder *d) {
 
 /* Reads a tag or an attribute's name: a string that is not empty and no JID. */
 static bool push_name(decoder *d, const char *what) {
-  if (mp_read_value(&d->reader, &d->value, d->error) != MP_OK) return false;
+  if (mp_read_string(&d->reader, &d->value, d->error) != MP_OK) return false;
   mp_value_kind kind = d->value.kind;
-  if (kind == MP_VALUE_NONE || kind == MP_VALUE_LIST || kind == MP_VALUE_JID ||
-      (kind != MP_VALUE_TOKEN && d->value.length == 0)) {
-    return fail(d, MP_EMALFORMED, what);
-  }
+  if (kind == MP_VALUE_NONE || (kind != MP_VALUE_TOKEN && d->value.length == 0)) return fail(d, MP_EMALFORMED, what);
   if (kind == MP_VALUE_BYTES && !mp_utf8_ok(d->value.bytes, d->value.length)) return fail(d, MP_EMALFORMED, what);
   push_value(d);
   return true;
@@ -45,7 +48,7 @@ static bool push_name(decoder *d, const char *what) {
 
 static bool decode_attrs(decoder *d, uint32_t count) {
   lua_State *L = d->L;
-  if (count > (size_t)(d->reader.end - d->reader.at) / 2) return fail(d, MP_EMALFORMED, "more attributes than bytes");
+  if (!fits(d, count)) return fail(d, MP_EMALFORMED, "more attributes than bytes");
   lua_createtable(L, 0, (int)count);
   for (uint32_t i = 0; i < count; i++) {
     if (!push_name(d, "an attribute's name is malformed")) return false;
@@ -64,24 +67,26 @@ static bool decode_attrs(decoder *d, uint32_t count) {
   return true;
 }
 
+static bool decode_children(decoder *d, uint32_t count, int depth) {
+  d->owed += count;
+  if (d->nodes + d->owed > MP_NODE_COUNT_MAX) return fail(d, MP_ELIMIT, "too many nodes");
+  if (!fits(d, 0)) return fail(d, MP_EMALFORMED, "more children than bytes");
+  lua_createtable(d->L, (int)count, 0);
+  for (uint32_t i = 1; i <= count; i++) {
+    d->owed--;
+    if (!decode_node(d, depth + 1)) return false;
+    lua_rawseti(d->L, -2, i);
+  }
+  return true;
+}
+
 /* Leaves the content on the stack, nil when there is none. */
 static bool decode_content(decoder *d, int depth) {
-  lua_State *L = d->L;
   if (mp_read_value(&d->reader, &d->value, d->error) != MP_OK) return false;
-  if (d->value.kind == MP_VALUE_NONE) {
-    lua_pushnil(L);
-  } else if (d->value.kind == MP_VALUE_LIST) {
-    uint32_t count = d->value.count;
-    if (count > (size_t)(d->reader.end - d->reader.at) / 3) return fail(d, MP_EMALFORMED, "more children than bytes");
-    if (count == 0) {
-      lua_pushnil(L);
-      return true;
-    }
-    lua_createtable(L, (int)count, 0);
-    for (uint32_t i = 1; i <= count; i++) {
-      if (!decode_node(d, depth + 1)) return false;
-      lua_rawseti(L, -2, i);
-    }
+  bool list = d->value.kind == MP_VALUE_LIST;
+  if (list && d->value.count > 0) return decode_children(d, d->value.count, depth);
+  if (list || d->value.kind == MP_VALUE_NONE) {
+    lua_pushnil(d->L);
   } else {
     push_value(d);
   }
@@ -92,7 +97,7 @@ static bool decode_node(decoder *d, int depth) {
   lua_State *L = d->L;
   uint32_t size;
   if (depth >= MP_NODE_DEPTH_MAX) return fail(d, MP_ELIMIT, "nodes are nested too deeply");
-  if (++d->nodes > MP_NODE_COUNT_MAX) return fail(d, MP_ELIMIT, "too many nodes");
+  d->nodes++;
   if (!lua_checkstack(L, 10)) return fail(d, MP_ENOMEM, "no room on the Lua stack");
   if (mp_read_list(&d->reader, &size, d->error) != MP_OK) return false;
   if (size == 0) return fail(d, MP_EMALFORMED, "a node of size 0");
@@ -121,7 +126,8 @@ static bool open_stanza(decoder *d, const uint8_t *bytes, size_t length, mp_buff
   return true;
 }
 
-/* decode(bytes) -> node | nil, err */
+/* decode(bytes) -> node | nil, err: a stanza with its flag byte (01 §4.6). Strings and bytes as content look alike; a null
+ * attribute and an empty list are left out. err.code: "malformed", "truncated", "limit", "memory". */
 int mpl_wire_decode(lua_State *L) {
   size_t length;
   mp_error error = {0};

@@ -44,24 +44,35 @@ static int code_of_top(lua_State *L) {
 
 static void write_text(encoder *e, int code, const char *text, size_t length) {
   if (code & MPL_NAME_PLAIN) {
-    check(e, length == 0 ? mp_write_bytes(e->out, "", 0) : mp_write_string(e->out, text, length));
+    check(e, mp_write_string(e->out, text, length));
   } else {
     check(e, mp_write_token(e->out, (uint16_t)(code & 0x7fff)));
   }
 }
 
-/* The value on top of the stack; numbers and booleans as text. */
-static void write_value(encoder *e, const attribute *attr) {
+/* Whether an attribute's value goes out as a JID. A bare server ("call", "lid") is one in `to` and `from` only: elsewhere it is
+ * more likely a word. */
+static bool is_jid(const attribute *attr, const char *text, size_t length, mp_jid *jid) {
+  if (!(attr->rank & MPL_NAME_JID) || !mp_jid_parse(text, length, jid)) return false;
+  return jid->user_length > 0 || text[0] == '@' || strcmp(attr->name, "to") == 0 || strcmp(attr->name, "from") == 0;
+}
+
+/* The value on top of the stack; integers and booleans as text. */
+static void write_value(encoder *e, const attribute *attr, const char *tag) {
   lua_State *L = e->L;
   size_t length;
   if (lua_isboolean(L, -1)) lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
   const char *text = lua_tolstring(L, -1, &length);
   mp_jid jid;
-  if (attr->rank & MPL_NAME_JID && mp_jid_parse(text, length, &jid)) {
+  if (is_jid(attr, text, length, &jid)) {
     check(e, mp_write_jid(e->out, &jid));
-  } else {
-    write_text(e, code_of_top(L), text, length);
+    return;
   }
+  int code = code_of_top(L);
+  if (code & MPL_NAME_PLAIN && !mp_utf8_ok((const uint8_t *)text, length)) {
+    luaL_error(L, "<%s>: attribute '%s' is not UTF-8", tag, attr->name);
+  }
+  write_text(e, code, text, length);
 }
 
 static int compare(const attribute *a, const attribute *b) {
@@ -79,6 +90,7 @@ static int collect(encoder *e, attribute *attrs, const char *tag) {
   lua_pushnil(L);
   while (lua_next(L, table) != 0) {
     if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "<%s>: an attribute's name is a %s", tag, luaL_typename(L, -2));
+    if (lua_rawlen(L, -2) == 0) luaL_error(L, "<%s>: an attribute has no name", tag);
     int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TBOOLEAN && !lua_isinteger(L, -1)) {
       luaL_error(L, "<%s>: attribute '%s' is a %s, not a string, integer or boolean", tag, lua_tostring(L, -2),
@@ -97,14 +109,14 @@ static int collect(encoder *e, attribute *attrs, const char *tag) {
   return count;
 }
 
-static void write_attrs(encoder *e, const attribute *attrs, int count, int table) {
+static void write_attrs(encoder *e, const attribute *attrs, int count, int table, const char *tag) {
   lua_State *L = e->L;
   for (int i = 0; i < count; i++) {
     lua_pushlstring(L, attrs[i].name, attrs[i].length);
     write_text(e, attrs[i].rank & 0xffff, attrs[i].name, attrs[i].length);
     lua_rawget(L, table);
     int top = lua_gettop(L);
-    write_value(e, &attrs[i]);
+    write_value(e, &attrs[i], tag);
     lua_settop(L, top - 1);
   }
 }
@@ -124,8 +136,10 @@ static void write_children(encoder *e, int list, int depth, const char *tag) {
 /* Leaves the content on the stack and says whether there is any; an empty list counts as none. */
 static bool push_content(encoder *e, int node, const char *tag, bool *is_text) {
   lua_State *L = e->L;
-  *is_text = field(L, node, KEY_TEXT) == LUA_TSTRING;
+  int type = field(L, node, KEY_TEXT);
+  *is_text = type == LUA_TSTRING;
   if (*is_text) return true;
+  if (type != LUA_TNIL) luaL_error(L, "<%s>: text is a %s, not a string", tag, luaL_typename(L, -1));
   lua_pop(L, 1);
   switch (field(L, node, KEY_CONTENT)) {
     case LUA_TNIL:
@@ -144,7 +158,7 @@ static void encode_node(encoder *e, int node, int depth) {
   attribute attrs[ATTRS_MAX];
   bool is_text;
   int count = 0, table = 0;
-  if (depth > MP_NODE_DEPTH_MAX) luaL_error(L, "a stanza is nested deeper than %d nodes", MP_NODE_DEPTH_MAX);
+  if (depth >= MP_NODE_DEPTH_MAX) luaL_error(L, "a stanza is nested deeper than %d nodes", MP_NODE_DEPTH_MAX);
   if (++e->nodes > MP_NODE_COUNT_MAX) luaL_error(L, "a stanza has more than %d nodes", MP_NODE_COUNT_MAX);
   luaL_checkstack(L, 12, "stanza");
   if (field(L, node, KEY_TAG) != LUA_TSTRING || lua_rawlen(L, -1) == 0) luaL_error(L, "a node has no tag");
@@ -162,7 +176,7 @@ static void encode_node(encoder *e, int node, int depth) {
   int content = lua_gettop(L);
   check(e, mp_write_list(e->out, 1 + 2 * (size_t)count + (has_content ? 1 : 0)));
   write_text(e, tag_code, tag, tag_length);
-  write_attrs(e, attrs, count, table);
+  write_attrs(e, attrs, count, table, tag);
   if (has_content && lua_istable(L, content)) {
     write_children(e, content, depth, tag);
   } else if (has_content) {
@@ -178,7 +192,7 @@ static void encode_node(encoder *e, int node, int depth) {
   lua_settop(L, node);
 }
 
-/* encode(node) -> bytes; raises when the table is no node. */
+/* encode(node) -> bytes with flag 0 in front (01 §4.3); raises when the table is no node or passes a limit. */
 int mpl_wire_encode(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);

@@ -53,10 +53,11 @@ int mp_sign(uint8_t signature[64], const mp_keypair *pair, const void *message, 
   if (context == NULL) return MP_ENOMEM;
   int rc = curve_decode_private_point(&key, pair->private_key, 32, context);
   if (rc == SG_SUCCESS) rc = curve_calculate_signature(context, &result, key, message, length);
-  if (rc == SG_SUCCESS && signal_buffer_len(result) == 64) memcpy(signature, signal_buffer_data(result), 64);
+  bool ok = rc == SG_SUCCESS && signal_buffer_len(result) == MP_SIGNATURE_SIZE;
+  if (ok) memcpy(signature, signal_buffer_data(result), MP_SIGNATURE_SIZE);
   signal_buffer_free(result);
   SIGNAL_UNREF(key);
-  return rc == SG_SUCCESS ? MP_OK : MP_ECRYPTO;
+  return ok ? MP_OK : MP_ECRYPTO;
 }
 
 bool mp_verify(const uint8_t public_key[32], const void *message, size_t length, const uint8_t signature[64]) {

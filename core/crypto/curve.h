@@ -20,6 +20,7 @@ void mp_keypair_generate(mp_keypair *pair);
 int mp_keypair_derive(mp_keypair *pair);
 /* Refuses an all-zero result: a peer's key of small order. */
 int mp_agree(uint8_t shared[32], const uint8_t private_key[32], const uint8_t public_key[32]);
+/* XEdDSA in Signal's original form: the sign bit rides in the signature's last byte; randomised. MP_ECRYPTO when it fails. */
 int mp_sign(uint8_t signature[64], const mp_keypair *pair, const void *message, size_t length);
 bool mp_verify(const uint8_t public_key[32], const void *message, size_t length, const uint8_t signature[64]);
 

@@ -17,6 +17,14 @@ void mp_sha256(uint8_t out[32], const void *bytes, size_t length) {
   crypto_hash_sha256(out, bytes, length);
 }
 
+void mp_sha256_join(uint8_t out[32], const void *a, size_t a_length, const void *b, size_t b_length) {
+  crypto_hash_sha256_state state;
+  crypto_hash_sha256_init(&state);
+  crypto_hash_sha256_update(&state, a, a_length);
+  crypto_hash_sha256_update(&state, b, b_length);
+  crypto_hash_sha256_final(&state, out);
+}
+
 void mp_hmac_sha256(uint8_t out[32], const void *key, size_t key_length, const void *bytes, size_t length) {
   crypto_auth_hmacsha256_state state;
   crypto_auth_hmacsha256_init(&state, key, key_length);

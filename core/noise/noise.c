@@ -10,7 +10,8 @@ const uint8_t mp_noise_root[32] = {0x14, 0x23, 0x75, 0x57, 0x4d, 0x0a, 0x58, 0x7
                                    0x1e, 0xbe, 0x51, 0x64, 0x37, 0xc4, 0xa2, 0x8b, 0x73, 0xe3, 0x69,
                                    0x5c, 0x6c, 0xe1, 0xf7, 0xf9, 0x54, 0x5d, 0xa8, 0xee, 0x6b};
 const uint8_t mp_noise_prologue[4] = {'W', 'A', 6, 3};
-static const char xx_name[33] = "Noise_XX_25519_AESGCM_SHA256\0\0\0\0";
+#define NAME_XX "Noise_XX_25519_AESGCM_SHA256"
+#define NAME_XXFALLBACK "Noise_XXfallback_25519_AESGCM_SHA256"
 
 /* Fields of HandshakeMessage and its three messages (01 §2.5). */
 enum { CLIENT_HELLO = 2, SERVER_HELLO = 3, CLIENT_FINISH = 4 };
@@ -49,15 +50,22 @@ static size_t size_of(mp_proto_span span) {
 }
 
 static void mix_hash(mp_noise *noise, const void *bytes, size_t length) {
-  mp_buffer both;
-  mp_buffer_init(&both, 0);
-  /* Handshake messages are bounded by MP_FRAME_MAX_HANDSHAKE; without memory for one the tags fail to verify. */
-  if (mp_buffer_append(&both, noise->h, 32) == MP_OK && mp_buffer_append(&both, bytes, length) == MP_OK) {
-    mp_sha256(noise->h, both.data, both.length);
+  mp_sha256_join(noise->h, noise->h, sizeof noise->h, bytes, length);
+}
+
+/* The state under a pattern's name: padded with zeros when it fits, hashed when it does not (01 §2.1). */
+static void start(mp_noise *noise, const char *name) {
+  size_t length = strlen(name);
+  memset(noise->h, 0, sizeof noise->h);
+  if (length <= sizeof noise->h) {
+    memcpy(noise->h, name, length);
   } else {
-    memset(noise->h, 0, sizeof noise->h);
+    mp_sha256(noise->h, name, length);
   }
-  mp_buffer_free(&both);
+  memcpy(noise->ck, noise->h, sizeof noise->ck);
+  memcpy(noise->k, noise->h, sizeof noise->k);
+  noise->n = 0;
+  mix_hash(noise, mp_noise_prologue, sizeof mp_noise_prologue);
 }
 
 static int mix_key(mp_noise *noise, const uint8_t private_key[32], const uint8_t public_key[32], mp_error *e) {
@@ -107,12 +115,9 @@ static int decrypt_and_hash(mp_noise *noise, mp_proto_span cipher, const char *w
 
 void mp_noise_init(mp_noise *noise, const mp_keypair *own_static) {
   memset(noise, 0, sizeof *noise);
-  memcpy(noise->h, xx_name, 32);
-  memcpy(noise->ck, xx_name, 32);
-  memcpy(noise->k, xx_name, 32);
   noise->own_static = *own_static;
   mp_keypair_generate(&noise->ephemeral);
-  mix_hash(noise, mp_noise_prologue, sizeof mp_noise_prologue);
+  start(noise, NAME_XX);
 }
 
 void mp_noise_wipe(mp_noise *noise) {
@@ -124,9 +129,13 @@ static int at_step(const mp_noise *noise, mp_noise_step step, mp_error *e) {
   return noise->step == step ? MP_OK : mp_fail(e, MP_EINVAL, "the handshake is at another step, or has failed");
 }
 
-/* Every step is broken until it has succeeded: a failed handshake cannot be gone on with. */
+/* A failed handshake cannot be gone on with, and keeps no keys. */
 static int finish_step(mp_noise *noise, int rc, mp_noise_step next) {
-  noise->step = rc == MP_OK ? next : MP_NOISE_BROKEN;
+  if (rc == MP_OK) {
+    noise->step = next;
+  } else {
+    mp_noise_wipe(noise);
+  }
   return rc;
 }
 
@@ -201,6 +210,15 @@ int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_b
   return finish_step(noise, rc, MP_NOISE_DONE);
 }
 
+/* A hello with both static key and payload asks for IK, which is not spoken: both sides start again as XXfallback, and of the
+ * hello only the ephemeral key stays (01 §2.4). One of them alone is nothing the protocol knows. */
+static int choose_pattern(mp_noise *noise, const handshake_fields *hello, mp_error *e) {
+  bool has_static = hello->field[HELLO_STATIC].at != NULL, has_payload = hello->field[HELLO_PAYLOAD].at != NULL;
+  if (has_static != has_payload) return mp_fail(e, MP_EMALFORMED, "the hello holds half an IK handshake");
+  if (has_static) start(noise, NAME_XXFALLBACK);
+  return MP_OK;
+}
+
 int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length,
                         mp_buffer *out, mp_error *e) {
   static const uint32_t numbers[] = {HELLO_EPHEMERAL, HELLO_STATIC, HELLO_PAYLOAD};
@@ -211,6 +229,7 @@ int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, co
   mp_buffer_init(&parts[1], 0);
   mp_buffer_init(&parts[2], 0);
   rc = read_handshake(bytes, length, CLIENT_HELLO, &hello, e);
+  if (rc == MP_OK) rc = choose_pattern(noise, &hello, e);
   if (rc == MP_OK) rc = take_key(noise->peer_ephemeral, hello.field[HELLO_EPHEMERAL], "ephemeral key", e);
   if (rc == MP_OK) {
     mix_hash(noise, noise->peer_ephemeral, 32);

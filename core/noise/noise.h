@@ -3,6 +3,9 @@
  *   XX:   -> e                                   initiator: mp_noise_hello
  *         <- e, ee, s, es  {certificate chain}   responder: mp_noise_read_hello;  initiator: mp_noise_read_server_hello
  *         -> s, se         {client payload}      initiator: mp_noise_finish;      responder: mp_noise_read_finish
+ *
+ * A client that begins with IK (its static key and payload in the hello) is answered with XXfallback (01 §2.4): the same steps
+ * under another name.
  */
 #ifndef MOONPOST_NOISE_NOISE_H
 #define MOONPOST_NOISE_NOISE_H
@@ -41,15 +44,19 @@ typedef struct {
   uint32_t send_count, receive_count;
 } mp_noise_transport;
 
+/* Starts a handshake with a fresh ephemeral key. A step that fails ends it: everything is zeroed, every further step MP_EINVAL.
+ */
 void mp_noise_init(mp_noise *noise, const mp_keypair *own_static);
 void mp_noise_wipe(mp_noise *noise);
 
+/* The initiator's steps. They append a HandshakeMessage to `out`, or read one. */
 int mp_noise_hello(mp_noise *noise, mp_buffer *out, mp_error *e);
-/* Checks the server's certificate chain against `root` at `now` (Unix seconds). */
+/* Checks the server's certificate chain against `root` at `now` (Unix seconds): every row of 01 §2.5. */
 int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now,
                                mp_error *e);
 int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_buffer *out, mp_error *e);
 
+/* The responder's. `chain` is the CertChain it shows; `payload` gets the client's, and peer_static is then its key. */
 int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length,
                         mp_buffer *out, mp_error *e);
 int mp_noise_read_finish(mp_noise *noise, const uint8_t *bytes, size_t length, mp_buffer *payload, mp_error *e);

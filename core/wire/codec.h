@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "wire/jid.h"
+#include "wire/utf8.h"
 
 enum {
   MP_TAG_LIST_EMPTY = 0,
@@ -28,15 +29,16 @@ enum {
 
 typedef enum { MP_VALUE_NONE, MP_VALUE_TOKEN, MP_VALUE_BYTES, MP_VALUE_PACKED, MP_VALUE_JID, MP_VALUE_LIST } mp_value_kind;
 
-#define MP_PACKED_MAX 254 /* characters a packed string can hold */
+#define MP_PACKED_MAX 254   /* characters a packed string can hold (01 §4.4) */
+#define MP_PACKABLE_MAX 127 /* characters a string may have to be packed */
 
 typedef struct {
   mp_value_kind kind;
   uint16_t token;       /* TOKEN: its code */
   const uint8_t *bytes; /* BYTES, PACKED, JID (text): where they are; PACKED and JID point into `text` */
   size_t length;
-  uint32_t count; /* LIST: its size */
-  char text[MP_JID_TEXT_MAX + MP_PACKED_MAX];
+  uint32_t count;            /* LIST: its size */
+  char text[MP_AT_TEXT_MAX]; /* room for a packed string, a JID, or a text that came as one */
 } mp_value;
 
 typedef struct {
@@ -45,18 +47,19 @@ typedef struct {
 
 /* Reads one value of any kind. MP_ETRUNCATED or MP_EMALFORMED with the offset in the sentence. */
 int mp_read_value(mp_reader *reader, mp_value *value, mp_error *e);
+/* Reads a value that may be a token, packed, bytes or NONE; a JID or a list is refused unread. */
+int mp_read_string(mp_reader *reader, mp_value *value, mp_error *e);
 /* Reads a list header only: LIST_EMPTY, LIST_8 or LIST_16. */
 int mp_read_list(mp_reader *reader, uint32_t *count, mp_error *e);
-bool mp_utf8_ok(const uint8_t *bytes, size_t length);
 
 int mp_write_list(mp_buffer *out, size_t count); /* MP_ELIMIT above 65,535 */
 int mp_write_token(mp_buffer *out, uint16_t code);
 /* A string that is no token: packed when it can be, else its bytes. */
 int mp_write_string(mp_buffer *out, const char *text, size_t length);
 int mp_write_bytes(mp_buffer *out, const void *bytes, size_t length);
-int mp_write_jid(mp_buffer *out, const mp_jid *jid);
+int mp_write_jid(mp_buffer *out, const mp_jid *jid); /* canonical: device 0 as JID_PAIR (01 §4.5) */
 
-/* The code of a text's token, or -1. Linear in nothing: a hash table made at the first call. */
+/* The code of a text's token, or -1. A hash table is made at the first call. */
 int mp_token_find(const char *text, size_t length);
 
 #endif

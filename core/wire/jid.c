@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wire/utf8.h"
+
 static const struct {
   const char *name;
   mp_server_kind kind;
@@ -37,7 +39,7 @@ bool mp_jid_user_ok(const char *user, size_t length) {
     unsigned char c = (unsigned char)user[i];
     if (c < 0x20 || c == 0x7f || c == '@' || c == ':') return false;
   }
-  return true;
+  return mp_utf8_ok((const uint8_t *)user, length);
 }
 
 static bool parse_number(const char *text, size_t length, uint16_t *out) {
@@ -57,7 +59,27 @@ static bool split_integrator(mp_jid *jid) {
   if (dash == NULL || !parse_number(jid->user, (size_t)(dash - jid->user), &jid->integrator)) return false;
   jid->user_length -= (size_t)(dash + 1 - jid->user);
   jid->user = dash + 1;
-  return true;
+  return jid->user_length > 0;
+}
+
+/* The agent of a phone number's JID is written ".0" and means nothing; no other is known (01 §5.2). */
+static bool drop_agent(mp_jid *jid) {
+  const char *dot = memchr(jid->user, '.', jid->user_length);
+  if (dot == NULL) return true;
+  if (jid->user + jid->user_length - dot != 2 || dot[1] != '0') return false;
+  jid->user_length -= 2;
+  return jid->user_length > 0;
+}
+
+/* "12345:7" -> user "12345", device 7 */
+static bool split_device(mp_jid *jid) {
+  const char *colon = memchr(jid->user, ':', jid->user_length);
+  if (colon == NULL) return true;
+  bool wide = jid->kind == MP_SERVER_MESSENGER || jid->kind == MP_SERVER_INTEROP;
+  size_t digits = jid->user_length - (size_t)(colon + 1 - jid->user);
+  if (jid->kind == MP_SERVER_PLAIN || !parse_number(colon + 1, digits, &jid->device)) return false;
+  jid->user_length = (size_t)(colon - jid->user);
+  return jid->user_length > 0 && (wide || jid->device <= UINT8_MAX);
 }
 
 bool mp_jid_parse(const char *text, size_t length, mp_jid *out) {
@@ -66,27 +88,20 @@ bool mp_jid_parse(const char *text, size_t length, mp_jid *out) {
   *out = (mp_jid){.user = text, .user_length = at != NULL ? (size_t)(at - text) : 0};
   out->server = mp_jid_server(server, length - (size_t)(server - text), &out->kind);
   if (out->server == NULL) return false;
-  const char *colon = memchr(out->user, ':', out->user_length);
-  if (colon != NULL) {
-    size_t digits = out->user_length - (size_t)(colon + 1 - text);
-    uint16_t most = out->kind == MP_SERVER_MESSENGER || out->kind == MP_SERVER_INTEROP ? UINT16_MAX : 255;
-    if (out->kind == MP_SERVER_PLAIN || !parse_number(colon + 1, digits, &out->device) || out->device > most) return false;
-    out->user_length = (size_t)(colon - text);
-  }
+  if (out->user_length == 0) return true;
+  if (!split_device(out)) return false;
   if (out->kind == MP_SERVER_INTEROP && !split_integrator(out)) return false;
-  return mp_jid_user_ok(out->user, out->user_length) && (out->user_length > 0 || (at == NULL && out->device == 0));
+  if (out->kind == MP_SERVER_PN && !drop_agent(out)) return false;
+  return mp_jid_user_ok(out->user, out->user_length);
 }
 
 size_t mp_jid_write(const mp_jid *jid, char *out) {
   size_t length = 0;
-  if (jid->kind == MP_SERVER_INTEROP) length += (size_t)snprintf(out, 8, "%u-", jid->integrator);
   if (jid->user_length > 0) {
+    if (jid->kind == MP_SERVER_INTEROP) length += (size_t)snprintf(out, 8, "%u-", jid->integrator);
     memcpy(out + length, jid->user, jid->user_length);
     length += jid->user_length;
-    /* msgr and interop JIDs always show their device. */
-    if (jid->device > 0 || jid->kind == MP_SERVER_MESSENGER || jid->kind == MP_SERVER_INTEROP) {
-      length += (size_t)snprintf(out + length, 8, ":%u", jid->device);
-    }
+    if (jid->device > 0) length += (size_t)snprintf(out + length, 8, ":%u", jid->device);
     out[length++] = '@';
   }
   size_t server = strlen(jid->server);

@@ -60,17 +60,21 @@ static int read_token(mp_reader *reader, uint8_t tag, mp_value *value, mp_error 
   return MP_OK;
 }
 
-/* The text of a token: pages are full but for single 0, and mp_tokens is in order of pages. */
+/* The text of a token: pages are full but for single 0, and mp_tokens is in order of pages (cmake/tokens.lua sees to it). */
 static const mp_token *token_at(uint16_t code) {
   return &mp_tokens[code < 256 ? code - 1u : 235u + (code - 256u)];
 }
 
-/* A user or server part of a JID: a string that is no JID itself, so that decoding never recurses. */
-static int read_part(mp_reader *reader, mp_value *scratch, const char **text, size_t *length, mp_error *e) {
+int mp_read_string(mp_reader *reader, mp_value *value, mp_error *e) {
   if (reader->at < reader->end && *reader->at >= MP_TAG_INTEROP_JID && *reader->at <= MP_TAG_JID_PAIR) {
-    return fail_at(reader, e, MP_EMALFORMED, "a JID or list inside a JID");
+    return fail_at(reader, e, MP_EMALFORMED, "a JID or list where a string is expected");
   }
-  int rc = mp_read_value(reader, scratch, e);
+  return mp_read_value(reader, value, e);
+}
+
+/* A user or server part of a JID: no JID itself, so that decoding never recurses. */
+static int read_part(mp_reader *reader, mp_value *scratch, const char **text, size_t *length, mp_error *e) {
+  int rc = mp_read_string(reader, scratch, e);
   if (rc != MP_OK) return rc;
   if (scratch->kind == MP_VALUE_NONE) {
     *length = 0;
@@ -85,7 +89,7 @@ static int read_part(mp_reader *reader, mp_value *scratch, const char **text, si
 }
 
 static int finish_jid(const mp_reader *reader, const mp_jid *jid, mp_value *value, mp_error *e) {
-  if (!mp_jid_user_ok(jid->user, jid->user_length) || !mp_utf8_ok((const uint8_t *)jid->user, jid->user_length)) {
+  if (!mp_jid_user_ok(jid->user, jid->user_length)) {
     return fail_at(reader, e, MP_EMALFORMED, "a JID's user part is too long or holds a wrong character");
   }
   char text[MP_JID_TEXT_MAX];
@@ -96,36 +100,36 @@ static int finish_jid(const mp_reader *reader, const mp_jid *jid, mp_value *valu
   return MP_OK;
 }
 
-static int read_jid_pair(mp_reader *reader, mp_value *value, mp_error *e) {
-  mp_value scratch;
-  mp_jid jid = {0};
-  char user[MP_JID_USER_MAX];
-  const char *text = "", *server = "";
-  size_t length = 0, server_length = 0;
-  int rc = read_part(reader, &scratch, &text, &length, e);
-  if (rc != MP_OK) return rc;
-  if (length > sizeof user) return fail_at(reader, e, MP_EMALFORMED, "a JID's user part is too long");
-  memcpy(user, text, length);
-  if ((rc = read_part(reader, &scratch, &server, &server_length, e)) != MP_OK) return rc;
-  jid.user = user;
-  jid.user_length = length;
-  jid.server = mp_jid_server(server, server_length, &jid.kind);
-  if (jid.server != NULL) {
-    if (jid.kind == MP_SERVER_INTEROP || jid.kind == MP_SERVER_MESSENGER) jid.kind = MP_SERVER_PLAIN; /* no device in this form */
-    return finish_jid(reader, &jid, value, e);
+/* Text that a foreign encoder took for a JID ("me@home", 01 §4.5), given back as the text it was. The sheet lets a client refuse
+ * it; nothing is gained by that, and a server's new kind of address would end every connection. */
+static int finish_text(const mp_reader *reader, const mp_jid *jid, const char *server, size_t length, mp_value *value,
+                       mp_error *e) {
+  if (length == 0) return fail_at(reader, e, MP_EMALFORMED, "a JID has no server");
+  if (jid->user_length + 1 + length > sizeof value->text || !mp_utf8_ok((const uint8_t *)server, length) ||
+      !mp_utf8_ok((const uint8_t *)jid->user, jid->user_length)) {
+    return fail_at(reader, e, MP_EMALFORMED, "a JID of an unknown server is too long or not UTF-8");
   }
-  /* Text that a foreign encoder took for a JID ("me@home", 01 §4.5): given back as the text it was. */
-  if (server_length == 0 || server_length > 64 || !mp_utf8_ok((const uint8_t *)server, server_length) ||
-      !mp_utf8_ok((const uint8_t *)user, length)) {
-    return fail_at(reader, e, MP_EMALFORMED, "a JID has no server");
-  }
-  memcpy(value->text, user, length);
-  value->text[length] = '@';
-  memcpy(value->text + length + 1, server, server_length);
+  memcpy(value->text, jid->user, jid->user_length);
+  value->text[jid->user_length] = '@';
+  memcpy(value->text + jid->user_length + 1, server, length);
   value->kind = MP_VALUE_PACKED;
   value->bytes = (const uint8_t *)value->text;
-  value->length = length + 1 + server_length;
+  value->length = jid->user_length + 1 + length;
   return MP_OK;
+}
+
+static int read_jid_pair(mp_reader *reader, mp_value *value, mp_error *e) {
+  mp_value user_scratch, server_scratch;
+  mp_jid jid = {.user = ""};
+  const char *server = "";
+  size_t length = 0;
+  int rc = read_part(reader, &user_scratch, &jid.user, &jid.user_length, e);
+  if (rc != MP_OK) return rc;
+  if ((rc = read_part(reader, &server_scratch, &server, &length, e)) != MP_OK) return rc;
+  jid.server = mp_jid_server(server, length, &jid.kind);
+  if (jid.server == NULL) return finish_text(reader, &jid, server, length, value, e);
+  if (jid.kind == MP_SERVER_INTEROP) jid.kind = MP_SERVER_PLAIN; /* no integrator in this form */
+  return finish_jid(reader, &jid, value, e);
 }
 
 static bool domain_server(uint8_t domain, mp_jid *jid) {
@@ -234,19 +238,4 @@ int mp_read_value(mp_reader *reader, mp_value *value, mp_error *e) {
       if (*tag > MP_TAG_DICTIONARY_3) return fail_at(reader, e, MP_EMALFORMED, "an unassigned tag");
       return read_token(reader, *tag, value, e);
   }
-}
-
-bool mp_utf8_ok(const uint8_t *bytes, size_t length) {
-  for (size_t i = 0; i < length;) {
-    uint8_t c = bytes[i];
-    size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 4;
-    if (more == 4 || length - i <= more) return false;
-    for (size_t k = 1; k <= more; k++) {
-      if ((bytes[i + k] & 0xc0) != 0x80) return false;
-    }
-    if ((c == 0xe0 && bytes[i + 1] < 0xa0) || (c == 0xed && bytes[i + 1] > 0x9f)) return false; /* overlong, surrogates */
-    if ((c == 0xf0 && bytes[i + 1] < 0x90) || (c == 0xf4 && bytes[i + 1] > 0x8f)) return false;
-    i += more + 1;
-  }
-  return true;
 }

@@ -61,8 +61,8 @@ static bool pack(const char *text, size_t length, int (*code)(char), uint8_t *ou
 }
 
 int mp_write_string(mp_buffer *out, const char *text, size_t length) {
-  if (length > 0 && length <= 127) {
-    uint8_t packed[2 + 64];
+  if (length > 0 && length <= MP_PACKABLE_MAX) {
+    uint8_t packed[2 + (MP_PACKABLE_MAX + 1) / 2];
     size_t size = (length + 1) / 2;
     packed[1] = (uint8_t)(size | (length % 2 == 1 ? 0x80 : 0));
     packed[0] = MP_TAG_NIBBLE_8;
