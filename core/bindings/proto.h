@@ -10,7 +10,20 @@ typedef struct {
   mp_error error;
   char path[256]; /* "Message.extendedTextMessage.contextInfo", built from the inside out when something fails */
   int depth;
+  unsigned messages, merges; /* decoded in all; merged into one that came before */
 } mpl_proto;
+
+/* One field of a message's `_unknown`, and the list of them, in number order. */
+typedef struct {
+  uint32_t number;
+  const uint8_t *at;
+  size_t length;
+} mpl_proto_unknown_field;
+
+typedef struct {
+  mpl_proto_unknown_field *fields;
+  size_t count, next;
+} mpl_proto_unknown;
 
 /* Pushes the table of a message's field names: [index + 1] = name, [name] = index. Made once per message and state. */
 void mpl_proto_push_names(lua_State *L, const ProtobufCMessageDescriptor *message);
@@ -23,7 +36,17 @@ bool mpl_proto_in(mpl_proto *p, const char *name);
 /* Pushes nil and the error with its path; returns 2. */
 int mpl_proto_raise(mpl_proto *p, const ProtobufCMessageDescriptor *message);
 
+/* Lists the `_unknown` of the message table at `table`; pushes what keeps the list alive (at most two values). */
+bool mpl_proto_list_unknown(mpl_proto *p, int table, mpl_proto_unknown *list);
+/* Brings the `_unknown` of the message table at `table` into number order. */
+bool mpl_proto_sort_unknown(mpl_proto *p, int table);
+
+/* The functions of moonpost.core.proto. */
 int mpl_proto_decode(lua_State *L);
 int mpl_proto_encode(lua_State *L);
+int mpl_proto_enum(lua_State *L);
+int mpl_proto_enums(lua_State *L);
+int mpl_proto_fields(lua_State *L);
+int mpl_proto_messages(lua_State *L);
 
 #endif

@@ -6,25 +6,6 @@
 
 static bool decode_message(mpl_proto *p, const ProtobufCMessageDescriptor *message, mp_proto_span span);
 
-static int wire_type(ProtobufCType type) {
-  switch (type) {
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-      return MP_PROTO_FIXED32;
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-      return MP_PROTO_FIXED64;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-      return MP_PROTO_BYTES;
-    default:
-      return MP_PROTO_VARINT;
-  }
-}
-
 static void push_enum(lua_State *L, const ProtobufCEnumDescriptor *type, int32_t number) {
   const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(type, number);
   if (value != NULL) {
@@ -98,7 +79,7 @@ static void push_array(lua_State *L, unsigned index) {
 
 static bool decode_packed(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, mp_proto_span content) {
   lua_State *L = p->L;
-  int type = wire_type(field->type);
+  int type = mp_schema_wire_type(field->type);
   if (content.at == content.end) return true; /* no element: the field stays unset */
   push_array(L, index);
   lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
@@ -112,29 +93,37 @@ static bool decode_packed(mpl_proto *p, const ProtobufCFieldDescriptor *field, u
   return true;
 }
 
-/* Pushes the value of one field, not packed. A singular message that came before is merged into. */
-static bool push_value(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, int type, mp_proto_span *span) {
+/* Pushes the table to decode a message into: an empty one, or that of the same singular field seen before, to merge into. */
+static bool push_target(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index) {
   lua_State *L = p->L;
+  if (++p->messages > MP_PROTO_MESSAGES_MAX) return mpl_proto_fail(p, MP_ELIMIT, "more than %u messages", MP_PROTO_MESSAGES_MAX);
+  if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+    lua_rawgeti(L, -1, index + 1);
+    if (lua_rawget(L, -3) == LUA_TTABLE) {
+      return ++p->merges <= MP_PROTO_MERGES_MAX ||
+             mpl_proto_fail(p, MP_ELIMIT, "more than %u repetitions of what may come once", MP_PROTO_MERGES_MAX);
+    }
+    lua_pop(L, 1);
+  }
+  lua_createtable(L, 0, 2);
+  return true;
+}
+
+/* Pushes the value of one field, not packed. */
+static bool push_value(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, int type, mp_proto_span *span) {
   mp_proto_span content;
   uint64_t raw;
   if (type != MP_PROTO_BYTES) {
     if (!read_number(span, type, &raw)) return mpl_proto_fail(p, MP_ETRUNCATED, "the number ends too early or is too long");
-    push_number(L, field, raw);
+    push_number(p->L, field, raw);
     return true;
   }
   if (!mp_proto_read_bytes(span, &content)) return mpl_proto_fail(p, MP_ETRUNCATED, "the length goes beyond the data");
   if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
-    lua_pushlstring(L, (const char *)content.at, (size_t)(content.end - content.at));
+    lua_pushlstring(p->L, (const char *)content.at, (size_t)(content.end - content.at));
     return true;
   }
-  int found = LUA_TNIL;
-  if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-    lua_rawgeti(L, -1, index + 1);
-    found = lua_rawget(L, -3);
-    if (found != LUA_TTABLE) lua_pop(L, 1);
-  }
-  if (found != LUA_TTABLE) lua_createtable(L, 0, 2);
-  return decode_message(p, field->descriptor, content);
+  return push_target(p, field, index) && decode_message(p, field->descriptor, content);
 }
 
 static void clear_oneof(lua_State *L, const ProtobufCMessageDescriptor *message, const ProtobufCFieldDescriptor *field) {
@@ -148,31 +137,29 @@ static void clear_oneof(lua_State *L, const ProtobufCMessageDescriptor *message,
   }
 }
 
-static bool decode_field(mpl_proto *p, const ProtobufCMessageDescriptor *message, unsigned index, int type, mp_proto_span *span) {
+static bool decode_repeated(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, int type, mp_proto_span *span) {
   lua_State *L = p->L;
-  const ProtobufCFieldDescriptor *field = &message->fields[index];
-  bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-  if (repeated && type == MP_PROTO_BYTES && wire_type(field->type) != MP_PROTO_BYTES) {
+  if (type == MP_PROTO_BYTES && mp_schema_wire_type(field->type) != MP_PROTO_BYTES) {
     mp_proto_span content;
     if (!mp_proto_read_bytes(span, &content)) return mpl_proto_fail(p, MP_ETRUNCATED, "the length goes beyond the data");
     return decode_packed(p, field, index, content);
   }
+  push_array(L, index);
+  if (!push_value(p, field, index, type, span)) return false;
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 1);
+  return true;
+}
+
+static bool decode_field(mpl_proto *p, const ProtobufCMessageDescriptor *message, unsigned index, int type, mp_proto_span *span) {
+  lua_State *L = p->L;
+  const ProtobufCFieldDescriptor *field = &message->fields[index];
+  if (field->label == PROTOBUF_C_LABEL_REPEATED) return decode_repeated(p, field, index, type, span);
   if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) clear_oneof(L, message, field);
   if (!push_value(p, field, index, type, span)) return false;
-  if (repeated) {
-    lua_insert(L, -2); /* value under names: push_array wants names on top, the table below it */
-    lua_pushvalue(L, -3);
-    lua_pushvalue(L, -2);
-    push_array(L, index);
-    lua_pushvalue(L, -5);
-    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-    lua_pop(L, 3);
-    lua_remove(L, -2);
-  } else {
-    lua_rawgeti(L, -2, index + 1);
-    lua_insert(L, -2);
-    lua_rawset(L, -4);
-  }
+  lua_rawgeti(L, -2, index + 1);
+  lua_insert(L, -2);
+  lua_rawset(L, -4);
   return true;
 }
 
@@ -181,35 +168,36 @@ static int find_field(const ProtobufCMessageDescriptor *message, uint32_t number
   const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(message, number);
   if (field == NULL) return -1;
   bool packed = field->label == PROTOBUF_C_LABEL_REPEATED && type == MP_PROTO_BYTES;
-  return type == wire_type(field->type) || packed ? (int)(field - message->fields) : -1;
+  return type == mp_schema_wire_type(field->type) || packed ? (int)(field - message->fields) : -1;
 }
 
-/* Collects the unknown fields in one string; the second walk is only made when there are any. */
+/* Collects the unknown fields in one string; the second walk is only made when there are any. Stack: table, names. */
 static bool keep_unknown(mpl_proto *p, const ProtobufCMessageDescriptor *message, mp_proto_span span) {
+  lua_State *L = p->L;
   luaL_Buffer kept;
-  size_t total = 0;
-  luaL_buffinit(p->L, &kept);
+  size_t total = 0, before_length = 0;
+  uint32_t last = 0;
+  const char *before = lua_getfield(L, -2, "_unknown") == LUA_TSTRING ? lua_tolstring(L, -1, &before_length) : "";
+  luaL_buffinit(L, &kept);
+  luaL_addlstring(&kept, before, before_length); /* a merged message may have some already */
+  bool sorted = before_length == 0;
   while (span.at < span.end) {
     const uint8_t *start = span.at;
     uint32_t number;
     int type;
     if (!mp_proto_read_tag(&span, &number, &type) || !mp_proto_skip(&span, type)) break; /* cannot be: walked before */
     if (find_field(message, number, type) >= 0) continue;
+    if (number < last) sorted = false;
+    last = number;
     total += (size_t)(span.at - start);
-    if (total > MP_PROTO_UNKNOWN_MAX)
+    if (before_length + total > MP_PROTO_UNKNOWN_MAX)
       return mpl_proto_fail(p, MP_ELIMIT, "more than %u bytes of unknown fields", MP_PROTO_UNKNOWN_MAX);
     luaL_addlstring(&kept, (const char *)start, (size_t)(span.at - start));
   }
   luaL_pushresult(&kept);
-  lua_getfield(p->L, -3, "_unknown"); /* a merged message may have some already */
-  if (lua_isstring(p->L, -1)) {
-    lua_insert(p->L, -2);
-    lua_concat(p->L, 2);
-  } else {
-    lua_pop(p->L, 1);
-  }
-  lua_setfield(p->L, -3, "_unknown");
-  return true;
+  lua_setfield(L, -4, "_unknown");
+  lua_pop(L, 1);
+  return sorted || mpl_proto_sort_unknown(p, lua_gettop(L) - 1);
 }
 
 /* Decodes into the table on top of the stack, which stays there. */
@@ -239,7 +227,8 @@ static bool decode_message(mpl_proto *p, const ProtobufCMessageDescriptor *messa
   return true;
 }
 
-/* decode(name, bytes) -> table | nil, err */
+/* decode(name, bytes) -> table | nil, err. Numbers are exact (64-bit ones wrap into Lua's integers), enums are names, or numbers
+ * when the schema has no name; a field that is not set is nil. What the schema does not know stays in `_unknown`, as bytes. */
 int mpl_proto_decode(lua_State *L) {
   size_t length;
   const ProtobufCMessageDescriptor *message = mpl_proto_check_message(L, 1);

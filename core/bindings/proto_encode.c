@@ -1,4 +1,4 @@
-/* Lua tables to protobuf bytes, straight from the descriptors; fields in number order, then the unknown ones. */
+/* Lua tables to protobuf bytes, straight from the descriptors; fields in number order, the unknown ones among them. */
 #include <limits.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ static bool write_enum(encoder *e, const ProtobufCFieldDescriptor *field) {
   if (lua_type(L, -1) == LUA_TSTRING) {
     const char *name = lua_tostring(L, -1);
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(field->descriptor, name);
-    if (value == NULL) return mpl_proto_fail(&e->p, MP_EINVAL, "'%s' is no value of this enum", name);
+    if (value == NULL) return mpl_proto_fail(&e->p, MP_EINVAL, "'%.60s' is no value of this enum", name);
     number = value->value;
   } else {
     int exact;
@@ -53,9 +53,9 @@ static bool in_range(ProtobufCType type, lua_Integer value) {
 static bool write_integer(encoder *e, const ProtobufCFieldDescriptor *field) {
   int exact;
   lua_Integer value = lua_tointegerx(e->p.L, -1, &exact);
-  if (lua_type(e->p.L, -1) != LUA_TNUMBER || !exact) {
+  if (lua_type(e->p.L, -1) != LUA_TNUMBER)
     return mpl_proto_fail(&e->p, MP_EINVAL, "an integer is expected, got %s", luaL_typename(e->p.L, -1));
-  }
+  if (!exact) return mpl_proto_fail(&e->p, MP_EINVAL, "an integer is expected, got %.14g", lua_tonumber(e->p.L, -1));
   if (!in_range(field->type, value)) return mpl_proto_fail(&e->p, MP_EINVAL, "%lld does not fit the field", (long long)value);
   switch (field->type) {
     case PROTOBUF_C_TYPE_SINT32:
@@ -85,25 +85,6 @@ static bool write_float(encoder *e, const ProtobufCFieldDescriptor *field) {
   uint64_t raw;
   memcpy(&raw, &full, sizeof raw);
   return out_of_memory(e, mp_proto_write_fixed(e->out, 8, raw));
-}
-
-static int wire_type(ProtobufCType type) {
-  switch (type) {
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-      return MP_PROTO_FIXED32;
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_DOUBLE:
-      return MP_PROTO_FIXED64;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-      return MP_PROTO_BYTES;
-    default:
-      return MP_PROTO_VARINT;
-  }
 }
 
 static bool write_text(encoder *e) {
@@ -156,7 +137,7 @@ static bool write_repeated(encoder *e, const ProtobufCFieldDescriptor *field) {
   }
   for (lua_Integer i = 1; i <= count; i++) {
     lua_rawgeti(L, -1, i);
-    if (!packed && !out_of_memory(e, mp_proto_write_tag(e->out, field->id, wire_type(field->type)))) return false;
+    if (!packed && !out_of_memory(e, mp_proto_write_tag(e->out, field->id, mp_schema_wire_type(field->type)))) return false;
     if (!write_value(e, field)) return false;
     lua_pop(L, 1);
   }
@@ -189,40 +170,46 @@ static int collect(encoder *e, int table, uint16_t *indexes) {
   return count;
 }
 
-static bool write_unknown(encoder *e, int table) {
-  size_t length;
-  lua_getfield(e->p.L, table, "_unknown");
-  const char *bytes = lua_tolstring(e->p.L, -1, &length);
-  bool ok = bytes == NULL || out_of_memory(e, mp_buffer_append(e->out, bytes, length));
-  lua_pop(e->p.L, 1);
-  return ok;
+static bool write_unknown(encoder *e, mpl_proto_unknown *unknown, uint32_t below) {
+  for (; unknown->next < unknown->count && unknown->fields[unknown->next].number < below; unknown->next++) {
+    const mpl_proto_unknown_field *field = &unknown->fields[unknown->next];
+    if (!out_of_memory(e, mp_buffer_append(e->out, field->at, field->length))) return false;
+  }
+  return true;
+}
+
+/* Writes a field with its tag; its value is on top of the stack. */
+static bool write_field(encoder *e, const ProtobufCFieldDescriptor *field) {
+  if (field->label == PROTOBUF_C_LABEL_REPEATED) return write_repeated(e, field);
+  return out_of_memory(e, mp_proto_write_tag(e->out, field->id, mp_schema_wire_type(field->type))) && write_value(e, field);
 }
 
 static bool encode_message(encoder *e, const ProtobufCMessageDescriptor *message, int table) {
   lua_State *L = e->p.L;
   uint16_t indexes[FIELDS_MAX];
+  mpl_proto_unknown unknown;
   if (++e->p.depth > MP_PROTO_DEPTH_MAX)
     return mpl_proto_fail(&e->p, MP_ELIMIT, "nested deeper than %d messages", MP_PROTO_DEPTH_MAX);
   if (!lua_checkstack(L, 10)) return mpl_proto_fail(&e->p, MP_ENOMEM, "no room on the Lua stack");
   mpl_proto_push_names(L, message);
-  int count = collect(e, table, indexes);
-  if (count < 0) return false;
+  int names = lua_gettop(L), count = collect(e, table, indexes);
+  if (count < 0 || !mpl_proto_list_unknown(&e->p, table, &unknown)) return false;
   for (int i = 0; i < count; i++) {
     const ProtobufCFieldDescriptor *field = &message->fields[indexes[i]];
-    lua_rawgeti(L, -1, indexes[i] + 1);
+    if (!write_unknown(e, &unknown, field->id)) return false;
+    lua_rawgeti(L, names, indexes[i] + 1);
     lua_rawget(L, table);
-    bool ok = field->label == PROTOBUF_C_LABEL_REPEATED
-                  ? write_repeated(e, field)
-                  : out_of_memory(e, mp_proto_write_tag(e->out, field->id, wire_type(field->type))) && write_value(e, field);
-    if (!ok) return mpl_proto_in(&e->p, field->name);
+    if (!write_field(e, field)) return mpl_proto_in(&e->p, field->name);
     lua_pop(L, 1);
   }
-  lua_pop(L, 1);
+  if (!write_unknown(e, &unknown, UINT32_MAX)) return false;
+  lua_settop(L, names - 1);
   e->p.depth--;
-  return write_unknown(e, table);
+  return true;
 }
 
-/* encode(name, table) -> bytes | nil, err */
+/* encode(name, table) -> bytes | nil, err. Takes what decode gives, enums by name or number. Fields are written in number order.
+ */
 int mpl_proto_encode(lua_State *L) {
   const ProtobufCMessageDescriptor *message = mpl_proto_check_message(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);

@@ -7,14 +7,19 @@
 #include "proto/schema.h"
 #include "proto/wire.h"
 
-/* Whether a submessage that is not repeated comes twice somewhere: protobuf-c then loses the unknown fields of the first. */
-static bool comes_twice(const ProtobufCMessageDescriptor *type, mp_proto_span span) {
+/* Whether protobuf-c reads a message in another way: where a submessage that is not repeated comes twice it loses the unknown
+ * fields of the first; unknown fields that are not in number order it leaves so. */
+static bool reads_otherwise(const ProtobufCMessageDescriptor *type, mp_proto_span span) {
   bool seen[200] = {false}; /* more than any message of the schema has fields */
-  uint32_t number;
+  uint32_t number, last_unknown = 0;
   int wire;
   HOLDS(type->n_fields <= sizeof seen);
   while (span.at < span.end && mp_proto_read_tag(&span, &number, &wire)) {
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, number);
+    if (field == NULL) {
+      if (number < last_unknown) return true;
+      last_unknown = number;
+    }
     if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE || wire != MP_PROTO_BYTES) {
       if (!mp_proto_skip(&span, wire)) return false;
       continue;
@@ -22,7 +27,7 @@ static bool comes_twice(const ProtobufCMessageDescriptor *type, mp_proto_span sp
     mp_proto_span inner;
     size_t index = (size_t)(field - type->fields);
     if (!mp_proto_read_bytes(&span, &inner)) return false;
-    if (comes_twice(field->descriptor, inner) || (seen[index] && field->label != PROTOBUF_C_LABEL_REPEATED)) return true;
+    if (reads_otherwise(field->descriptor, inner) || (seen[index] && field->label != PROTOBUF_C_LABEL_REPEATED)) return true;
     seen[index] = true;
   }
   return false;
@@ -38,7 +43,7 @@ static int same(lua_State *L) {
   const ProtobufCMessageDescriptor *type = mp_schema_message(luaL_checkstring(L, 1));
   for (int i = 0; i < 2; i++) {
     const uint8_t *bytes = (const uint8_t *)luaL_checklstring(L, 2 + i, &sizes[i]);
-    if (i == 0 && comes_twice(type, (mp_proto_span){bytes, bytes + sizes[i]})) return 0;
+    if (i == 0 && reads_otherwise(type, (mp_proto_span){bytes, bytes + sizes[i]})) return 0;
     ProtobufCMessage *message = protobuf_c_message_unpack(type, NULL, sizes[i], bytes);
     if (message == NULL) {
       free(packed[0]);
