@@ -190,15 +190,6 @@ export class Peer extends Inbox {
   /** Reacts to a message event. */
   react(event, text) { return this.send(event.chat, { react: { text, key: event.raw.key } }) }
 
-  /** Available, once a name is known; only then receipts are delivery receipts in the first session (S-501). */
-  async available() {
-    if (!this.state.creds.me.name) await new Promise(resolve => {
-      const listener = update => update.me?.name && (this.sock.ev.off('creds.update', listener), resolve())
-      this.sock.ev.on('creds.update', listener)
-    })
-    await this.sock.sendPresenceUpdate('available')
-  }
-
   /** Ends the connection; the auth state stays in `saved()`. */
   async stop() {
     this.stopped = true

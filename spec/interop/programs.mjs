@@ -37,7 +37,7 @@ export class Sandbox extends Program {
   /** @param {{tls?: boolean, world?: string, port?: number}} options */
   static async start({ tls = false, world, port = 0 } = {}) {
     const args = ['sandbox', '--strict', '--listen', `127.0.0.1:${port}`, ...(tls ? ['--tls'] : []), ...(world ? ['--world', world] : [])]
-    const sandbox = new Sandbox('the sandbox', args)
+    const sandbox = Object.assign(new Sandbox('the sandbox', args), { world })
     const { text } = await sandbox.next(e => /^sandbox wss?:/.test(e.text), 'its address')
     sandbox.url = text.slice('sandbox '.length)
     sandbox.port = Number(new URL(sandbox.url).port)

@@ -14,7 +14,7 @@ for (const level of ['error', 'warn', 'info']) console[level] = (...words) => mu
 
 /** What a test may use; all of it ends with the test. */
 class Scene {
-  constructor(folder) { Object.assign(this, { folder, sandboxes: [], peers: [], programs: [], counter: 0 }) }
+  constructor(folder, lawful) { Object.assign(this, { folder, lawful, sandboxes: [], peers: [], programs: [], counter: 0 }) }
 
   path(name) { return join(this.folder, `${++this.counter}-${name}`) }
 
@@ -46,7 +46,19 @@ class Scene {
     return Object.assign(client, { store })
   }
 
-  // What no test may cause: violations of the shapes, queries nobody answers, retries, complaints of either side.
+  // Until everybody who is there has confirmed what was sent to them.
+  async settle() {
+    for (const sandbox of this.sandboxes.filter(one => !one.ended)) {
+      const waiting = async () => (await sandbox.state()).accounts.flatMap(account => account.devices).filter(one => one.connected && one.queued > 0)
+      const deadline = performance.now() + 10_000
+      let left
+      while ((left = await waiting()).length && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
+      if (left.length) throw new Error(`never confirmed: ${left.map(one => `${one.queued} stanzas to ${one.jid}`)}`)
+    }
+  }
+
+  // What no test may cause: violations of the shapes, queries nobody answers, retries, messages heard twice,
+  // complaints of either side.
   async findings() {
     const found = []
     for (const sandbox of this.sandboxes) {
@@ -56,8 +68,13 @@ class Scene {
     }
     for (const sandbox of this.sandboxes) found.push(...sandbox.errors.map(line => `sandbox: ${line}`))
     for (const peer of this.peers) found.push(...peer.complaints)
+    for (const one of [...this.peers, ...this.programs].filter(({ heard }) => heard)) {
+      const ids = one.heard.map(e => e.id)
+      found.push(...ids.filter((id, at) => ids.indexOf(id) < at).map(id => `${one.owner} heard ${id} twice`))
+    }
     for (const program of this.programs) found.push(...program.errors.map(line => `${program.owner}: ${line}`))
     found.push(...muttered.filter(line => line.startsWith('error') || /closed session/.test(line)))
+    if (this.lawful) return found.filter(line => !this.lawful.test(line))
     return found
   }
 
@@ -79,12 +96,13 @@ const within = async (milliseconds, work) => {
   try { return await Promise.race([work, late]) } finally { clearTimeout(timer) }
 }
 
-const runTest = async ({ name, run }) => {
-  const scene = new Scene(await mkdtemp(join(tmpdir(), 'interop-')))
+const runTest = async ({ name, run, lawful }) => {
+  const scene = new Scene(await mkdtemp(join(tmpdir(), 'interop-')), lawful)
   const began = performance.now()
   const problems = []
   muttered.length = 0
   try { await within(DEADLINE, run(scene)) } catch (error) { problems.push(error.stack) }
+  try { if (!problems.length) await scene.settle() } catch (error) { problems.push(error.stack) }
   try { problems.push(...await within(5_000, scene.findings())) } catch (error) { problems.push(error.stack) }
   try { await within(10_000, scene.close()) } catch (error) {
     problems.push(`the end: ${error.stack}`)

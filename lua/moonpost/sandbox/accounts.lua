@@ -94,13 +94,22 @@ local function to_row(account)
   return row
 end
 
+-- JSON knows no integers: cjson reads every number as a float, and no stanza has one.
+local function make_whole(row)
+  for name, value in pairs(row) do
+    if type(value) == "number" then row[name] = assert(math.tointeger(value)) end
+  end
+end
+
 local function from_row(row)
+  make_whole(row)
   local contacts = {}
   for _, pn in ipairs(row.contacts) do contacts[pn] = true end
   row.contacts = contacts
   local devices = row.devices
   local account = new_account(row)
   for _, one in ipairs(devices) do
+    make_whole(one)
     for _, name in ipairs(binary) do one[name] = one[name] and crypto.unbase64(one[name]) end
     one.account = account
     -- one that was not active yet ended with the process that was linking it

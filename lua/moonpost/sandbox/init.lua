@@ -29,6 +29,17 @@ local function server_key(store, name)
   return pair
 end
 
+-- The certificate of a world stays the same as well: clients were told to trust it.
+local function tls_certificate(store, host)
+  local certificate, key = store:get("world", "c" .. host), store:get("world", "k" .. host)
+  if certificate and key then return certificate, key end
+  certificate, key = crypto.certificate { host = host, days = 3650 }
+  if not certificate then return nil, key end
+  store:put("world", "c" .. host, certificate)
+  store:put("world", "k" .. host, key)
+  return certificate, key
+end
+
 -- Root, intermediate and static stay the same in a world: clients may keep what they saw (S-013).
 local function prepare_noise(self)
   local root, intermediate = server_key(self.store, "root"), server_key(self.store, "intermediate")
@@ -99,7 +110,7 @@ end
 local function listen(self, options)
   local tls
   if options.tls then
-    local certificate, key = crypto.certificate { host = options.host or "127.0.0.1", days = 3650 }
+    local certificate, key = tls_certificate(self.store, options.host or "127.0.0.1")
     if not certificate then return nil, key end
     self.certificate, tls = certificate, { certificate = certificate, key = key }
   end

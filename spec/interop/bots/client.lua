@@ -58,7 +58,7 @@ task.run(function()
     if line then lines:push(line) end
   end)
   task.spawn(function()
-    for line in function() return lines:pop() end do perform(line) end
+    for line in function() return lines:pop() end do task.spawn(perform, line) end
   end)
   if not client:linked() then assert(client:pair { qr = host.show_qr }) end
   assert(client:connect())
