@@ -144,6 +144,17 @@ static int store_count(lua_State *L) {
   return 1;
 }
 
+/* last(table, prefix) -> the last key that begins with the prefix | nil */
+static int store_last(lua_State *L) {
+  mp_bytes key;
+  mp_error e;
+  int rc = mp_store_last(mpl_check_store(L, 1), check_table(L, 2), check_bytes(L, 3), &key, &e);
+  if (rc == MP_ENOTFOUND) return 0;
+  if (rc != MP_OK) return raise(L, &e);
+  lua_pushlstring(L, key.data, key.length);
+  return 1;
+}
+
 /* put_keypair(name, kp): in the keys environment */
 static int store_put_keypair(lua_State *L) {
   mp_error e;
@@ -168,14 +179,33 @@ static int store_get_keypair(lua_State *L) {
   return 1;
 }
 
-/* atomic(fn, ...) -> fn's results; any error rolls back what fn wrote, and goes on */
+static lua_Integer waiting(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
+  lua_pop(L, 1);
+  return count;
+}
+
+/* Takes what was put on the after-commit list beyond `count` off it. */
+static void forget_waiting(lua_State *L, lua_Integer count) {
+  lua_getiuservalue(L, 1, 1);
+  for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i > count; i--) {
+    lua_pushnil(L);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pop(L, 1);
+}
+
+/* atomic(fn, ...) -> fn's results; any error rolls back what fn wrote and put on the after-commit list, and goes on */
 static int store_atomic(lua_State *L) {
   mp_error e;
   mp_store *store = mpl_check_store(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_Integer before = waiting(L);
   if (mp_store_begin(store, &e) != MP_OK) return raise(L, &e);
   if (lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0) != LUA_OK) {
     mp_store_rollback(store);
+    forget_waiting(L, before);
     return lua_error(L);
   }
   if (mp_store_release(store, &e) != MP_OK) return raise(L, &e);
@@ -244,6 +274,7 @@ static const luaL_Reg methods[] = {
     {"delete", store_delete},
     {"range", store_range},
     {"count", store_count},
+    {"last", store_last},
     {"put_keypair", store_put_keypair},
     {"get_keypair", store_get_keypair},
     {"atomic", store_atomic},

@@ -326,6 +326,37 @@ int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes af
   return rc == 0 || rc == MDB_NOTFOUND ? MP_OK : lmdb_error(rc, "be read", e);
 }
 
+/* Turns a full key into the smallest one behind all that begin with it; a table's byte is never 0xff, so there is one. */
+static void step_behind(MDB_val *key) {
+  uint8_t *bytes = key->mv_data;
+  while (bytes[key->mv_size - 1] == 0xff) key->mv_size--;
+  bytes[key->mv_size - 1]++;
+}
+
+int mp_store_last(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes *key, mp_error *e) {
+  uint8_t head[MP_STORE_KEY_MAX + 1], behind[MP_STORE_KEY_MAX + 1];
+  MDB_val first = {0}, k = {0}, v;
+  MDB_txn *txn;
+  MDB_cursor *cursor;
+  bool own;
+  int rc = full_key(table, prefix, head, &first, e);
+  if (rc == MP_OK) rc = full_key(table, prefix, behind, &k, e);
+  if (rc != MP_OK || (rc = begin_read(store, table, &txn, &own, e)) != MP_OK) return rc;
+  step_behind(&k);
+  if ((rc = mdb_cursor_open(txn, in_keys(table) ? store->keys.dbi : store->traffic.dbi, &cursor)) == 0) {
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    rc = mdb_cursor_get(cursor, &k, &v, rc == 0 ? MDB_PREV : MDB_LAST);
+    if (rc == 0 && (k.mv_size < first.mv_size || memcmp(k.mv_data, first.mv_data, first.mv_size) != 0)) rc = MDB_NOTFOUND;
+    store->scratch.length = 0;
+    if (rc == 0 && mp_buffer_append(&store->scratch, k.mv_data, k.mv_size) != MP_OK) rc = ENOMEM;
+    mdb_cursor_close(cursor);
+  }
+  if (own) mdb_txn_abort(txn);
+  if (rc != 0) return lmdb_error(rc, "be read", e);
+  *key = (mp_bytes){store->scratch.data + 1, store->scratch.length - 1};
+  return MP_OK;
+}
+
 int mp_store_begin(mp_store *store, mp_error *e) {
   int rc = open_turn(store, e);
   if (rc != MP_OK) return rc;

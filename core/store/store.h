@@ -43,6 +43,9 @@ typedef bool (*mp_store_row)(void *context, mp_bytes key, mp_bytes value);
 int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes after, mp_store_row row, void *context,
                    mp_error *e);
 
+/* The last key that begins with `prefix`; MP_ENOTFOUND when there is none. `key` is valid until the next call on this store. */
+int mp_store_last(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes *key, mp_error *e);
+
 int mp_store_begin(mp_store *store, mp_error *e); /* a nested transaction, at most MP_STORE_NESTING deep */
 int mp_store_release(mp_store *store, mp_error *e);
 void mp_store_rollback(mp_store *store);

@@ -44,6 +44,9 @@ local function describe(m)
   return quoted and ("%s   ↪ %s"):format(text, quoted) or text
 end
 
+-- What a receipt of the other side's device says of a line.
+local ticks = { delivery = "delivered", read = "read", played = "read" }
+
 local Chat = {}
 Chat.__index = Chat
 
@@ -57,10 +60,10 @@ function Chat:watch()
     self.heard:push(true)
   end)
   self.client:on("receipt", function(receipt)
-    local state = receipt.type == "read" and "read" or "delivered"
+    local state = not receipt.own and ticks[receipt.type]
     for _, id in ipairs(receipt.ids) do
       local own = self.lines[id]
-      if own then self.screen:update(own, state) end
+      if own and state then self.screen:update(own, state) end
     end
   end)
   self.client:on("error", function(err) io.stderr:write("moonpost chat: ", tostring(err), "\n") end)
@@ -112,7 +115,7 @@ local function link_contact(link, name)
   if not ok then options.stop("%s", tostring(err)) end
   local store, why = core.store.open {}
   if not store then options.stop("%s", tostring(why)) end
-  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name }
+  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name, pace = false }
   local me
   me, err = client:pair { qr = function(text)
     task.spawn(function()

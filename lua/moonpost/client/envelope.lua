@@ -3,6 +3,8 @@
 local core = require "moonpost.core"
 local jid = core.wire.jid
 
+local ID_MAX = 128 -- bytes; an id is part of keys in the store, and the longest in use have 32
+
 local kinds = { ["g.us"] = "group", broadcast = "group", newsletter = "newsletter" }
 
 local function is_own(me, user, server)
@@ -44,8 +46,9 @@ return function(me, node)
   local attrs = node.attrs
   local id, from = attrs.id, attrs.from
   if not id or id == "" or not from then return nil, core.error("malformed", "a message without id or from") end
+  if #id > ID_MAX then return nil, core.error("malformed", ("a message with an id of %d bytes"):format(#id)) end
   local user, server = jid.parse(from)
-  if not user then return nil, core.error("malformed", ("message %s is from '%s', which is no JID"):format(id, from)) end
+  if not user or user == "" then return nil, core.error("malformed", ("message %s is from '%s', which is no JID"):format(id, from)) end
   local name = attrs.notify
   local envelope = {
     node = node, id = id, kind = kinds[server], name = name ~= "" and name ~= "-" and name or nil,

@@ -7,12 +7,13 @@
 --       assert(client:connect())
 --     end)
 --
--- Events: `message`(m), `receipt`{chat, sender, ids, type, time}, `online`(me), `offline`(err): the connection is lost and will be
--- made again, `unlinked`(err): the phone removed this device, the store is forgotten, `replaced`(err): another program logged in as
+-- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `online`(me), `offline`(err): the connection is lost and
+-- will be made again, `unlinked`(err): the phone removed this device, the store is forgotten, `replaced`(err): another program logged in as
 -- this device, `refused`(err): the service takes no login of it (banned, outdated, ...); after these three it stays offline.
 -- `presence`{jid, available, last}, `chatstate`{chat, sender, state}, `error`(err, m).
 -- A message `m` has: id, chat and sender (bare, the LID once known), phone (digits or nil), from_me, name, time (Unix seconds), text,
 -- kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
+-- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
 local task = require "moonpost.task"
@@ -92,6 +93,7 @@ function Client:connect()
   in_task "connect"
   if self.closed then return closed() end
   if not self.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
+  self.sweep:start()
   return self.connection:start()
 end
 
@@ -102,6 +104,7 @@ function Client:close()
   self.closed = true
   self.pairing:stop()
   self.journal:finish()
+  self.sweep:stop()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self:commit()
@@ -169,6 +172,7 @@ function Client:commit()
   self.turn = {}
   local ok, err = self.store:commit()
   if not ok then
+    self.journal:turn_lost()
     self:emit("error", err)
     self.connection:abort(err)
   end
@@ -199,7 +203,7 @@ end
 
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean",
+  own = "boolean", pace = "boolean",
 }
 
 local function check(options)
@@ -224,7 +228,8 @@ local function check(options)
 end
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "outbox", "sender", "receive", "journal", "receipts", "notifications", "presence", "peer",
+  "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "journal", "receipts", "notifications",
+  "presence", "peer", "sweep",
 }
 local rooms = { sender = "send" }
 
@@ -232,7 +237,8 @@ local rooms = { sender = "send" }
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
---   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
+--   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices;
+--   pace: false to send as fast as one can, for servers where nobody is bothered (true)
 -- @treturn ?table client
 -- @treturn ?table err the store cannot be opened
 return function(options)
@@ -251,7 +257,7 @@ return function(options)
     self:set_me(self.me)
   end
   self.lids = require("moonpost.client.lid")(store, self.account)
-  self.throttle = require("moonpost.client.throttle")(not self.url:match "^wss?://127%." and not self.url:match "^wss?://localhost[:/]")
+  self.throttle = require("moonpost.client.throttle")(options.pace ~= false)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
   self.turn_end = core.net.on_turn_end(function() return self:commit() end)
   return self

@@ -10,6 +10,9 @@ local proto = core.proto
 
 local ATTEMPTS = 3      -- dispatches of a message that never ends before it is parked
 local CLOSE_SECONDS = 5 -- handlers may end within this at a close
+local WRITE_PAUSE = 1   -- seconds before an attempt that could not be written is tried again
+local RAW_ROWS = 10000  -- stanzas not understood yet that are kept; the oldest go first
+local SLICE = 200       -- rows read at once
 
 local Journal = {}
 Journal.__index = Journal
@@ -35,9 +38,7 @@ function Message:handled() self.entry.journal:remove(self.entry) end
 
 local function make_event(client, entry)
   local row = entry.row
-  local message = entry.message or assert(proto.decode("Message", row.message))
-  local wrapper = message.deviceSentMessage
-  if wrapper then message = wrapper.message or {} end
+  local message = entry.message or messages.from_own_device(assert(proto.decode("Message", row.message)))
   local content = messages.unwrap(message)
   return setmetatable({
     entry = entry, id = row.id, chat = row.chat, sender = row.sender, phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
@@ -62,21 +63,33 @@ end
 
 local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
 
+-- Whether a handler stopped because the client did: its message is handled in the next run.
+local function interrupted(self, err)
+  return type(err) == "table" and (err.code == "cancelled" or err.code == "closed" or err == self.client.connection.final)
+end
+
 local function handle(self, entry)
   local m = make_event(self.client, entry)
   entry.message = nil
   local ok, err = xpcall(run_handlers, traced, self, entry, m)
-  if not ok and type(err) == "table" and err.code == "cancelled" then return end -- stays: the next run takes it up
+  if not ok and interrupted(self, err) then return end
   if not ok then self.client:emit("error", err, m) end
   if not entry.deferred or not ok then self:remove(entry) end
 end
 
--- Raises the attempt counter, durably, before the handlers see the message.
+-- Raises the attempt counter, durably, before the handlers see the message; when it cannot be written, until it can.
 local function count_attempt(self, entry)
+  entry.row = entry.row or rows.get(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal")
+  if not entry.row then return false end -- the account was forgotten
   if entry.counted then return true end
   entry.row.attempts = (entry.row.attempts or 0) + 1
   self:write(entry)
-  return self.client:committed()
+  while not self.client:committed() do
+    if self.closing then return false end
+    task.sleep(WRITE_PAUSE)
+    self:write(entry)
+  end
+  return true
 end
 
 local run_lane
@@ -99,20 +112,24 @@ end
 
 function run_lane(self, lane)
   if lane.busy or self.closing then return end
-  local entry = table.remove(lane, 1)
-  if not entry then
+  if lane.first > lane.last then
     self.lanes[lane.chat] = nil
     return
   end
+  local entry = lane[lane.first]
+  lane[lane.first] = nil
+  lane.first = lane.first + 1
   lane.busy = true
   task.spawn(dispatch, self, lane, entry)
 end
 
-local function enqueue(self, entry)
-  local chat = entry.row.chat
-  local lane = self.lanes[chat] or { chat = chat, busy = false }
+-- Puts an entry at the end of its chat's lane. Those that wait are kept as their sequence alone: the row is in the store.
+local function enqueue(self, chat, entry)
+  local lane = self.lanes[chat] or { chat = chat, busy = false, first = 1, last = 0 }
   self.lanes[chat] = lane
-  lane[#lane + 1] = entry
+  lane.last = lane.last + 1
+  lane[lane.last] = entry
+  if lane.busy then entry.row, entry.message = nil, nil end
   run_lane(self, lane)
 end
 
@@ -127,20 +144,20 @@ end
 -- @string plaintext bytes of the Message
 -- @tparam table message decoded
 function Journal:add(envelope, plaintext, message)
-  local idle = not self.lanes[envelope.chat] and not self.expected[envelope.chat]
-  self.expected[envelope.chat] = (self.expected[envelope.chat] or 0) + 1
+  local chat = envelope.chat
+  local idle = not self.lanes[chat] and not self.expected[chat] and not self.closing
   local entry = {
     journal = self, sequence = next_sequence(self), message = message, counted = idle,
     row = {
-      chat = envelope.chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
+      chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
     },
   }
   self:write(entry)
-  if idle then entry.row.message = nil else entry.message = nil end -- the bytes serve the next write, the table the handlers
+  self.expected[chat] = (self.expected[chat] or 0) + 1
   self.client.store:after_commit(function()
-    self:expect_less(envelope.chat)
-    enqueue(self, entry)
+    self:expect_less(chat)
+    enqueue(self, chat, entry)
   end)
 end
 
@@ -149,20 +166,36 @@ function Journal:expect_less(chat)
   self.expected[chat] = left > 0 and left or nil
 end
 
+--- Forgets what was to come with a turn that could not be committed.
+function Journal:turn_lost() self.expected, self.sequence, self.raw_sequence = {}, nil, nil end
+
 --- Keeps a stanza this client does not understand yet, with its plaintext when it could be decrypted.
 function Journal:keep_raw(node, plaintext)
-  self.raw_sequence = (self.raw_sequence or rows.last_sequence(self.client.store, "raw")) + 1
-  self.client.store:put("raw", rows.sequence(self.raw_sequence), (">s4s4"):pack(core.wire.encode(node), plaintext or ""))
+  local store = self.client.store
+  self.raw_sequence = (self.raw_sequence or rows.last_sequence(store, "raw")) + 1
+  store:put("raw", rows.sequence(self.raw_sequence), (">s4s4"):pack(core.wire.encode(node), plaintext or ""))
+  if self.raw_sequence > RAW_ROWS then store:delete("raw", rows.sequence(self.raw_sequence - RAW_ROWS)) end
+end
+
+-- Calls fn(sequence, row) for each row of the journal, in order.
+local function each_row(self, fn)
+  local found, after
+  repeat
+    found = self.client.store:range("journal", "", SLICE, after)
+    for _, pair in ipairs(found) do
+      fn((">I8"):unpack(pair[1]), assert(proto.decode("StoreJournal", pair[2])))
+      after = pair[1]
+    end
+  until #found < SLICE
 end
 
 --- The parked messages: those whose handlers never ended in three runs.
 -- @treturn table array of StoreJournal rows
 function Journal:parked()
   local found = {}
-  for _, pair in ipairs(self.client.store:range("journal", "")) do
-    local row = assert(proto.decode("StoreJournal", pair[2]))
+  each_row(self, function(_, row)
     if row.parked then found[#found + 1] = row end
-  end
+  end)
   return found
 end
 
@@ -175,13 +208,12 @@ end
 
 --- Hands out what an earlier run left behind, oldest first.
 function Journal:replay()
-  for _, pair in ipairs(self.client.store:range("journal", "")) do
-    local row = assert(proto.decode("StoreJournal", pair[2]))
-    local entry = { journal = self, sequence = (">I8"):unpack(pair[1]), row = row, replayed = (row.attempts or 0) > 0 }
-    if not row.parked then
-      if (row.attempts or 0) >= ATTEMPTS then park(self, entry) else enqueue(self, entry) end
-    end
-  end
+  each_row(self, function(sequence, row)
+    if row.parked then return end
+    local attempts = row.attempts or 0
+    local entry = { journal = self, sequence = sequence, row = row, replayed = attempts > 0 }
+    if attempts >= ATTEMPTS then park(self, entry) else enqueue(self, row.chat, entry) end
+  end)
 end
 
 --- Stops dispatching and lets the handlers that run end; those that still wait then are cancelled, their messages stay.

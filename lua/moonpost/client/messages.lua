@@ -2,28 +2,73 @@
 -- @module moonpost.client.messages
 local messages = {}
 
+local DEPTH = 8 -- wrappers around wrappers that are opened (fact sheet 04 §4)
+
+local function without(fields, ...)
+  local copy = {}
+  for name, value in pairs(fields) do copy[name] = value end
+  for _, name in ipairs { ... } do copy[name] = nil end
+  return copy
+end
+
+-- A message as it stands in a quote: what it says, without its secret and without what it quotes itself (03 §16.1).
+local function quotable(message)
+  local content = without(messages.unwrap(message), "messageContextInfo", "senderKeyDistributionMessage")
+  for name, value in pairs(content) do
+    if type(value) == "table" and value.contextInfo then content[name] = without(value, "contextInfo") end
+  end
+  return content
+end
+
 --- A Message of a text, quoting `quote` (a message event) when it is given.
 function messages.text(text, quote)
   if not quote then return { conversation = text } end
   return { extendedTextMessage = { text = text, contextInfo = {
-    stanzaId = quote.id, participant = quote.sender_address or quote.sender, quotedMessage = quote.message,
+    stanzaId = quote.id, participant = quote.sender, quotedMessage = quotable(quote.message),
   } } }
 end
 
---- A reaction to a message event; an empty emoji takes it back (fact sheet 03 §16).
+--- A reaction to a message event; an empty emoji takes it back (fact sheet 03 §16.4).
+-- @number now Unix seconds
 function messages.reaction(m, emoji, now)
   return { reactionMessage = {
-    key = { remoteJid = m.chat_address or m.chat, fromMe = m.from_me, id = m.id }, text = emoji, senderTimestampMs = math.floor(now * 1000),
+    key = { remoteJid = m.chat, fromMe = m.from_me, id = m.id }, text = emoji, senderTimestampMs = math.floor(now * 1000),
   } }
 end
 
-local wrappers = { "ephemeralMessage", "viewOnceMessage", "viewOnceMessageV2", "documentWithCaptionMessage" }
+--- What own devices get of a message, so that they know whom it went to (03 §8).
+-- @string to the stanza's `to`
+function messages.for_own_devices(to, message)
+  return { deviceSentMessage = { destinationJid = to, message = message }, messageContextInfo = message.messageContextInfo }
+end
+
+--- What another own device wrote: the wrapper of `for_own_devices` is taken off, with the context it carries.
+function messages.from_own_device(message)
+  local wrapper = message.deviceSentMessage
+  if not wrapper then return message end
+  local inner = wrapper.message or {}
+  inner.messageContextInfo = inner.messageContextInfo or message.messageContextInfo
+  return inner
+end
+
+-- The fields of type FutureProofMessage, which only say how the Message inside is shown. An edit is content of its own.
+local wrappers = {
+  "viewOnceMessage", "ephemeralMessage", "documentWithCaptionMessage", "viewOnceMessageV2", "viewOnceMessageV2Extension",
+  "groupMentionedMessage", "botInvokeMessage", "lottieStickerMessage", "eventCoverImage", "statusMentionMessage",
+  "pollCreationOptionImageMessage", "associatedChildMessage", "groupStatusMentionMessage", "pollCreationMessageV4", "statusAddYours",
+  "groupStatusMessage", "limitSharingMessage", "botTaskMessage", "questionMessage", "groupStatusMessageV2", "botForwardedMessage",
+  "questionReplyMessage", "newsletterAdminProfileMessage", "newsletterAdminProfileMessageV2", "spoilerMessage",
+  "newsletterAdminProfileStatusMessage", "botPlatformRegistrationSuccessMessage",
+}
 
 --- What is inside the wrappers that only say how a message is shown.
 function messages.unwrap(message)
-  for _ = 1, 4 do
+  for _ = 1, DEPTH do
     local inner
-    for _, name in ipairs(wrappers) do inner = inner or (message[name] and message[name].message) end
+    for _, name in ipairs(wrappers) do
+      inner = message[name] and message[name].message
+      if inner then break end
+    end
     if not inner then return message end
     message = inner
   end
@@ -37,12 +82,21 @@ end
 
 local not_content = { messageContextInfo = true, senderKeyDistributionMessage = true, _unknown = true }
 
---- What a message is: "text", "reaction", "image", "protocol", … or nil when it holds nothing for people.
-function messages.kind(message)
-  if message.conversation or message.extendedTextMessage then return "text" end
+--- The field that holds a message's content, or nil when nothing is for people. Of several the first by name, always the same.
+function messages.content(message)
+  if message.conversation then return "conversation" end
+  local found
   for name in pairs(message) do
-    if not not_content[name] then return (name:gsub("Message$", "")) end
+    if not not_content[name] and (not found or name < found) then found = name end
   end
+  return found
+end
+
+--- What a message is: "text", "reaction", "image", "protocol", "edited", … or nil when it holds nothing for people.
+function messages.kind(message)
+  local name = messages.content(message)
+  if name == "conversation" or name == "extendedTextMessage" then return "text" end
+  return name and (name:gsub("Message$", ""))
 end
 
 --- The quoted message {id=, sender=, text=, message=} of a message, or nil.
@@ -53,13 +107,6 @@ function messages.quoted(message)
       return { id = info.stanzaId, sender = info.participant, message = info.quotedMessage, text = messages.text_of(info.quotedMessage) }
     end
   end
-end
-
---- The stanza's `type` for a message (fact sheet 03 §14).
-function messages.stanza_type(message)
-  if message.reactionMessage then return "reaction" end
-  local kind = messages.kind(message)
-  return (kind == "text" or kind == "protocol" or kind == nil) and "text" or "media"
 end
 
 return messages

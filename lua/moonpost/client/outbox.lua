@@ -2,16 +2,19 @@
 -- of them leaves; it keeps its id and its ciphertexts for life, is sent again after a reconnect or a restart, and goes with the ack.
 -- @module moonpost.client.outbox
 local core = require "moonpost.core"
+local repair = require "moonpost.client.repair"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 local proto = core.proto
 
 local LIMIT_SECONDS = 24 * 3600 -- older ones are dropped, with a report
+local ID_MAX = 128              -- bytes of an id in an ack; ours are 22
 
 local Outbox = {}
 Outbox.__index = Outbox
 
 local function sent_key(id) return "s" .. id end
+local function index_key(row) return "i" .. row.id .. (row.device and "\0" .. row.device or "") end
 
 --- Whether a message whose id comes from its cause was sent and acknowledged before; its time then.
 function Outbox:sent(id)
@@ -20,25 +23,38 @@ function Outbox:sent(id)
 end
 
 --- Whether a message waits for its ack.
-function Outbox:holds(id) return self.client.store:get("outbox", id) ~= nil end
+function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= nil end
 
-local function next_order(self)
-  if not self.order then
-    self.order = 0
-    for _, pair in ipairs(self.client.store:range("outbox", "")) do
-      self.order = math.max(self.order, assert(proto.decode("StoreOutbox", pair[2])).order or 0)
-    end
-  end
-  self.order = self.order + 1
-  return self.order
+--- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
+-- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause; device when it is for that one alone
+function Outbox:add(row)
+  local client = self.client
+  row.time = math.floor(core.net.time())
+  local sequence = rows.sequence(rows.last_sequence(client.store, "outbox", "o") + 1)
+  rows.put(client.store, "outbox", "o" .. sequence, "StoreOutbox", row)
+  client.store:put("outbox", index_key(row), sequence)
+  client.store:after_commit(function()
+    if client.connection.online then client.connection:send_encoded(row.stanza) end
+  end)
 end
 
---- Stores a message.
--- @string id
--- @tparam table row to, stanza (encoded bytes), cause, self
-function Outbox:add(id, row)
-  row.time, row.order = math.floor(core.net.time()), next_order(self)
-  rows.put(self.client.store, "outbox", id, "StoreOutbox", row)
+--- Takes a message out.
+function Outbox:remove(row)
+  local sequence = self.client.store:get("outbox", index_key(row))
+  if not sequence then return end
+  self.client.store:delete("outbox", "o" .. sequence)
+  self.client.store:delete("outbox", index_key(row))
+end
+
+-- The row an ack of `id` is for: the message itself, or the first that brings it to a device alone.
+local function find(self, id)
+  local store = self.client.store
+  local sequence = store:get("outbox", "i" .. id)
+  if not sequence then
+    local repairing = store:range("outbox", "i" .. id .. "\0", 1)[1]
+    sequence = repairing and repairing[2]
+  end
+  return sequence and rows.get(store, "outbox", "o" .. sequence, "StoreOutbox")
 end
 
 local Ticket = {}
@@ -49,6 +65,9 @@ function Ticket:wait()
   if not self.result then task.await(function(resume) self.wake = resume end) end
   return table.unpack(self.result, 1, 2)
 end
+
+--- Forgets what became of the message: it is sent again.
+function Ticket:reset() self.result, self.wake = nil, nil end
 
 function Ticket:__close()
   local list = self.outbox.waiting[self.id]
@@ -66,65 +85,63 @@ function Outbox:expect(id)
   return ticket
 end
 
+-- Tells those who wait; an error nobody waits for is reported.
 local function tell(self, id, result, err)
-  for _, ticket in ipairs { table.unpack(self.waiting[id] or {}) } do
+  local list = { table.unpack(self.waiting[id] or {}) }
+  for _, ticket in ipairs(list) do
     ticket.result = { result, err }
     if ticket.wake then ticket.wake() end
   end
+  if err and #list == 0 then self.client:emit("error", err) end
 end
 
--- The server hints that the device lists were stale (fact sheet 03 §7).
-local function check_devices(self, node, row)
-  if not node.attrs.phash then return end
-  self.client.devices:forget(row.to)
-  self.client.devices:forget(self.client.me.jid)
-end
-
-local function refusal(node)
-  local status = math.tointeger(tonumber(node.attrs.error)) or 0
-  local err = core.error("refused", ("the server refused the message (%s)"):format(node.attrs.error))
-  err.status = status
+local function refusal(node, row)
+  local err = core.error("refused", ("the server refused message %s to %s (error %s)"):format(row.id, row.to, node.attrs.error))
+  err.status = math.tointeger(tonumber(node.attrs.error)) or 0
   return err
+end
+
+local function accepted(self, node, row)
+  local client = self.client
+  local result = { id = row.id, time = math.tointeger(tonumber(node.attrs.t)) or math.floor(core.net.time()) }
+  if row.cause then client.store:put("dedupe", sent_key(row.id), rows.time(result.time)) end
+  if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
+    repair.start(client, row)
+  else
+    self:remove(row)
+  end
+  return result
 end
 
 --- An `<ack class="message">` that came.
 function Outbox:ack(node)
-  local id, client = node.attrs.id, self.client
-  if node.attrs.class ~= "message" or not id then return end
-  local row = rows.get(client.store, "outbox", id, "StoreOutbox")
+  local id = node.attrs.id
+  if node.attrs.class ~= "message" or not id or #id > ID_MAX then return end
+  local row = find(self, id)
   if not row then return end
-  local result = { id = id, time = math.tointeger(tonumber(node.attrs.t)) or math.floor(core.net.time()) }
-  client.store:delete("outbox", id)
-  if row.cause then client.store:put("dedupe", sent_key(id), (">I8"):pack(result.time)) end
-  check_devices(self, node, row)
-  client.store:after_commit(function()
-    if node.attrs.error then tell(self, id, nil, refusal(node)) else tell(self, id, result) end
-  end)
+  local result, err
+  if node.attrs.error then
+    self:remove(row)
+    err = refusal(node, row)
+  else
+    result = accepted(self, node, row)
+  end
+  self.client.store:after_commit(function() tell(self, id, result, err) end)
 end
 
-local function in_order(self)
-  local list = {}
-  for _, pair in ipairs(self.client.store:range("outbox", "")) do
-    local row = assert(proto.decode("StoreOutbox", pair[2]))
-    list[#list + 1] = { id = pair[1], row = row }
-  end
-  table.sort(list, function(a, b) return a.row.order < b.row.order end)
-  return list
+local function drop_old(self, row)
+  self:remove(row)
+  local err = core.error("expired", ("message %s to %s was not sent: it waited for more than a day"):format(row.id, row.to))
+  tell(self, row.id, nil, err)
 end
 
 --- Sends everything that waits, in order: the connection is new.
 function Outbox:resend()
   local client = self.client
   local oldest = core.net.time() - LIMIT_SECONDS
-  for _, entry in ipairs(in_order(self)) do
-    if (entry.row.time or 0) < oldest then
-      client.store:delete("outbox", entry.id)
-      local err = core.error("expired", ("message %s to %s was not sent: it waited for more than a day"):format(entry.id, entry.row.to))
-      client:emit("error", err)
-      tell(self, entry.id, nil, err)
-    else
-      client.connection:send_encoded(entry.row.stanza)
-    end
+  for _, pair in ipairs(client.store:range("outbox", "o")) do
+    local row = assert(proto.decode("StoreOutbox", pair[2]))
+    if row.time < oldest then drop_old(self, row) else client.connection:send_encoded(row.stanza) end
   end
 end
 
@@ -135,4 +152,4 @@ function Outbox:give_up(err)
   for _, id in ipairs(ids) do tell(self, id, nil, err) end
 end
 
-return function(client) return setmetatable({ client = client, waiting = {} }, Outbox) end
+return function(client) return setmetatable({ client = client, waiting = {}, repairing = {} }, Outbox) end

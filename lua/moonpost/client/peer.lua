@@ -2,33 +2,35 @@
 -- @module moonpost.client.peer
 local core = require "moonpost.core"
 
+local KEY_ID_MAX = 64 -- bytes; real ones have 6
+
 local Peer = {}
 Peer.__index = Peer
 
--- By ProtocolMessage.type: fn(self, envelope, protocol).
+-- By ProtocolMessage.type: fn(self, envelope, protocol, plaintext).
 local on = {}
 
 -- The phone sends these keys once: they are kept though nothing reads them yet.
 function on.APP_STATE_SYNC_KEY_SHARE(self, _, protocol)
   for _, key in ipairs(protocol.appStateSyncKeyShare and protocol.appStateSyncKeyShare.keys or {}) do
     local id = key.keyId and key.keyId.keyId
-    if id and key.keyData then
+    if id and #id <= KEY_ID_MAX and key.keyData then
       self.client.store:put("appstate-key", id, assert(core.proto.encode("Message.AppStateSyncKeyData", key.keyData)))
     end
   end
 end
 
-function on.HISTORY_SYNC_NOTIFICATION(self, envelope)
-  self.client.journal:keep_raw(envelope.node, envelope.plaintext)
+function on.HISTORY_SYNC_NOTIFICATION(self, envelope, _, plaintext)
+  self.client.journal:keep_raw(envelope.node, plaintext)
   self.client.store:after_commit(function() self.client.receipts:history(envelope) end)
 end
 
 --- Handles the message of the own phone or of another own device; inside the message's transaction.
-function Peer:message(envelope, message)
+function Peer:message(envelope, message, plaintext)
   local protocol = message.protocolMessage
   local handler = protocol and on[protocol.type]
-  if handler then return handler(self, envelope, protocol) end
-  self.client.journal:keep_raw(envelope.node, envelope.plaintext)
+  if handler then return handler(self, envelope, protocol, plaintext) end
+  self.client.journal:keep_raw(envelope.node, plaintext)
 end
 
 return function(client) return setmetatable({ client = client }, Peer) end

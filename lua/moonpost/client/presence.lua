@@ -15,11 +15,16 @@ function Presence:available()
     id = (milliseconds + 259200000) % 604800000, -- a week's clock: fact sheet 01 §11.3
   })))
   client.connection:send(stanza.node("presence", { type = "available", name = client.me.name }))
+  self.shown_on = client.connection.link
 end
+
+--- Whether this connection has told the server that somebody is here.
+function Presence:is_available() return self.shown_on ~= nil and self.shown_on == self.client.connection.link end
 
 --- Tells the server that nobody is here any more.
 function Presence:unavailable()
   self.client.connection:send(stanza.node("presence", { type = "unavailable", name = self.client.me.name }))
+  self.shown_on = nil
 end
 
 --- Shows or hides "typing…" in a chat.

@@ -9,7 +9,7 @@ Receipts.__index = Receipts
 
 -- The official client writes no `type` on these, whatever the stanza says (§7.1).
 local function ack_type(node)
-  if node.tag == "message" then return nil end
+  if node.tag == "message" or node.tag == "status" then return nil end
   if node.tag == "notification" and (node.attrs.type == "devices" or node.attrs.type == "encrypt") then return nil end
   return node.attrs.type
 end
@@ -24,23 +24,25 @@ function Receipts:ack(node, error_code)
   self.client.connection:send(stanza.node("ack", {
     class = node.tag, id = node.attrs.id, to = ack_address(node), participant = node.attrs.participant, recipient = node.attrs.recipient,
     type = ack_type(node), error = error_code,
-    from = node.tag == "message" and me and jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device) or nil,
+    from = (node.tag == "message" or node.tag == "status") and me and jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device) or nil,
   }))
+end
+
+-- The receipt's type, and the chat of an own copy (§7.3). What comes while nobody is there is delivered, but not to anybody.
+local function receipt_kind(self, envelope)
+  if envelope.kind == "peer" then return "peer_msg" end
+  if envelope.from_me then return "sender", envelope.kind == "direct" and jid.bare(envelope.node.attrs.recipient or "") or nil end
+  return not self.client.presence:is_available() and "inactive" or nil
 end
 
 --- Confirms a message that is safe in the store (§7.2, §7.3).
 -- @tparam table envelope of the message (moonpost.client.envelope)
 function Receipts:confirm(envelope)
   local node = envelope.node
-  local attrs = { id = envelope.id, to = node.attrs.from, participant = node.attrs.participant }
-  if envelope.kind == "peer" then
-    attrs.type = "peer_msg"
-  elseif envelope.from_me and envelope.kind == "direct" then
-    attrs.type, attrs.recipient = "sender", node.attrs.recipient
-  elseif envelope.from_me and envelope.kind == "group" then
-    return self:ack(node)
-  end
-  self.client.connection:send(stanza.node("receipt", attrs))
+  local type, recipient = receipt_kind(self, envelope)
+  self.client.connection:send(stanza.node("receipt", {
+    id = envelope.id, to = node.attrs.from, type = type, participant = node.attrs.participant, recipient = recipient,
+  }))
 end
 
 --- Confirms a history notification, besides its peer receipt.
@@ -48,45 +50,73 @@ function Receipts:history(envelope)
   self.client.connection:send(stanza.node("receipt", { id = envelope.id, to = self.client.me.jid, type = "hist_sync" }))
 end
 
---- Asks the sender for the message again (§9.2), with fresh keys, once those are durable.
+-- Fresh keys for a sender who has lost ours, or whose we have lost (§9.2); this one-time key is offered to nobody else.
+local function keys_node(client)
+  local account = client.account
+  local public, prekey = account:public(), account:new_prekeys(1)[1]
+  account:mark_uploaded(prekey.id, prekey.id)
+  return stanza.node("keys", nil, {
+    stanza.node("type", nil, "\5"), stanza.node("identity", nil, public.identity),
+    stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(prekey.id)), stanza.node("value", nil, prekey.public) }),
+    stanza.node("skey", nil, {
+      stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, public.signed_prekey.public),
+      stanza.node("signature", nil, public.signed_prekey.signature),
+    }),
+    stanza.node("device-identity", nil, client.me.deviceIdentity),
+  })
+end
+
+local keys_at_once = { [1] = true, [3] = true } -- reasons that only new keys mend
+
+--- Asks the sender for the message again (§9.2), with fresh keys where they help, once those are durable.
 -- @int count how often this message was asked for, from 1
 -- @int reason why it could not be read (§9.3)
 function Receipts:retry(envelope, count, reason)
   local client, node = self.client, envelope.node
-  local public = client.account:public()
-  local prekey = client.account:new_prekeys(1)[1]
-  client.account:mark_uploaded(prekey.id, prekey.id)
   local receipt = stanza.node("receipt", {
     id = envelope.id, to = node.attrs.from, type = "retry", participant = node.attrs.participant, recipient = node.attrs.recipient,
     category = envelope.kind == "peer" and "peer" or nil,
   }, {
     stanza.node("retry", { v = "1", count = count, id = envelope.id, t = node.attrs.t, error = reason }),
-    stanza.node("registration", nil, (">I4"):pack(public.registration_id)),
-    stanza.node("keys", nil, {
-      stanza.node("type", nil, "\5"), stanza.node("identity", nil, public.identity),
-      stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(prekey.id)), stanza.node("value", nil, prekey.public) }),
-      stanza.node("skey", nil, {
-        stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, public.signed_prekey.public),
-        stanza.node("signature", nil, public.signed_prekey.signature),
-      }),
-      stanza.node("device-identity", nil, client.me.deviceIdentity),
-    }),
+    stanza.node("registration", nil, (">I4"):pack(client.account:public().registration_id)),
+    (count > 1 or keys_at_once[reason]) and keys_node(client) or nil,
   })
   client.store:after_commit(function() client.connection:send(receipt) end)
 end
 
---- A receipt that came.
-function Receipts:receipt(node)
-  local from, id = node.attrs.from, node.attrs.id
-  if not from or not id then return self:ack(node, 487) end
-  self:ack(node)
-  local ids = { id }
-  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
+-- What own devices read tells about a chat, not about our messages (§8.2).
+local own_types = { read = "read-self", played = "played-self" }
+
+local function tell(self, node, reader, ids, type, time)
   local client = self.client
+  local sender = client.lids:stable(reader)
+  local own = jid.bare(sender) == client.lids:stable(client.me.jid)
+  type = type or "delivery"
   client:emit("receipt", {
-    chat = client.lids:stable(jid.bare(node.attrs.recipient or from)), sender = client.lids:stable(node.attrs.participant or from),
-    ids = ids, type = node.attrs.type or "delivery", time = math.tointeger(tonumber(node.attrs.t)),
+    chat = client.lids:stable(jid.bare(own and node.attrs.recipient or node.attrs.from)), sender = sender, own = own, ids = ids,
+    type = own and own_types[type] or type, time = math.tointeger(tonumber(time)),
   })
+end
+
+-- One stanza for many readers of one message (§8.1).
+local function tell_aggregated(self, node, participants)
+  local id = participants.attrs.message_id or participants.attrs.key or node.attrs.id
+  for _, user in stanza.children(participants, "user") do
+    if user.attrs.jid then
+      tell(self, node, user.attrs.jid, { id }, user.attrs.type or node.attrs.type, user.attrs.t or node.attrs.t)
+    end
+  end
+end
+
+--- A receipt that came: acknowledged whatever it says, and told.
+function Receipts:receipt(node)
+  if not node.attrs.from or not node.attrs.id then return end -- nothing an ack could name
+  self:ack(node)
+  local participants = stanza.child(node, "participants")
+  if participants then return tell_aggregated(self, node, participants) end
+  local ids = { node.attrs.id }
+  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
+  tell(self, node, node.attrs.participant or node.attrs.from, ids, node.attrs.type, node.attrs.t)
 end
 
 return function(client) return setmetatable({ client = client }, Receipts) end

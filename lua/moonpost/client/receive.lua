@@ -4,29 +4,32 @@
 local core = require "moonpost.core"
 local envelopes = require "moonpost.client.envelope"
 local messages = require "moonpost.client.messages"
+local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
 
-local proto = core.proto
+local proto, jid = core.proto, core.wire.jid
 
 local RETRIES = 4 -- senders refuse to send a message a fifth time (§9)
+
+-- Refusals (§14.1).
+local MALFORMED, UNRECOGNISED, NO_MESSAGE = 487, 488, 491
 
 local Receive = {}
 Receive.__index = Receive
 
--- What a failure to decrypt asks for (§3.6): nack number, or the reason of a retry receipt (§9.3).
-local nacks = { malformed = 487 }
+-- The reason of a retry receipt (§9.3), by the code of what went wrong. Other failures are the store's: the server sends again.
 local retry_reasons = { ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, crypto = 7 }
 
 local function learn(self, envelope)
   local lids = self.client.lids
-  if envelope.sender_other then lids:learn(core.wire.jid.bare(envelope.sender), envelope.sender_other) end
+  if envelope.sender_other then lids:learn(jid.bare(envelope.sender), envelope.sender_other) end
   if envelope.chat_other then lids:learn(envelope.chat, envelope.chat_other) end
   envelope.chat = lids:stable(envelope.chat)
   envelope.address = lids:stable(envelope.sender)
-  envelope.author = core.wire.jid.bare(envelope.address)
+  envelope.author = jid.bare(envelope.address)
 end
 
-local function dedupe_key(envelope) return ("r%s\0%s\0%s"):format(envelope.chat, envelope.author, envelope.id) end
+local function key_of(envelope) return rows.message_key(envelope.chat, envelope.author, envelope.id) end
 
 local function pairwise(node)
   for _, enc in stanza.children(node, "enc") do
@@ -34,84 +37,122 @@ local function pairwise(node)
   end
 end
 
--- The Message inside a plaintext; the own devices' wrapper is taken off, with the context it carries.
-local function open_plaintext(envelope, plaintext)
+-- The own phone's identity was fixed when the account was linked: another one is no phone of ours (§3.4).
+local function check_own_phone(self, envelope, identity)
+  if not identity or not envelope.from_me or select(3, jid.parse(envelope.sender)) ~= 0 then return end
+  local own = assert(proto.decode("ADVSignedDeviceIdentity", self.client.me.deviceIdentity))
+  if identity ~= own.accountSignatureKey then
+    error(core.error("untrusted", "a message in the own phone's name is signed by another identity"), 0)
+  end
+end
+
+-- Tells an error when the transaction is over.
+local function report(self, err)
+  self.client.store:after_commit(function() self.client:emit("error", err) end)
+end
+
+-- The Message inside a plaintext. A stranger who claims to be an own device is not listened to (§3.7).
+local function open_plaintext(self, envelope, plaintext)
   local message, err = proto.decode("Message", plaintext)
   if not message then return nil, err end
-  local wrapper = message.deviceSentMessage
-  if wrapper and envelope.from_me then
-    local inner = wrapper.message or {}
-    inner.messageContextInfo = inner.messageContextInfo or message.messageContextInfo
-    return inner
-  elseif wrapper then
-    return nil, core.error("malformed", "a stranger claims to be an own device")
-  end
-  return message
+  if not message.deviceSentMessage then return message end
+  if envelope.from_me then return messages.from_own_device(message) end
+  report(self, core.error("forged", ("message %s: %s claims to be an own device"):format(envelope.id, envelope.sender)))
+  return {}
 end
 
 local function keep_secret(self, envelope, message)
   local secret = message.messageContextInfo and message.messageContextInfo.messageSecret
-  if secret then self.client.store:put("secret", ("%s\0%s\0%s"):format(envelope.chat, envelope.author, envelope.id), secret) end
+  if secret then self.client.store:put("secret", key_of(envelope), secret .. rows.time(core.net.time())) end
 end
 
 -- Messages for people are journalled for the handlers; the rest is kept as it came.
-local function file(self, envelope, message)
+local function file(self, envelope, message, plaintext)
   local client = self.client
-  if envelope.kind == "peer" then return client.peer:message(envelope, message) end
+  if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
   keep_secret(self, envelope, message)
-  local kind = messages.kind(message)
+  local kind = messages.kind(messages.unwrap(message))
   if kind == nil then return end
-  if kind == "protocol" then return client.journal:keep_raw(envelope.node, envelope.plaintext) end
+  if kind == "protocol" or kind == "edited" then return client.journal:keep_raw(envelope.node, plaintext) end
   if envelope.from_me and not client.own then return end
-  client.journal:add(envelope, envelope.plaintext, message)
+  client.journal:add(envelope, plaintext, message)
 end
 
--- Decrypts and files; inside the transaction. Returns what is to be done after the commit: "confirm", or nil and the failure.
+-- Decrypts and files; inside the transaction. Returns what is to be done after the commit, "confirm" or "refuse"; or nil and the
+-- failure.
 local function take(self, envelope, enc)
   local client = self.client
   learn(self, envelope)
-  local key, hash = dedupe_key(envelope), core.crypto.sha256(enc.content)
+  local key, hash = "r" .. key_of(envelope), core.crypto.sha256(enc.content)
   local seen = client.store:get("dedupe", key)
   if seen and seen:sub(1, 32) == hash then return "confirm" end
-  local plaintext, err = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
+  local plaintext, identity = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
   if not plaintext then
-    if err.code == "duplicate" then return "confirm" end
-    return nil, err
+    if identity.code == "duplicate" then return "confirm" end
+    return nil, identity
   end
-  client.store:put("dedupe", key, hash .. (">I8"):pack(math.floor(core.net.time())))
+  check_own_phone(self, envelope, identity)
+  client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
   if seen then return "confirm" end -- sent again under the same id: the ratchet moves, nobody hears it twice
-  envelope.plaintext = plaintext
-  local message
-  message, err = open_plaintext(envelope, plaintext)
+  local message, err = open_plaintext(self, envelope, plaintext)
   if not message then
-    client:emit("error", err)
+    report(self, core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
     return "refuse"
   end
-  file(self, envelope, message)
+  file(self, envelope, message, plaintext)
   return "confirm"
 end
 
+-- Runs `take` in a transaction of its own; a failure that must not move a ratchet takes everything back.
+local function take_atomically(self, envelope, enc)
+  local done, verdict, err = pcall(self.client.store.atomic, self.client.store, take, self, envelope, enc)
+  if done then return verdict, err end
+  if type(verdict) == "table" and verdict.code == "untrusted" then return nil, verdict end
+  error(verdict, 0)
+end
+
+-- How often a message was asked for, this time included; the sender's own count goes on after ours was lost (§9.2).
 local function count_retry(self, envelope, enc)
-  local key = dedupe_key(envelope)
-  local count = (self.retries[key] or math.tointeger(tonumber(enc.attrs.count)) or 0) + 1
-  self.retries[key] = count
+  local store, key = self.client.store, "f" .. key_of(envelope)
+  local row = store:get("dedupe", key)
+  local count = (row and (">I4"):unpack(row) or math.tointeger(tonumber(enc.attrs.count)) or 0) + 1
+  store:put("dedupe", key, (">I4"):pack(math.min(count, RETRIES + 1)) .. rows.time(core.net.time()))
   return count
 end
 
--- A message that could not be read: refused, or asked for again (§9).
+-- A message that cannot be read is asked for again, then done with: an own copy by its receipt, others by an ack (§3.6, §9.1).
+local function ask_again(self, envelope, enc, err, reason)
+  local client = self.client
+  local count = count_retry(self, envelope, enc)
+  local asked = count <= RETRIES
+  if asked then client.receipts:retry(envelope, count, reason) end
+  client:emit("error", core.error("undecryptable", ("message %s from %s cannot be read (%s); %s"):format(envelope.id, envelope.sender,
+    err.message, asked and ("asked for it again, time %d"):format(count) or "given up")))
+  client.store:after_commit(function()
+    if envelope.from_me and envelope.kind == "direct" then return client.receipts:confirm(envelope) end
+    client.receipts:ack(envelope.node)
+  end)
+end
+
 local function failed(self, envelope, enc, err)
   local client = self.client
-  if nacks[err.code] then
+  if err.code == "malformed" then
     client:emit("error", core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
-    return client.receipts:ack(envelope.node, nacks[err.code])
+    return client.receipts:ack(envelope.node, MALFORMED)
   end
   local reason = retry_reasons[err.code]
-  if not reason then return client:emit("error", err) end -- the store failed: the server sends it again
-  local count = count_retry(self, envelope, enc)
-  if count <= RETRIES then client.receipts:retry(envelope, count, reason) end
-  client:emit("error", core.error("undecryptable", ("message %s from %s cannot be read (%s); asked for it again, time %d"):format(
-    envelope.id, envelope.sender, err.message, count)))
-  client.store:after_commit(function() client.receipts:ack(envelope.node) end)
+  if not reason then return client:emit("error", err) end
+  return ask_again(self, envelope, enc, err, reason)
+end
+
+-- What confirms a message that is only kept (§7.2): an ack where nothing was there to decrypt, else the receipt of its kind.
+local function confirm_unread(self, envelope)
+  local node, receipts = envelope.node, self.client.receipts
+  local enc = stanza.child(node, "enc")
+  if envelope.kind == "newsletter" or node.tag == "status" or stanza.child(node, "unavailable") then return receipts:ack(node) end
+  if not enc then return receipts:ack(node, UNRECOGNISED) end
+  if envelope.kind == "group" then return receipts:confirm(envelope) end
+  receipts:ack(node)
 end
 
 -- Group messages, channels and forms this client does not read yet: kept as they came, and confirmed.
@@ -121,10 +162,7 @@ local function keep_unread(self, envelope)
     learn(self, envelope)
     client.journal:keep_raw(envelope.node)
   end)
-  client.store:after_commit(function()
-    if envelope.kind == "newsletter" or stanza.child(envelope.node, "unavailable") then return client.receipts:ack(envelope.node) end
-    client.receipts:confirm(envelope)
-  end)
+  client.store:after_commit(function() confirm_unread(self, envelope) end)
 end
 
 --- A message stanza that came.
@@ -133,17 +171,17 @@ function Receive:message(node)
   local envelope, err = envelopes(client.me, node)
   if not envelope then
     client:emit("error", err)
-    if node.attrs.id and node.attrs.from then client.receipts:ack(node, 487) end
+    if node.attrs.id and node.attrs.from then client.receipts:ack(node, MALFORMED) end
     return
   end
   local enc = pairwise(node)
   if envelope.kind == "group" or envelope.kind == "newsletter" or not enc then return keep_unread(self, envelope) end
-  local verdict, why = client.store:atomic(take, self, envelope, enc)
+  local verdict, why = take_atomically(self, envelope, enc)
   if not verdict then return failed(self, envelope, enc, why) end
   client.store:after_commit(function()
-    if verdict == "refuse" then return client.receipts:ack(node, 491) end
+    if verdict == "refuse" then return client.receipts:ack(node, NO_MESSAGE) end
     client.receipts:confirm(envelope)
   end)
 end
 
-return function(client) return setmetatable({ client = client, retries = {} }, Receive) end
+return function(client) return setmetatable({ client = client }, Receive) end

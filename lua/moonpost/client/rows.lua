@@ -3,12 +3,15 @@
 --   lid           "p" PN user / "l" LID user        -> the other user part
 --   device-list   bare JID                          -> StoreDevices
 --   journal       sequence (u64 BE)                 -> StoreJournal
---   outbox        message id                        -> StoreOutbox
---   dedupe        "r" chat 00 sender 00 id          -> SHA-256 of the ciphertext, time (u64 BE): received
---                 "s" id                            -> time (u64 BE): sent and acknowledged, of an id with a cause
---   secret        chat 00 sender 00 id              -> messageSecret
+--   outbox        "o" sequence (u64 BE)             -> StoreOutbox, in the order of sending
+--                 "i" id [00 device JID]            -> the sequence of its row
+--   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
+--                 "f" chat 00 author 00 id          -> how often it was asked for again (u32 BE), time
+--                 "s" id                            -> time: sent and acknowledged, of an id with a cause
+--   secret        chat 00 author 00 id              -> messageSecret, time
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
+-- Times are Unix seconds, u64 BE, at the end of the value: moonpost.client.sweep takes old rows away by them.
 -- @module moonpost.client.rows
 local proto = require("moonpost.core").proto
 
@@ -33,11 +36,19 @@ end
 --- A sequence key: 8 bytes, in order.
 function rows.sequence(n) return (">I8"):pack(n) end
 
---- The last sequence number of a table, 0 when it is empty.
-function rows.last_sequence(store, table_name)
-  local last = 0
-  for _, row in ipairs(store:range(table_name, "")) do last = (">I8"):unpack(row[1]) end
-  return last
+--- The last sequence number of the keys with a prefix, 0 when there are none.
+function rows.last_sequence(store, table_name, prefix)
+  local key = store:last(table_name, prefix or "")
+  return key and (">I8"):unpack(key, #(prefix or "") + 1) or 0
 end
+
+--- The key of a message among those of all chats.
+-- @string chat bare JID, stable
+-- @string author bare JID, stable
+-- @string id
+function rows.message_key(chat, author, id) return ("%s\0%s\0%s"):format(chat, author, id) end
+
+--- A time as rows end with it.
+function rows.time(seconds) return (">I8"):pack(math.floor(seconds)) end
 
 return rows

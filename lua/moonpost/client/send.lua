@@ -1,12 +1,15 @@
---- Sending a message to a person (fact sheet 03 §1.1, §8): ids, devices of both sides, sessions, one ciphertext for each device,
--- outbox, and the server's ack.
+--- Sending a message to a person (fact sheet 03 §1.1): its id, the chat's turn, the devices of both sides, one ciphertext for each,
+-- the outbox, and the server's ack.
 -- @module moonpost.client.send
 local core = require "moonpost.core"
 local messages = require "moonpost.client.messages"
-local stanza = require "moonpost.stanza"
+local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
+
+local NOT_MIGRATED = 400 -- the server wants this account's messages addressed by phone number (03 §3.1)
+local BUSY_PAUSE = 2     -- seconds before the one other try after a refusal of the 500s (03 §17.2)
 
 local Sender = {}
 Sender.__index = Sender
@@ -22,7 +25,7 @@ end
 -- The id of a handler's n-th send: the same whenever the handler runs again.
 local function caused_id(client, cause)
   local m, n = cause[1], cause[2]
-  return to_id(client.account:derive(("%s|%s|%d"):format(m.chat, m.id, n)))
+  return to_id(client.account:derive((">s4s4s4I8"):pack(m.chat, m.sender, m.id, n)))
 end
 
 -- A copy with a secret of its own; one the caller set is kept (§13).
@@ -36,100 +39,99 @@ local function with_secret(message)
   return copy
 end
 
-local function encode(message)
-  local bytes, err = proto.encode("Message", message)
-  if not bytes then error(err, 0) end
-  return bytes
+-- A chat's lock: its sends leave in the order they were asked for. It is there as long as somebody uses it.
+local Lock = {}
+Lock.__index = Lock
+
+function Lock:__close()
+  self.users = self.users - 1
+  if self.users == 0 then self.locks[self.key] = nil end
 end
 
--- The devices a message goes to: those of the recipient, and the own ones but this.
-local function addressees(self, to)
+-- The lock of a chat, to be closed after its turn. A chat known by its number so far keeps it when the LID is learnt.
+local function lock_of(self, to)
+  local lids, locks = self.client.lids, self.locks
+  local key = lids:stable(to)
+  local pn = lids:pn_of(key)
+  local lock = locks[key] or pn and locks[pn]
+  if not lock then
+    lock = setmetatable({ key = key, locks = locks, users = 0, turn = task.lock() }, Lock)
+    locks[key] = lock
+  end
+  lock.users = lock.users + 1
+  return lock
+end
+
+-- The ciphertexts and the outbox row, in one transaction.
+local function store_stanza(self, letter, address)
   local client = self.client
-  local me = client.me
-  local found, err = client.devices:of { to, me.lid or me.jid }
-  if not found then return nil, err end
-  local own_bare, this = client.lids:stable(me.jid), client.lids:stable(jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device))
-  local theirs, own = {}, {}
-  for _, one in ipairs(found[me.lid or me.jid]) do
-    if one ~= this then own[#own + 1] = one end
-  end
-  if client.lids:stable(to) ~= own_bare then theirs = found[to] end
-  return theirs, own, own_bare
-end
-
-local function append_encrypted(self, participants, jids, plaintext, attrs)
-  local prekeyed, reached = false, 0
-  for _, one in ipairs(self.client.account:encrypt(jids, plaintext)) do
-    if one.ciphertext then
-      local enc = { v = "2", type = one.type }
-      for name, value in pairs(attrs) do enc[name] = value end
-      participants[#participants + 1] = stanza.node("to", { jid = one.jid }, stanza.node("enc", enc, one.ciphertext))
-      prekeyed = prekeyed or one.type == "pkmsg"
-      reached = reached + 1
-    end
-  end
-  return reached, prekeyed
-end
-
--- Own devices get the message wrapped, so that they know whom it went to (§8).
-local function for_own_devices(to, message)
-  return { deviceSentMessage = { destinationJid = to, message = message }, messageContextInfo = message.messageContextInfo }
-end
-
-local function stanza_attrs(self, id, to, message)
-  local attrs = { id = id, to = to, type = messages.stanza_type(message) }
-  if select(2, jid.parse(to)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
-  local enc = {}
-  if message.reactionMessage then
-    enc["decrypt-fail"] = "hide"
-    if message.reactionMessage.text == "" then attrs.edit = "7" end
-  end
-  return attrs, enc
-end
-
--- The stanza with all its ciphertexts; nil and an error when nobody could be written to.
-local function build(self, id, to, message, theirs, own)
-  local attrs, enc = stanza_attrs(self, id, to, message)
-  local participants = {}
-  local reached, prekeyed = append_encrypted(self, participants, theirs, encode(message), enc)
-  local own_reached, own_prekeyed = append_encrypted(self, participants, own, encode(for_own_devices(to, message)), enc)
-  if reached == 0 and (#theirs > 0 or own_reached == 0) then
-    return nil, core.error("no-devices", ("no device of %s can be written to"):format(to))
-  end
-  local content = { stanza.node("participants", nil, participants) }
-  if prekeyed or own_prekeyed then content[2] = stanza.node("device-identity", nil, self.client.me.deviceIdentity) end
-  return stanza.node("message", attrs, content)
-end
-
--- Everything up to the bytes in the outbox and on the wire; returns whether it waits for an ack now.
-local function post(self, id, wanted, message, cause)
-  local client = self.client
-  local held <close> = self:lock(wanted):hold()
-  local ok, err = client.connection:wait_online()
-  if not ok then return held and nil, err end
-  local theirs, own, own_bare = addressees(self, wanted)
-  if not theirs then return nil, own end
-  local to = client.lids:stable(wanted)
-  if #theirs == 0 and to ~= own_bare then
-    return nil, core.error("no-devices", wanted .. " is not on WhatsApp, or has no device to write to")
-  end
-  ok, err = client.devices:ensure_sessions(theirs)
-  if ok then ok, err = client.devices:ensure_sessions(own) end
-  if not ok then return nil, err end
-  local node
-  node, err = build(self, id, to, message, theirs, own)
+  local node, err = client.fanout:build(letter.id, address, letter.message)
   if not node then return nil, err end
-  local bytes = core.wire.encode(node)
-  client.outbox:add(id, { to = to, stanza = bytes, cause = cause ~= nil, self = to == own_bare })
-  client.store:after_commit(function() client.connection:send_encoded(bytes) end)
+  local info = letter.message.messageContextInfo
+  if info and info.messageSecret then
+    local author = client.lids:stable(client.me.jid)
+    client.store:put("secret", rows.message_key(address.chat, author, letter.id), info.messageSecret .. rows.time(core.net.time()))
+  end
+  client.outbox:add { id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes }
+  return true
+end
+
+-- One try; it fails with "closed" when the connection ends in the middle.
+local function try(self, letter)
+  local client = self.client
+  local ok, err = client.connection:wait_online()
+  if not ok then return nil, err end
+  local address
+  address, err = client.fanout:address(letter.to, letter.by_pn)
+  if not address then return nil, err end
+  letter.by_lid = select(2, jid.parse(address.to)) == "lid"
+  ok, err = client.store:atomic(store_stanza, self, letter, address)
+  if not ok then return nil, err end
   return client:committed()
 end
 
---- The lock that keeps the sends to one chat in order.
-function Sender:lock(to)
-  local stable = self.client.lids:stable(to)
-  self.locks[stable] = self.locks[stable] or task.lock()
-  return self.locks[stable]
+-- Everything up to the bytes in the outbox and on the wire, when it is this chat's turn.
+local function post(self, letter)
+  local client = self.client
+  local lock <close> = lock_of(self, letter.to)
+  local turn <close> = lock.turn:hold()
+  client.throttle:wait(client.lids:stable(letter.to))
+  while turn do
+    local ok, err = try(self, letter)
+    if ok or err.code ~= "closed" or client.connection.stopped then return ok, err end
+  end
+end
+
+-- Whether a refusal is answered with another try, and which.
+local function try_again(self, letter, err)
+  local status = err.status or 0
+  if status == NOT_MIGRATED and letter.by_lid and self.client.lids:pn_of(self.client.lids:stable(letter.to)) then
+    letter.by_pn, self.by_pn = true, true
+    return true
+  end
+  if status < 500 or letter.tried then return false end
+  letter.tried = true
+  task.sleep(BUSY_PAUSE)
+  return true
+end
+
+-- Posts, and waits for what becomes of it.
+local function deliver(self, letter, ticket)
+  while true do
+    ticket:reset()
+    local ok, err = post(self, letter)
+    if not ok then return nil, err end
+    local sent
+    sent, err = ticket:wait()
+    if sent or not try_again(self, letter, err) then return sent, err end
+  end
+end
+
+local function recipient(to)
+  local bare = jid.bare(to)
+  local user, server = jid.parse(bare or "")
+  if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return bare end
+  return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
 end
 
 --- Sends a message; see client:send.
@@ -137,23 +139,21 @@ end
 function Sender:send(to, message, options)
   local client = self.client
   if not client.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
-  if not task.running() then error("client:send waits, so it must be called in a task (moonpost.task.spawn)", 3) end
-  to = jid.bare(to)
-  local user, server = jid.parse(to)
-  if not user or user == "" or (server ~= "s.whatsapp.net" and server ~= "lid") then
-    return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
-  end
+  if not task.running() then error("client:send waits, so it must be called in a task (moonpost.task.spawn)", 2) end
+  local bare, err = recipient(to)
+  if not bare then return nil, err end
   if type(message) == "string" then message = messages.text(message, options.quote) end
+  if not message.reactionMessage then message = with_secret(message) end
+  local bytes
+  bytes, err = proto.encode("Message", message)
+  if not bytes then error(("client:send: %s"):format(tostring(err)), 2) end
   local id = options.cause and caused_id(client, options.cause) or random_id(client)
   local before = options.cause and client.outbox:sent(id)
   if before then return { id = id, time = before } end
   local ticket <close> = client.outbox:expect(id)
   if options.cause and client.outbox:holds(id) then return ticket:wait() end
-  client.throttle:wait(client.lids:stable(to))
-  if not message.reactionMessage then message = with_secret(message) end
-  local ok, err = post(self, id, to, message, options.cause)
-  if not ok then return nil, err end
-  return ticket:wait()
+  local letter = { id = id, to = bare, message = message, bytes = bytes, cause = options.cause ~= nil, by_pn = self.by_pn }
+  return deliver(self, letter, ticket)
 end
 
 --- Reacts; see client:react.

@@ -1,0 +1,57 @@
+--- Old rows go: what was kept to recognise repeated messages, and secrets nobody will ask for any more.
+-- @module moonpost.client.sweep
+local core = require "moonpost.core"
+local task = require "moonpost.task"
+
+local DAY = 24 * 3600
+local PAUSE = 3600 -- seconds between two sweeps
+local SLICE = 500  -- rows looked at in a turn of the loop
+
+-- What grows old, by table and key prefix (see moonpost.client.rows). The server keeps unconfirmed messages 14 days (04 §11.1).
+local aging = {
+  { table = "dedupe", prefix = "r", seconds = 15 * DAY },
+  { table = "dedupe", prefix = "s", seconds = 15 * DAY },
+  { table = "dedupe", prefix = "f", seconds = DAY },
+  { table = "secret", prefix = "", seconds = 90 * DAY },
+}
+
+local Sweep = {}
+Sweep.__index = Sweep
+
+local function sweep_slice(store, kind, oldest, after)
+  local found = store:range(kind.table, kind.prefix, SLICE, after)
+  for _, row in ipairs(found) do
+    if (">I8"):unpack(row[2], #row[2] - 7) < oldest then store:delete(kind.table, row[1]) end
+  end
+  return #found == SLICE and found[SLICE][1] or nil
+end
+
+--- Takes away what is too old at a time. In a task.
+-- @number now Unix seconds
+function Sweep:run(now)
+  for _, kind in ipairs(aging) do
+    local after
+    repeat
+      after = sweep_slice(self.client.store, kind, now - kind.seconds, after)
+      if after then task.sleep(0) end
+    until not after
+  end
+end
+
+--- Sweeps from now on, once in a while.
+function Sweep:start()
+  if self.running then return end
+  self.running = task.spawn(function()
+    while true do
+      self:run(core.net.time())
+      task.sleep(PAUSE)
+    end
+  end)
+end
+
+--- Sweeps no more.
+function Sweep:stop()
+  if self.running then self.running:cancel() end
+end
+
+return function(client) return setmetatable({ client = client }, Sweep) end
