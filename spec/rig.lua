@@ -7,6 +7,7 @@
 --     rig:run(bot)
 --     local answer = ana:ask(bot, "!ping")
 local core = require "moonpost.core"
+local json = require "cjson.safe"
 local moonpost = require "moonpost"
 local sandbox = require "moonpost.sandbox"
 local support = require "spec.support"
@@ -24,6 +25,34 @@ function Rig:scan(text)
   end)
   assert(response, tostring(err))
   assert(response.status == 200, ("scan-qr: %d %s"):format(response.status, response.body))
+end
+
+--- An admin call with a JSON body; fails when it is not answered with 200.
+function Rig:admin(path, value)
+  local response = assert(support.http("POST", ("http://127.0.0.1:%d/admin/%s"):format(self.sandbox.port, path), json.encode(value)))
+  assert(response.status == 200, ("%s: %d %s"):format(path, response.status, response.body))
+end
+
+--- Shows every stanza to fn(direction, node, connection) before the server reads ("to-server") or writes ("to-client") it; a stanza
+-- for which fn returns false is lost. The function returned ends it.
+function Rig:tap(fn)
+  local server, before = self.sandbox, self.sandbox.check
+  local on = true
+  function server.check(...)
+    local _, conn, direction, node = ...
+    if on and fn(direction, node, conn) == false then return false end
+    return before(...)
+  end
+  return function() on = false end
+end
+
+--- The stanzas of a direction for which fn(node, connection) is true (all, without it), in order, from now on.
+function Rig:record(direction, fn)
+  local list = {}
+  self:tap(function(way, node, conn)
+    if way == direction and (not fn or fn(node, conn)) then list[#list + 1] = node end
+  end)
+  return list
 end
 
 local function qr_scanner(rig)

@@ -9,7 +9,7 @@ local task = require "moonpost.task"
 local proto = core.proto
 
 local ATTEMPTS = 3      -- dispatches of a message that never ends before it is parked
-local CLOSE_SECONDS = 5 -- handlers may end within this at a close
+local CLOSE_SECONDS = 5 -- seconds handlers may go on at a close
 local WRITE_PAUSE = 1   -- seconds before an attempt that could not be written is tried again
 local RAW_ROWS = 10000  -- stanzas not understood yet that are kept; the oldest go first
 local SLICE = 200       -- rows read at once
@@ -220,7 +220,7 @@ end
 function Journal:finish()
   self.closing = true
   if not task.running() then return end
-  local deadline = core.net.now() + CLOSE_SECONDS
+  local deadline = core.net.now() + self.close_seconds
   local tasks = {}
   for entry, running in pairs(self.running) do
     if running ~= true and running ~= task.running() then tasks[#tasks + 1] = { running, entry } end
@@ -231,4 +231,6 @@ function Journal:finish()
   for _, pair in ipairs(tasks) do pair[1]:cancel() end
 end
 
-return function(client) return setmetatable({ client = client, lanes = {}, running = {}, expected = {} }, Journal) end
+return function(client)
+  return setmetatable({ client = client, lanes = {}, running = {}, expected = {}, close_seconds = CLOSE_SECONDS }, Journal)
+end

@@ -111,7 +111,7 @@ local function try_again(self, letter, err)
   end
   if status < 500 or letter.tried then return false end
   letter.tried = true
-  task.sleep(BUSY_PAUSE)
+  task.sleep(self.busy_pause)
   return true
 end
 
@@ -128,9 +128,8 @@ local function deliver(self, letter, ticket)
 end
 
 local function recipient(to)
-  local bare = jid.bare(to)
-  local user, server = jid.parse(bare or "")
-  if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return bare end
+  local user, server = jid.parse(to)
+  if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
   return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
 end
 
@@ -161,4 +160,4 @@ function Sender:react(m, emoji, options)
   return self:send(m.chat, messages.reaction(m, emoji, core.net.time()), options)
 end
 
-return function(client) return setmetatable({ client = client, locks = {} }, Sender) end
+return function(client) return setmetatable({ client = client, locks = {}, busy_pause = BUSY_PAUSE }, Sender) end

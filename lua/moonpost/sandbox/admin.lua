@@ -113,6 +113,19 @@ calls["POST /admin/refuse"] = function(sandbox, request)
   answer(request, 200, {})
 end
 
+-- {jid, error, count}: the device's next messages are refused with this error (S-404).
+calls["POST /admin/refuse-messages"] = function(sandbox, request)
+  local device, value = find_device(sandbox, request)
+  if not device then return end
+  local error_code, count = math.tointeger(tonumber(value.error)), math.tointeger(value.count or 1)
+  if not error_code or error_code // 100 < 4 or error_code // 100 > 5 then
+    return answer(request, 400, { error = "error is a number, 400 to 599" })
+  end
+  if not count or count < 1 then return answer(request, 400, { error = "count is a whole number, 1 or more" }) end
+  device.refused_messages = { error = error_code, count = count }
+  answer(request, 200, {})
+end
+
 -- {jid, kind}: ways to end a device's connection.
 local kicks = {
   close = function(conn) conn:close() end,

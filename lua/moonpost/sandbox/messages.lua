@@ -10,43 +10,59 @@ local REMEMBERED = 512 -- ids of a device kept to recognise a stanza sent again 
 
 local messages = {}
 
-local function ack(conn, node, error_code)
-  local sandbox = conn.sandbox
+-- Answers a message (S-404). `about`: t of the first answer when it is a repeated one, error, phash.
+local function ack(conn, node, about)
+  about = about or {}
   local answer = stanza.node("ack", {
-    class = "message", from = node.attrs.to, id = node.attrs.id, t = sandbox.time(), participant = node.attrs.participant,
-    error = error_code,
+    class = "message", from = node.attrs.to, id = node.attrs.id, t = about.t or conn.sandbox.time(), participant = node.attrs.participant,
+    error = about.error, phash = about.phash,
   })
-  sandbox:durable(function() conn:send(answer) end)
+  conn.sandbox:durable(function() conn:send(answer) end)
 end
 
 local function ciphertext_hash(node)
   local parts = {}
   local function collect(one)
     for _, child in stanza.children(one) do
-      if child.tag == "enc" then parts[#parts + 1] = child.content else collect(child) end
+      if child.tag ~= "enc" then
+        collect(child)
+      elseif type(child.content) == "string" then
+        parts[#parts + 1] = child.content
+      end
     end
   end
   collect(node)
   return crypto.sha256(table.concat(parts))
 end
 
--- Whether this very stanza came before: the same id with the same ciphertexts (S-409).
-local function is_repeated(device, node)
-  local recent = device.recent or { first = 1, last = 0, hashes = {} }
+-- A message for one device alone: brought again after a retry receipt, or after a stale list (S-408).
+local function is_resend(node)
+  local enc = stanza.child(node, "enc")
+  return node.attrs.device_fanout == "false" or enc ~= nil and enc.attrs.count ~= nil
+end
+
+local function forget_oldest(recent)
+  if recent.last - recent.first < REMEMBERED then return end
+  recent.seen[recent[recent.first]] = nil
+  recent[recent.first] = nil
+  recent.first = recent.first + 1
+end
+
+-- The time of the answer this very stanza had before: the same id with the same ciphertexts (S-409). Nil when it is new; it is
+-- remembered then.
+local function answered_before(device, node, now)
+  local recent = device.recent or { first = 1, last = 0, seen = {} }
   device.recent = recent
   local id, hash = node.attrs.id, ciphertext_hash(node)
-  if recent.hashes[id] == hash then return true end
-  if not recent.hashes[id] then
+  local before = recent.seen[id]
+  if before and before.hash == hash then return before.t end
+  if is_resend(node) then return nil end
+  if not before then
     recent.last = recent.last + 1
     recent[recent.last] = id
-    if recent.last - recent.first >= REMEMBERED then
-      recent.hashes[recent[recent.first]] = nil
-      recent[recent.first] = nil
-      recent.first = recent.first + 1
-    end
+    forget_oldest(recent)
   end
-  recent.hashes[id] = hash
-  return false
+  recent.seen[id] = { hash = hash, t = now }
 end
 
 -- What of a message every copy carries on: its children but the addressing, its attributes but the sender's view.
@@ -76,6 +92,11 @@ end
 -- For another device of the author: the chat beside it, under both names (S-402).
 local function for_sibling(conn, node, target, server)
   local attrs = copy_attrs(conn, node, conn.device:jid(server))
+  if node.attrs.recipient then -- a message for one own device names its chat (S-408)
+    local chat, _, chat_server = conn.sandbox.accounts:lookup(node.attrs.recipient)
+    if not chat then return nil end
+    target, server = chat, chat_server
+  end
   attrs.recipient = target:jid(server)
   if target == conn.device.account then return attrs end
   if server == "lid" then attrs.peer_recipient_pn = target:jid() else attrs.peer_recipient_lid = target:jid "lid" end
@@ -83,7 +104,10 @@ local function for_sibling(conn, node, target, server)
 end
 
 local function deliver(conn, node, device, enc, target, server)
-  local attrs = device.account == conn.device.account and for_sibling(conn, node, target, server) or for_other(conn, node, server)
+  local own = device.account == conn.device.account
+  local attrs
+  if own then attrs = for_sibling(conn, node, target, server) else attrs = for_other(conn, node, server) end
+  if not attrs then return end
   local content = shared_children(node, enc.attrs.type == "pkmsg")
   table.insert(content, 1, enc)
   device.queue:push(stanza.node("message", attrs, content))
@@ -108,7 +132,7 @@ end
 
 local function peer_message(conn, node, target, number, server)
   local enc = stanza.child(node, "enc") or stanza.path(node, "participants", "to", "enc")
-  if target ~= conn.device.account or not enc then return ack(conn, node, 404) end
+  if target ~= conn.device.account or not enc then return ack(conn, node, { error = 404 }) end
   ack(conn, node)
   if number == 0 then return phone.receive(conn.sandbox, conn.device, node, enc) end
   local device = target.devices[number]
@@ -120,21 +144,79 @@ local function peer_message(conn, node, target, number, server)
   device.queue:push(stanza.node("message", attrs, content))
 end
 
+-- The devices of accounts, as name -> JID in the namespace of a server part.
+local function devices_of(sandbox, accounts, server)
+  local found = {}
+  for _, account in ipairs(accounts) do
+    found[account.pn .. ":0"] = account:jid(server)
+    for _, device in ipairs(sandbox.accounts:companions(account)) do
+      found[("%s:%d"):format(account.pn, device.number)] = device:jid(server)
+    end
+  end
+  return found
+end
+
+local function participant_hash(devices)
+  local names = {}
+  for _, one in pairs(devices) do
+    local user, server, number = core.wire.jid.parse(one)
+    names[#names + 1] = ("%s.0:%d@%s"):format(user, number, server)
+  end
+  table.sort(names)
+  return "2:" .. crypto.base64(crypto.sha256(table.concat(names)):sub(1, 6))
+end
+
+-- The hash over all devices of both sides, when a message to a person did not name just these (03 §7); nil when its lists are right.
+local function stale_hash(conn, target, list, server)
+  local own = conn.device
+  local both = { target, own.account }
+  local left = devices_of(conn.sandbox, both, server)
+  left[("%s:%d"):format(own.account.pn, own.number)] = nil
+  local strangers = 0
+  for _, one in ipairs(list) do
+    local name = ("%s:%d"):format(one.account.pn, one.number)
+    if not left[name] then strangers = strangers + 1 end
+    left[name] = nil
+  end
+  if strangers == 0 and not next(left) then return nil end
+  return participant_hash(devices_of(conn.sandbox, both, server))
+end
+
+-- The next `count` messages of a device are refused, when `admin` asked for it (S-404).
+local function take_refusal(device)
+  local wanted = device.refused_messages
+  if not wanted then return nil end
+  wanted.count = wanted.count - 1
+  if wanted.count == 0 then device.refused_messages = nil end
+  return wanted.error
+end
+
+local function distribute(conn, node, list, target, server)
+  for _, one in ipairs(list) do
+    local device = one.account.devices[one.number]
+    local involved = one.account == target or one.account == conn.device.account
+    if involved and device and device.active and device ~= conn.device then deliver(conn, node, device, one.enc, target, server) end
+  end
+end
+
 --- A message of a client.
 function messages.message(conn, node)
   local sandbox, own = conn.sandbox, conn.device
   if not node.attrs.id or not node.attrs.to then return conn:refuse() end
   local target, number, server = sandbox.accounts:lookup(node.attrs.to)
-  if not target then return ack(conn, node, 404) end
-  if is_repeated(own, node) then return ack(conn, node) end
-  if node.attrs.category == "peer" then return peer_message(conn, node, target, number, server) end
-  sandbox.accounts:acquaint(own.account, target)
-  for _, one in ipairs(addressed(conn, node, target, number)) do
-    local device = one.account.devices[one.number]
-    local involved = one.account == target or one.account == own.account
-    if involved and device and device.active and device ~= own then deliver(conn, node, device, one.enc, target, server) end
+  local refusal = not target and 404 or take_refusal(own)
+  if refusal then return ack(conn, node, { error = refusal }) end
+  local now = sandbox.time()
+  local answered = answered_before(own, node, now)
+  if node.attrs.category == "peer" then
+    if answered then return ack(conn, node, { t = answered }) end
+    return peer_message(conn, node, target, number, server)
   end
-  ack(conn, node)
+  sandbox.accounts:acquaint(own.account, target)
+  local list = addressed(conn, node, target, number)
+  if not answered then distribute(conn, node, list, target, server) end
+  ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_resend(node)
+    and stale_hash(conn, target, list, server) or nil })
 end
 
 return messages

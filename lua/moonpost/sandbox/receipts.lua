@@ -51,11 +51,12 @@ function receipts.receipt(conn, node)
   if confirms[node.attrs.type or "delivery"] then
     for _, one in ipairs(ids_of(node)) do conn.device.queue:confirm("message", one, to) end
   end
-  conn:send(stanza.node("ack", {
-    class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
-  }))
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
   if target then forward(conn, node, target, number, server) end
+  local answer = stanza.node("ack", {
+    class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
+  })
+  conn.sandbox:durable(function() conn:send(answer) end)
 end
 
 --- An ack of a client: the stanza it names is done with, a refusal as well (S-506).
@@ -64,7 +65,7 @@ function receipts.ack(conn, node)
   if node.attrs.error then
     conn.sandbox.log(("%s refuses %s %s: %s"):format(tostring(conn), node.attrs.class, node.attrs.id, node.attrs.error))
   end
-  conn.device.queue:confirm(node.attrs.class, node.attrs.id, nil)
+  conn.device.queue:confirm(node.attrs.class, node.attrs.id, node.attrs.to)
 end
 
 return receipts
