@@ -150,7 +150,9 @@ void mp_socket_close(mp_socket *socket, int code) {
 void mp_socket_abort(mp_socket *socket) {
   if (socket->aborted) return;
   socket->aborted = true;
-  if (socket->wsi != NULL) lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  if (socket->wsi == NULL) return;
+  lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  lws_cancel_service(lws_get_context(socket->wsi)); /* libwebsockets looks at its timeouts when it is woken only */
 }
 
 void mp_socket_pause(mp_socket *socket, bool pause) {
