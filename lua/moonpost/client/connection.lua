@@ -167,6 +167,7 @@ local function settle(self)
   self.client.presence:available()
   self.online, self.online_at = true, net.now()
   self.client.outbox:resend()
+  self.client:emit("online", self.client.me)
   self.ready:close()
   return true
 end
@@ -184,8 +185,7 @@ local function session(self)
   learn_self(self, success)
   local settling = task.spawn(function()
     local called, ok, why = pcall(settle, self)
-    if called and ok then return self.client:emit("online", self.client.me) end
-    if self.link == link then self:abort(called and why or ok) end
+    if not (called and ok) and self.link == link then self:abort(called and why or ok) end
   end)
   err = self.over:pop()
   settling:cancel()
@@ -200,12 +200,14 @@ local function guarded_session(self)
   return type(err) == "table" and err or core.error("internal", tostring(err))
 end
 
--- Waits before the next attempt; a dead connection and a 515 are made again at once, unless that has just failed.
-local function pause(self, err)
-  local seconds = math.min(self.pace.longest_pause, self.pace.first_pause * GROWTH ^ self.failures) * (0.8 + 0.4 * math.random())
+--- Seconds to wait before the next attempt: growing, never the same for all clients of a server that comes back. A dead connection
+-- and a 515 are made again at once, unless that has just failed.
+function Connection:next_pause(err)
+  local pace = self.pace
+  local seconds = math.min(pace.longest_pause, pace.first_pause * GROWTH ^ self.failures) * (0.8 + 0.4 * math.random())
   if err.prompt and self.failures == 0 then seconds = 0 end
   self.failures = self.failures + 1
-  self.stopping:pop(math.max(seconds, err.penalty or 0))
+  return math.max(seconds, err.penalty or 0)
 end
 
 local events = { unlinked = "unlinked", replaced = "replaced" }
@@ -226,7 +228,7 @@ local function live(self)
     if err.final then return finish(self, err) end
     if self.ready.closed then self.ready = task.queue() end
     if err.code ~= "restart" then self.client:emit("offline", err) end
-    pause(self, err)
+    self.stopping:pop(self:next_pause(err))
   end
 end
 

@@ -14,7 +14,7 @@ Keepalive.__index = Keepalive
 local PACE = { quiet = 20, jitter = 10, silence = 5, answer = 15 }
 
 --- Something came: the connection lives.
-function Keepalive:heard() self.heard_at = net.now() end
+function Keepalive:heard() self.heard_at, self.unanswered_at = net.now(), nil end
 
 local function ping(self)
   if self.asking or self.stopped then return end
@@ -28,14 +28,19 @@ local function ping(self)
   self.connection:abort(dead)
 end
 
---- Something was sent: the first of it that nothing follows starts the watch.
-function Keepalive:sent()
-  if self.watch then return end
-  local sent_at = net.now()
-  self.watch = net.timer(self.pace.silence, function()
-    self.watch = nil
-    if self.heard_at < sent_at then task.spawn(ping, self) end
+local function watch(self, seconds)
+  self.watching = net.timer(seconds, function()
+    self.watching = nil
+    if not self.unanswered_at then return end
+    local left = self.unanswered_at + self.pace.silence - net.now()
+    if left > 0 then watch(self, left) else task.spawn(ping, self) end
   end)
+end
+
+--- Something was sent: the first of it that nothing has followed since is watched.
+function Keepalive:sent()
+  self.unanswered_at = self.unanswered_at or net.now()
+  if not self.watching then watch(self, self.pace.silence) end
 end
 
 local function run(self)
@@ -48,7 +53,7 @@ end
 --- Ends the watch; the connection is gone.
 function Keepalive:stop()
   self.stopped = true
-  if self.watch then self.watch:stop() end
+  if self.watching then self.watching:stop() end
   self.running:cancel()
 end
 

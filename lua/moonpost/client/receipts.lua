@@ -47,7 +47,9 @@ end
 
 --- Confirms a history notification, besides its peer receipt.
 function Receipts:history(envelope)
-  self.client.connection:send(stanza.node("receipt", { id = envelope.id, to = self.client.me.jid, type = "hist_sync" }))
+  local me = self.client.me
+  if not me then return end -- unlinked in this very turn
+  self.client.connection:send(stanza.node("receipt", { id = envelope.id, to = me.jid, type = "hist_sync" }))
 end
 
 -- Fresh keys for a sender who has lost ours, or whose we have lost (§9.2); this one-time key is offered to nobody else.

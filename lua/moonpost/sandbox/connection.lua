@@ -18,16 +18,17 @@ function Connection:pending() return self.conn:pending() end
 
 --- Sends a stanza.
 function Connection:send(node)
-  if self.dead or not self.transport then return end
+  if self.dead or self.closing or not self.transport then return end
   if not self.sandbox:check(self, "to-client", node) then return end
   local sealed = assert(self.transport:encrypt(core.wire.encode(node)))
   local ok, err = self.conn:send(core.wire.frame(sealed))
   if not ok then self:drop(err) end
 end
 
---- Ends the connection after what is queued has left.
+--- Ends the connection after what is queued has left; nothing that still comes is heard.
 function Connection:close()
-  if self.dead then return end
+  if self.dead or self.closing then return end
+  self.closing = true
   self.conn:close(1000)
 end
 
@@ -40,7 +41,6 @@ end
 -- @tparam ?string code
 -- @tparam ?table child
 function Connection:stream_error(code, child)
-  if self.dead then return end
   self:send(stanza.node("stream:error", { code = code }, child))
   self:close()
 end
@@ -107,9 +107,10 @@ local function on_stanza(self, frame)
 end
 
 local function on_message(self, bytes)
+  if self.closing then return end
   local ok, err = self.frames:feed(bytes)
   if not ok then return malformed(self, err) end
-  while not self.dead and not self.refused do
+  while not self.dead and not self.closing do
     local frame
     frame, err = self.frames:next()
     if not frame then
