@@ -17,9 +17,11 @@ function Connection.__tostring(self) return self.device and self.device:jid() or
 function Connection:pending() return self.conn:pending() end
 
 --- Sends a stanza.
-function Connection:send(node)
+-- @tparam table node
+-- @tparam ?table request the query it answers
+function Connection:send(node, request)
   if self.dead or self.closing or not self.transport then return end
-  if not self.sandbox:check(self, "to-client", node) then return end
+  if not self.sandbox:check(self, "to-client", node, request) then return end
   local sealed = assert(self.transport:encrypt(core.wire.encode(node)))
   local ok, err = self.conn:send(core.wire.frame(sealed))
   if not ok then self:drop(err) end

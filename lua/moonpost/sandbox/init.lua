@@ -63,9 +63,10 @@ function Sandbox:violation(where, direction, node, err)
 end
 
 --- Checks a stanza against the official client's shapes; false when the connection is over because of it.
-function Sandbox:check(where, direction, node)
+-- @tparam ?table request the query that node answers
+function Sandbox:check(where, direction, node, request)
   if direction == "to-client" and not self.strict then return true end
-  local ok, err = shapes.check(direction, node)
+  local ok, err = shapes.check(direction, node, request)
   if ok then return true end
   self:violation(where, direction, node, err)
   return not self.strict

@@ -14,7 +14,7 @@ local texts = {
 local function answer(conn, node, type, content, attrs)
   local all = { from = node.attrs.to or "s.whatsapp.net", id = node.attrs.id, type = type }
   for name, value in pairs(attrs or {}) do all[name] = value end
-  conn:send(stanza.node("iq", all, content))
+  conn:send(stanza.node("iq", all, content), node)
 end
 
 --- Answers with a result.

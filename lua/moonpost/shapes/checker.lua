@@ -1,0 +1,260 @@
+--- Turns the declarations of `moonpost.shapes.terms` into functions, once.
+--
+-- A check is fn(node, out, path). Without `out` it stops at the first fault and returns false: that is what runs on each stanza. With
+-- `out` it goes on, and appends a sentence for each fault: that runs only after a refusal, to say what was wrong and where.
+-- @module moonpost.shapes.checker
+local checker = {}
+
+local nothing = {}
+
+local function fault(out, where, what, sheet)
+  if out then out[#out + 1] = ("%s: %s%s"):format(where, what, sheet and (" (%s)"):format(sheet) or "") end
+  return false
+end
+
+local function quoted(value)
+  local text = tostring(value):gsub("[%c\x7f-\xff]", function(c) return ("\\x%02x"):format(c:byte()) end)
+  return #text > 60 and ("'%s…'"):format(text:sub(1, 60)) or ("'%s'"):format(text)
+end
+
+local function attr_rules(attrs)
+  local rules, known = {}, {}
+  for name, kind in pairs(attrs) do
+    rules[#rules + 1] = { name = name, test = kind.test, expected = kind.expected, optional = kind.optional, never = kind.never }
+    known[name] = true
+  end
+  table.sort(rules, function(a, b) return a.name < b.name end)
+  return rules, known
+end
+
+local function attr_fault(rule, value, out, path, sheet)
+  if not out then return false end
+  local where = ("%s@%s"):format(path, rule.name)
+  if value == nil then return fault(out, where, ("missing, expected %s"):format(rule.expected), sheet) end
+  if rule.never then return fault(out, where, ("must not be here, got %s"):format(quoted(value)), sheet) end
+  return fault(out, where, ("expected %s, got %s"):format(rule.expected, quoted(value)), sheet)
+end
+
+local function unknown_attrs(given, known, out, path, sheet)
+  if not out then return false end
+  local names = {}
+  for name in pairs(given) do
+    if not known[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do fault(out, ("%s@%s"):format(path, name), "not an attribute of this stanza", sheet) end
+  return false
+end
+
+local function check_attrs(decl, closed, sheet)
+  local rules, known = attr_rules(decl.attrs)
+  return function(node, out, path)
+    local given = node.attrs or nothing
+    for i = 1, #rules do
+      local rule = rules[i]
+      local value = given[rule.name]
+      local good = rule.optional
+      if value ~= nil then good = rule.test(value) end
+      if not good then
+        attr_fault(rule, value, out, path, sheet)
+        if not out then return false end
+      end
+    end
+    if closed then
+      for name in next, given do
+        if not known[name] then return unknown_attrs(given, known, out, path, sheet) end
+      end
+    end
+    return out == nil or #out == 0
+  end
+end
+
+local function check_bytes(range, sheet)
+  local from, to = range[1], range[2]
+  local expected = from == to and ("%d bytes"):format(from) or to == math.huge and ("at least %d bytes"):format(from)
+    or ("%d to %d bytes"):format(from or 0, to)
+  return function(node, out, path)
+    local content = node.text or node.content
+    if content == nil and from == 0 then return true end
+    local size = type(content) == "string" and #content
+    if size and size >= from and size <= to then return true end
+    return fault(out, path, ("expected %s, got %s"):format(expected, size or content and "children" or "none"), sheet)
+  end
+end
+
+local function check_empty(sheet)
+  return function(node, out, path)
+    local content = node.text or node.content
+    if content == nil or #content == 0 then return true end
+    local what = type(content) == "table" and ("<%s>"):format(content[1].tag) or ("%d bytes"):format(#content)
+    return fault(out, path, ("expected no content, got %s"):format(what), sheet)
+  end
+end
+
+local function fewest(alternatives, node, path)
+  local best
+  for i = 1, #alternatives do
+    local out = {}
+    alternatives[i].check(node, out, path)
+    if not best or #out < #best then best = out end
+  end
+  return best
+end
+
+--- One of several checks of nodes: the first that fits; of none the one with the fewest faults speaks.
+-- @tparam table alternatives array of {check=}
+function checker.any(alternatives)
+  if #alternatives == 1 then return alternatives[1].check end
+  return function(node, out, path)
+    for i = 1, #alternatives do
+      if alternatives[i].check(node) then return true end
+    end
+    if not out then return false end
+    for _, sentence in ipairs(fewest(alternatives, node, path)) do out[#out + 1] = sentence end
+    return false
+  end
+end
+
+-- A slot is a place among the children: the nodes that may stand there, by tag, and how many.
+local function new_slot(decl, closed, sheet)
+  local slot = { min = 1, max = 1, by_tag = {}, tags = {} }
+  if decl.occurs then
+    sheet, slot.min, slot.max = decl.sheet or sheet, decl.min, decl.max
+    decl = decl.occurs
+  end
+  for _, choice in ipairs(decl.choices or { decl }) do
+    local one = choice.occurs or choice -- a marked choice
+    local tag = one.tag
+    if not slot.by_tag[tag] then
+      slot.by_tag[tag] = {}
+      slot.tags[#slot.tags + 1] = tag
+    end
+    table.insert(slot.by_tag[tag], checker.compile(one, closed, decl.sheet or sheet))
+  end
+  for tag, alternatives in pairs(slot.by_tag) do slot.by_tag[tag] = checker.any(alternatives) end
+  slot.name = table.concat(slot.tags, "|")
+  return slot
+end
+
+local function new_slots(content, closed, sheet)
+  local slots, by_tag = {}, {}
+  for i, decl in ipairs(content) do
+    slots[i] = new_slot(decl, closed, sheet)
+    for _, tag in ipairs(slots[i].tags) do
+      assert(not by_tag[tag], ("two lines for <%s>: say either(…)"):format(tag))
+      by_tag[tag] = slots[i]
+    end
+  end
+  return slots, by_tag
+end
+
+-- `path/to[3]`, the number counting nodes of this tag where several may stand.
+local function child_path(path, list, index, slot)
+  local tag, number = list[index].tag, 0
+  if not slot or slot.max == 1 then return ("%s/%s"):format(path, tag) end
+  for i = 1, index do
+    if list[i].tag == tag then number = number + 1 end
+  end
+  return ("%s/%s[%d]"):format(path, tag, number)
+end
+
+local function check_child(slot, list, index, count, out, path, sheet)
+  local child = list[index]
+  if count > slot.max then
+    local what = slot.max == 0 and "must not be here" or ("more than %d"):format(slot.max)
+    return fault(out, out and child_path(path, list, index), what, sheet)
+  end
+  return slot.by_tag[child.tag](child, out, out and child_path(path, list, index, slot))
+end
+
+local function check_counts(slots, counts, out, path, sheet)
+  local good = true
+  for i = 1, #slots do
+    local slot = slots[i]
+    if slot.min > 0 and not counts[slot] then
+      good = fault(out, ("%s/%s"):format(path or "", slot.name), "missing", sheet)
+      if not out then return false end
+    end
+  end
+  return good
+end
+
+local function check_children(content, closed, sheet)
+  local slots, by_tag = new_slots(content, closed, sheet)
+  return function(node, out, path)
+    local list, counts, good = node.content or nothing, {}, true
+    if type(list) == "string" then
+      if #list > 0 then return fault(out, path, ("expected children, got %d bytes"):format(#list), sheet) end
+      list = nothing
+    end
+    for i = 1, #list do
+      local slot = by_tag[list[i].tag]
+      if slot then
+        local count = (counts[slot] or 0) + 1
+        counts[slot] = count
+        good = check_child(slot, list, i, count, out, path, sheet) and good
+      elseif closed then
+        good = fault(out, out and child_path(path, list, i), "not a child of this stanza", sheet)
+      end
+      if not good and not out then return false end
+    end
+    return check_counts(slots, counts, out, path, sheet) and good
+  end
+end
+
+local function check_content(content, closed, sheet)
+  if content == nil then return closed and check_empty(sheet) or nil end
+  if content.anything then return nil end
+  if content.bytes then return check_bytes(content.bytes, sheet) end
+  return check_children(content, closed, sheet)
+end
+
+local function check_rules(rules, sheet)
+  return function(node, out, path)
+    for i = 1, #rules do
+      if not rules[i].holds(node) then
+        fault(out, path, rules[i].sentence, sheet)
+        if not out then return false end
+      end
+    end
+    return out == nil or #out == 0
+  end
+end
+
+local function literals_of(decl)
+  local literals = {}
+  for name, kind in pairs(decl.attrs) do
+    if kind.literal and not kind.optional then literals[name] = kind.literal end
+  end
+  return literals
+end
+
+--- Compiles the declaration of a node.
+-- @tparam table decl
+-- @bool closed whether unknown attributes and children are faults
+-- @tparam ?string sheet where its facts stand, when it does not say so itself
+-- @treturn table tag, check, literals (name -> value), decl
+function checker.compile(decl, closed, sheet)
+  if decl.closed ~= nil then closed = decl.closed end
+  sheet = decl.sheet or sheet
+  local content = decl.content
+  local opaque = content and content.anything
+  local parts = { check_attrs(decl, closed and not opaque, sheet) }
+  parts[#parts + 1] = check_content(content, closed, sheet)
+  if #decl.rules > 0 then parts[#parts + 1] = check_rules(decl.rules, sheet) end
+  local function check(node, out, path)
+    for i = 1, #parts do
+      if not parts[i](node, out, path) and not out then return false end
+    end
+    return out == nil or #out == 0
+  end
+  return { tag = decl.tag, check = check, literals = literals_of(decl), decl = decl, sheet = sheet }
+end
+
+--- What is wrong with a node, as one sentence: the first fault of the alternative with the fewest.
+function checker.explain(alternatives, node)
+  local faults = fewest(alternatives, node, node.tag)
+  return #faults > 1 and ("%s; %d more"):format(faults[1], #faults - 1) or faults[1]
+end
+
+return checker
