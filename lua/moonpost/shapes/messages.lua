@@ -110,10 +110,12 @@ local resend = node("message", {
   t = t.also("W copies it from the receipt (03 §14.6)", time),
   device_fanout = t.baileys("says that one device is meant (03 §14.6)", "false"),
 }, with_opaque {
-  enc(pairwise, { count = int(1, 5), session_type = maybe "pq", state = maybe(one_of("true", "false")) }),
+  enc(pairwise, { count = maybe(int(1, 5)), session_type = maybe "pq", state = maybe(one_of("true", "false")) }),
   maybe(device_identity), maybe(meta),
   t.baileys("encrypts a resend twice, once for <participants> (08 S-408)", node("participants", {}, { some(for_device) })),
-})
+}, rule("a pkmsg goes with a <device-identity> (03 §8)", function(message)
+  return child(message, "device-identity") ~= nil or not any(encs(message), function(one) return one.attrs.type == "pkmsg" end)
+end), named_media)
 
 local peer = node("message", {
   id = t.id, to = device, type = "text", category = "peer", push_priority = maybe(one_of("high", "high_force")),
