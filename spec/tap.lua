@@ -47,8 +47,8 @@ function tap.on(rig, meddle)
   local sandbox = rig.sandbox
   local self = setmetatable({ passed = task.queue() }, Tap)
   local check = sandbox.check
-  function sandbox.check(one, where, direction, node)
-    if not check(one, where, direction, node) then return false end
+  function sandbox.check(one, where, direction, node, request)
+    if not check(one, where, direction, node, request) then return false end
     if meddle and meddle(direction, node, where) == false then return false end
     self.passed:push { direction = direction, node = node }
     return true

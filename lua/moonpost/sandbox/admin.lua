@@ -107,7 +107,7 @@ calls["POST /admin/refuse"] = function(sandbox, request)
     if type(one) ~= "string" and math.type(one) == nil then
       return answer(request, 400, { error = ("'%s' is no text or number"):format(name) })
     end
-    value[name] = tostring(one)
+    value[name] = tostring(math.tointeger(one) or one) -- JSON's numbers come as floats
   end
   device.refusal = value
   answer(request, 200, {})
