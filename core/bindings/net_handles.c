@@ -73,14 +73,16 @@ static void on_timer(uv_timer_t *uv) {
   mpl_call(L, 0);
 }
 
-/* timer(seconds, fn) -> handle */
+/* timer(seconds, fn) -> handle. Of 0 seconds: after a turn of the loop; libuv would run a timer of 0 ms that is started by a timer
+ * before it looks at anything else. */
 static int net_timer(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds, at least 0");
   handle *h = new_handle(L, 2, true);
   uv_timer_init(mp_loop(), &h->uv.timer);
   uv_update_time(mp_loop());
-  uv_timer_start(&h->uv.timer, on_timer, (uint64_t)(seconds * 1000 + 0.999), 0);
+  uint64_t milliseconds = (uint64_t)(seconds * 1000 + 0.999);
+  uv_timer_start(&h->uv.timer, on_timer, milliseconds > 0 ? milliseconds : 1, 0);
   return 1;
 }
 
