@@ -4,6 +4,15 @@ local moonpost = require "moonpost"
 local new_link = require "moonpost.client.link"
 local task = require "moonpost.task"
 
+local tap = {}
+
+--- A child of a node, which may hold none.
+function tap.child(node, tag)
+  for _, child in ipairs(type(node.content) == "table" and node.content or {}) do
+    if child.tag == tag then return child end
+  end
+end
+
 local Tap = {}
 Tap.__index = Tap
 
@@ -21,25 +30,17 @@ end
 --- The next stanza from a client with this tag, and this child when one is given.
 function Tap:from_client(tag, child)
   return self:next(function(direction, node)
-    return direction == "to-server" and node.tag == tag and (not child or Tap.child(node, child) ~= nil)
+    return direction == "to-server" and node.tag == tag and (not child or tap.child(node, child) ~= nil)
   end)
 end
 
 --- The next stanza to a client with this tag, and this child when one is given.
 function Tap:to_client(tag, child)
   return self:next(function(direction, node)
-    return direction == "to-client" and node.tag == tag and (not child or Tap.child(node, child) ~= nil)
+    return direction == "to-client" and node.tag == tag and (not child or tap.child(node, child) ~= nil)
   end)
 end
 
---- A child of a node, which may hold none.
-function Tap.child(node, tag)
-  for _, child in ipairs(type(node.content) == "table" and node.content or {}) do
-    if child.tag == tag then return child end
-  end
-end
-
-local tap = {}
 
 --- Taps all stanzas of a rig's sandbox.
 -- @tparam ?func meddle fn(direction, node, conn): may change the stanza; returning false swallows it

@@ -5,7 +5,7 @@ local core = require "moonpost.core"
 local task = require "moonpost.task"
 
 local ORIGIN = "https://web.whatsapp.com"
-local HANDSHAKE_SECONDS = 20 -- fact sheet 01 §2.2
+local CONNECT_SECONDS, HANDSHAKE_SECONDS = 20, 20 -- fact sheet 01 §1.1, §2.2
 
 local Link = {}
 Link.__index = Link
@@ -51,10 +51,12 @@ end
 local function shake_hands(self, options)
   local handshake = core.noise.initiator { static = options.static, root = options.root, now = core.net.time() }
   self.conn:send(core.wire.header() .. core.wire.frame(handshake:hello()))
-  local answer, err = self.handshake:pop(HANDSHAKE_SECONDS)
-  if not answer then return nil, self.err or err end
-  local ok
-  ok, err = handshake:read(answer)
+  local answer = self.handshake:pop(HANDSHAKE_SECONDS)
+  if not answer then
+    if self.dead then return nil end
+    return nil, core.error("network", ("the server did not answer the handshake within %d s"):format(HANDSHAKE_SECONDS))
+  end
+  local ok, err = handshake:read(answer)
   if not ok then return nil, err end
   local finish
   finish, err = handshake:finish(options.payload)
@@ -109,14 +111,15 @@ local function attempt(options, address)
   local guard <close> = setmetatable({}, { __close = function()
     if not self.transport then conn:abort() end
   end })
-  local opened
-  opened, err = self.opened:pop(HANDSHAKE_SECONDS)
-  if opened then opened, err = shake_hands(self, options) end
-  if not opened then
-    err = self.err or err
-    return guard and nil, err or core.error("network", "the server closed the connection during the handshake")
+  if not self.opened:pop(CONNECT_SECONDS) then
+    local why = self.err and self.err.message or ("no answer within %d s"):format(CONNECT_SECONDS)
+    return guard and nil, core.error("network", ("cannot connect to %s: %s"):format(options.url, why))
   end
-  if self.dead then return nil, self.err or core.error("network", "the server closed the connection during the handshake") end
+  local ok
+  ok, err = shake_hands(self, options)
+  if not ok or self.dead then
+    return nil, self.err or err or core.error("network", "the server closed the connection during the handshake")
+  end
   self.on_closed = options.on_closed
   return self
 end

@@ -59,6 +59,7 @@ local function gone(self)
   self.dead = true
   if self.timer then self.timer:stop() end
   self.sandbox.connections[self] = nil
+  if self.sandbox.closed then return end -- with the world already written
   login.gone(self)
   pairing.gone(self)
 end

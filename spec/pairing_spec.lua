@@ -1,0 +1,478 @@
+-- Linking by QR: the words of phone and device, the QRs, the exchange (fact sheet 02 §2, §18.2; 08 §5).
+local core = require "moonpost.core"
+local new_pairing = require "moonpost.client.pairing"
+local payload = require "moonpost.client.payload"
+local stanza = require "moonpost.stanza"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+local crypto, proto = core.crypto, core.proto
+local unhex = crypto.unhex
+
+-- The vectors of sheet 02 §18.2: companion identity 03, primary identity 04, noise 01, ADV secret 09.
+local ADV_SECRET = ("\9"):rep(32)
+local NOISE = unhex "a4e09292b651c278b9772c569f5fa9bb13d906b46ab68c9df9dc2b4409f8a209"
+local IDENTITY = unhex "5dfedd3b6bd47f6fa28ee15d969d5bb0ea53774d488bdaf9df1c6e0124b3ef22"
+local PRIMARY = unhex "ac01b2209e86354fb853237b5de0f4fab13c7fcbf433a61c019369617fecf10b"
+local DETAILS = unhex "08011080e2cfaa061801"
+local ACCOUNT_SIGNATURE = unhex("b2dade92c164bbea43b5c480ba0e9de4789d727ebd141d84387254325b5b715795f55b9813f573c9d488c50457acd7f1"
+  .. "6b727a17b7a6e1700dcb8680cc106c0c")
+local DEVICE_SIGNATURE = unhex("79f46e78ca7686f9335ccca910cbda1f401df7b7069f7015e7f336f98f5f19e33b3f00b31f932d8b8a3eb6aa8763a5dcb"
+  .. "270baab7fb329e04261bfeab4e2c788")
+local HMAC = unhex "df0d6d37423fb10687bcd4c23108eb4802e9d858755b30cceda227fb856b88a4"
+local HOSTED_HMAC = unhex "0f31023d95f91ce60ce9b9594824b794db8c5719a507a9089591d16133d879c4"
+local HOSTED_DETAILS = unhex "08011080e2cfaa06180120012801"
+local HOSTED_SIGNATURE = unhex("fad848d8bf728f2abfda721f65cd8a86476266e7117dab94f8b4f84a95dbcec20b51d7ef0cbd84a375cc672057250376da"
+  .. "fb9bd1ad0218dd3fb1a0dd798ae70e")
+local SIGNED = "\x0a\x0a" .. DETAILS .. "\x12\x20" .. PRIMARY .. "\x1a\x40" .. ACCOUNT_SIGNATURE
+local CONTAINER = "\x0a\x70" .. SIGNED .. "\x12\x20" .. HMAC
+
+-- An account with the vectors' keys; `identity` is a key pair where something is to be signed.
+local function vector_pairing(identity)
+  return new_pairing { account = {
+    public = function() return { noise = NOISE, identity = identity and identity:public() or IDENTITY } end,
+    identity = function() return identity end,
+    adv_secret_text = function() return crypto.base64(ADV_SECRET) end,
+    adv_hmac_ok = function(_, bytes, hmac) return crypto.hmac_sha256(ADV_SECRET, bytes) == hmac end,
+  } }
+end
+
+local function container(signed, account_type)
+  local prefix = account_type == "HOSTED" and "\6\5" or ""
+  return assert(proto.encode("ADVSignedDeviceIdentityHMAC", {
+    details = signed, hmac = crypto.hmac_sha256(ADV_SECRET, prefix .. signed), accountType = account_type,
+  }))
+end
+
+local function flip(bytes, at) return bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1) .. bytes:sub(at + 1) end
+
+describe("the phone's word for a device", function()
+  it("is taken when it is genuine", function()
+    local signed, inner = vector_pairing():verify(CONTAINER)
+    assert.equal(DETAILS, signed.details)
+    assert.equal(PRIMARY, signed.accountSignatureKey)
+    assert.equal(1, inner.keyIndex)
+    assert.equal(1700000000, inner.timestamp)
+  end)
+
+  it("has the HMAC of the vectors, also with the prefix of hosted accounts", function()
+    assert.equal(HMAC, crypto.hmac_sha256(ADV_SECRET, SIGNED))
+    assert.equal(HOSTED_HMAC, crypto.hmac_sha256(ADV_SECRET, "\6\5" .. SIGNED))
+    assert.equal(unhex "9d42633c5eb2ee398989a71dc5c052e41f18f18d45eeee178abf80526ca56aeb",
+      crypto.hmac_sha256(("\0"):rep(32), unhex "0a020801"))
+    assert.equal(unhex "be2b706d0ecc0f5518f7a38a6c92d1988a6225c5954b9fd6ab9179fda5bfeee0",
+      crypto.hmac_sha256(("\0"):rep(32), "\6\5" .. unhex "0a020801"))
+  end)
+
+  it("is checked by the account's own HMAC, in constant time", function()
+    local account = core.signal.account(assert(core.store.open {}), "")
+    account:create()
+    local secret = crypto.unbase64(account:adv_secret_text())
+    assert.is_true(account:adv_hmac_ok(SIGNED, crypto.hmac_sha256(secret, SIGNED)))
+    assert.is_false(account:adv_hmac_ok(SIGNED, HMAC))
+    assert.is_false(account:adv_hmac_ok(SIGNED, crypto.hmac_sha256(secret, SIGNED):sub(1, 31)))
+  end)
+
+  it("may come from a hosted account, under prefixes of its own", function()
+    local signed = "\x0a\x0e" .. HOSTED_DETAILS .. "\x12\x20" .. PRIMARY .. "\x1a\x40" .. HOSTED_SIGNATURE
+    assert.equal(HOSTED_DETAILS, (vector_pairing():verify(container(signed, "HOSTED"))).details)
+    local _, err = vector_pairing():verify(container("\x0a\x0a" .. DETAILS .. "\x12\x20" .. PRIMARY .. "\x1a\x40" .. HOSTED_SIGNATURE))
+    assert.equal("signature-mismatch", err.reply.text)
+  end)
+
+  it("is refused as hmac-mismatch at any flipped bit of what the HMAC covers, or of the HMAC", function()
+    for _, at in ipairs { 3, 20, 60, 112, 117, 148 } do
+      local signed, err = vector_pairing():verify(flip(CONTAINER, at))
+      assert.is_nil(signed)
+      assert.same({ code = 401, text = "hmac-mismatch" }, err.reply)
+    end
+  end)
+
+  it("is refused as signature-mismatch when the phone's signature or key does not hold", function()
+    for _, at in ipairs { 4, 16, 50, 112 } do
+      local signed, err = vector_pairing():verify(container(flip(SIGNED, at)))
+      assert.is_nil(signed)
+      assert.equal(401, err.reply.code)
+      assert.equal("signature-mismatch", err.reply.text)
+    end
+    for _, broken in ipairs {
+      "\x0a\x0a" .. DETAILS .. "\x12\x1f" .. PRIMARY:sub(2) .. "\x1a\x40" .. ACCOUNT_SIGNATURE,
+      "\x0a\x0a" .. DETAILS .. "\x12\x20" .. PRIMARY .. "\x1a\x3f" .. ACCOUNT_SIGNATURE:sub(2),
+      "\x0a\x0a" .. DETAILS .. "\x1a\x40" .. ACCOUNT_SIGNATURE, "\x0a\x0a" .. DETAILS .. "\x12\x20" .. PRIMARY,
+    } do
+      local _, err = vector_pairing():verify(container(broken))
+      assert.equal("signature-mismatch", err.reply.text)
+    end
+  end)
+
+  it("is refused as internal-error when it cannot be read", function()
+    for _, bytes in ipairs { "", "\xff\xff", "\x12\x20" .. HMAC, container "\xff\xff", container("\x12\x20" .. PRIMARY) } do
+      local signed, err = vector_pairing():verify(bytes)
+      assert.is_nil(signed)
+      assert.same({ code = 500, text = "internal-error" }, err.reply)
+    end
+    local _, err = vector_pairing():verify(nil)
+    assert.equal(500, err.reply.code)
+  end)
+end)
+
+describe("the device's word back", function()
+  it("signs details, own identity and the phone's key under 06 01, as in the vector", function()
+    assert.is_true(crypto.verify(IDENTITY, "\6\1" .. DETAILS .. IDENTITY .. PRIMARY, DEVICE_SIGNATURE))
+    local identity = crypto.keypair()
+    local signed = vector_pairing(identity):sign { details = DETAILS, accountSignatureKey = PRIMARY }
+    local own = identity:public()
+    assert.is_true(crypto.verify(own, "\6\1" .. DETAILS .. own .. PRIMARY, signed.deviceSignature))
+    assert.is_false(crypto.verify(own, "\6\0" .. DETAILS .. own .. PRIMARY, signed.deviceSignature))
+  end)
+
+  it("has the bytes of the vector, without the phone's key", function()
+    assert.equal("\x0a\x0a" .. DETAILS .. "\x1a\x40" .. ACCOUNT_SIGNATURE .. "\x22\x40" .. DEVICE_SIGNATURE,
+      proto.encode("ADVSignedDeviceIdentity", {
+        details = DETAILS, accountSignature = ACCOUNT_SIGNATURE, deviceSignature = DEVICE_SIGNATURE,
+      }))
+  end)
+end)
+
+describe("a QR", function()
+  it("has the text of the official clients", function()
+    assert.equal("https://wa.me/settings/linked_devices#2@REF,pOCSkrZRwni5dyxWn1+puxPZBrRqtoyd+dwrRAn4ogk=,"
+      .. "Xf7dO2vUf2+ijuFdlp1bsOpTd01Ii9r53xxuASSz7yI=,CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=,1",
+      vector_pairing():qr_text "2@REF")
+  end)
+
+  it("lives a minute, the next ones twenty seconds, and when the refs have run out a new connection brings new ones",
+    support.async(function()
+      local rig <close> = start()
+      local client, shown = tap.client(rig), {}
+      assert.same({ 60, 20 }, { client.pairing.pace.first, client.pairing.pace.next })
+      client.pairing.pace = setmetatable({ first = 0.03, next = 0.01 }, { __index = client.pairing.pace })
+      local me = assert(client:pair { qr = function(text, seconds)
+        shown[#shown + 1] = { text = text, seconds = seconds }
+        if #shown == 8 then task.spawn(rig.scan, rig, text) end
+      end })
+      assert.equal("Ana", me.name)
+      local seen = {}
+      for i, qr in ipairs(shown) do
+        local ref, noise, identity, secret = qr.text:match "^https://wa%.me/settings/linked_devices#(2@[%w+/=]+),(.-),(.-),(.-),1$"
+        assert.is_string(ref)
+        assert.is_nil(seen[ref])
+        seen[ref] = true
+        assert.same({ 44, 44, 44 }, { #noise, #identity, #secret })
+        assert.equal((i == 1 or i == 7) and 0.03 or 0.01, qr.seconds)
+      end
+    end))
+
+  it("that nobody could be shown ends the pairing with the reason", support.async(function()
+    local rig <close> = start()
+    local client = tap.client(rig)
+    local me, err = client:pair { qr = function() error("the printer is on fire", 0) end }
+    assert.is_nil(me)
+    assert.matches("the printer is on fire", tostring(err))
+  end))
+
+  it("is not linked to by a phone that read another device's QR", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), task.queue()
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local text = shown:pop(5)
+    local scan = "/admin/mock-phone/scan-qr"
+    assert.equal(400, (tap.admin(rig, "POST", scan, (text:gsub(",[^,]+,", "," .. crypto.base64(crypto.random(32)) .. ",", 1)))))
+    assert.equal(404, (tap.admin(rig, "POST", scan, (text:gsub("#2@....", "#2@AAAA")))))
+    assert.equal(200, (tap.admin(rig, "POST", scan, text)))
+    assert(pairing:join(5))
+  end))
+end)
+
+describe("a pairing", function()
+  it("goes as the sheet says: refs, scan, the phone's word, the device's word, 515", support.async(function()
+    local rig <close> = start()
+    local client, seen = tap.client(rig), nil
+    seen = tap.on(rig)
+    assert(client:pair(tap.scanner(rig)))
+    local refs = seen:to_client("iq", "pair-device")
+    assert.same({ "set", "md", "s.whatsapp.net" }, { refs.attrs.type, refs.attrs.xmlns, refs.attrs.from })
+    assert.equal(6, #refs.content[1].content)
+    local answer = seen:from_client "iq"
+    assert.same({ "result", refs.attrs.id, "s.whatsapp.net" }, { answer.attrs.type, answer.attrs.id, answer.attrs.to })
+    assert.is_nil(answer.content)
+    local success = seen:to_client("iq", "pair-success")
+    local device = stanza.path(success, "pair-success", "device")
+    assert.equal(device.attrs.jid:match ":(%d+)@", device.attrs.lid:match ":(%d+)@")
+    assert.is_true(#stanza.bytes(success, "pair-success", "device-identity") <= 500)
+    assert.is_string(stanza.path(success, "pair-success", "platform").attrs.name)
+    local sign = seen:from_client("iq", "pair-device-sign")
+    local identity = stanza.path(sign, "pair-device-sign", "device-identity")
+    local given = proto.decode("ADVSignedDeviceIdentity", identity.content)
+    assert.is_nil(given.accountSignatureKey)
+    assert.equal(64, #given.deviceSignature)
+    local outer = proto.decode("ADVSignedDeviceIdentityHMAC", stanza.bytes(success, "pair-success", "device-identity"))
+    local issued = proto.decode("ADVSignedDeviceIdentity", outer.details)
+    assert.equal(issued.details, given.details)
+    assert.equal(proto.decode("ADVDeviceIdentity", issued.details).keyIndex, math.tointeger(tonumber(identity.attrs["key-index"])))
+    assert.equal("515", seen:to_client("stream:error").attrs.code)
+  end))
+
+  it("leaves everything a login needs in the store, before the device's word leaves", support.async(function()
+    local rig <close> = start()
+    local client, safe = tap.client(rig), nil
+    tap.on(rig, function(direction, node)
+      if direction == "to-server" and tap.child(node, "pair-device-sign") then
+        safe = not client.store:dirty() and client.store:get("setting", "me") ~= nil
+      end
+    end)
+    local me = assert(client:pair(tap.scanner(rig)))
+    assert.is_true(safe)
+    local account = rig.sandbox.accounts.by_name.Ana
+    assert.equal(account:jid(), me.jid)
+    assert.equal(account:jid "lid", me.lid)
+    assert.equal(me.lid, client.lids:lid_of(me.jid))
+    local phone = account.phone:identity():public()
+    assert.equal(phone, client.account:remote_identity(me.lid))
+    local kept = proto.decode("ADVSignedDeviceIdentity", me.deviceIdentity)
+    assert.equal(phone, kept.accountSignatureKey)
+    assert.equal(64, #kept.deviceSignature)
+  end))
+
+  it("is refused, and nothing stored, when the phone's word was tampered with", support.async(function()
+    local rig <close> = start()
+    local client = tap.client(rig)
+    local seen = tap.on(rig, function(direction, node)
+      local success = direction == "to-client" and tap.child(node, "pair-success")
+      local identity = success and tap.child(success, "device-identity")
+      if identity then identity.content = flip(identity.content, #identity.content) end
+    end)
+    local me, err = client:pair(tap.scanner(rig))
+    assert.is_nil(me)
+    assert.equal("pairing", err.code)
+    local refusal = seen:next(function(_, node) return node.attrs.type == "error" end)
+    assert.same({ code = "401", text = "hmac-mismatch" }, tap.child(refusal, "error").attrs)
+    assert.is_false(client:linked())
+    assert.is_nil(client.store:get("setting", "me"))
+    assert.equal(0, client.store:count("lid", ""))
+    while next(rig.sandbox.connections) do task.sleep(0) end
+    assert.is_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
+  end))
+
+  it("is refused when the linked account cannot be stored", support.async(function()
+    local rig <close> = start()
+    local client, seen = tap.client(rig), tap.on(rig)
+    function client.commit() return true, core.error("full", "no room left") end
+    local me, err = client:pair(tap.scanner(rig))
+    client.commit = nil
+    assert.is_nil(me)
+    assert.matches("cannot be stored: .*no room left", tostring(err))
+    local refusal = seen:next(function(_, node) return node.attrs.type == "error" end)
+    assert.same({ code = "500", text = "internal-error" }, tap.child(refusal, "error").attrs)
+    assert.is_false(client:linked())
+  end))
+
+  it("keeps the connection alive and answers to its pings come before anybody is linked", support.async(function()
+    local rig <close> = start()
+    local client, seen, shown = tap.client(rig), tap.on(rig), task.queue()
+    client.pairing.pace = setmetatable({ ping = 0.02 }, { __index = client.pairing.pace })
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local text = shown:pop(5)
+    for _ = 1, 2 do
+      local ping = seen:next(function(_, node) return node.attrs.xmlns == "w:p" end)
+      local pong = seen:next(function(direction, node) return direction == "to-client" and node.attrs.id == ping.attrs.id end)
+      assert.equal("result", pong.attrs.type)
+      assert.is_not_nil(pong.attrs.t)
+    end
+    rig:scan(text)
+    assert(pairing:join(5))
+  end))
+
+  it("notices a dead connection and shows fresh QRs on a new one", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), task.queue()
+    client.pairing.pace = setmetatable({ ping = 0.05, pause = 0.01 }, { __index = client.pairing.pace })
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local first = shown:pop(5)
+    for conn in pairs(rig.sandbox.connections) do conn.conn:pause() end
+    local second = shown:pop(5)
+    assert.are_not.equal(first, second)
+    rig:scan(second)
+    assert(pairing:join(5))
+  end))
+
+  it("is an error when there is no server, and goes on after a lost one once a QR was shown", support.async(function()
+    local rig <close> = start()
+    local server = assert(core.net.listen { host = "127.0.0.1", port = 0 })
+    local port = server:port()
+    server:close()
+    local lost = tap.client(rig, { url = ("ws://127.0.0.1:%d/ws/chat"):format(port) })
+    local me, err = lost:pair(tap.scanner(rig))
+    assert.is_nil(me)
+    assert.matches("127%.0%.0%.1", tostring(err))
+    local client, shown = tap.client(rig), task.queue()
+    client.pairing.pace = setmetatable({ pause = 0.01 }, { __index = client.pairing.pace })
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    shown:pop(5)
+    for conn in pairs(rig.sandbox.connections) do conn:drop() end
+    rig:scan(shown:pop(5))
+    assert(pairing:join(5))
+  end))
+
+  it("waits longer each time a server closes without a QR", support.async(function()
+    local rig <close> = start()
+    local client, shown, pauses = tap.client(rig), task.queue(), {}
+    client.pairing.pace = setmetatable({ pause = 0.01 }, { __index = client.pairing.pace })
+    local closing = false
+    tap.on(rig, function(_, node, conn)
+      if not closing or not tap.child(node, "pair-device") then return end
+      pauses[#pauses + 1] = core.net.now()
+      closing = #pauses < 4
+      conn:close()
+      return false
+    end)
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    shown:pop(5)
+    closing = true
+    for conn in pairs(rig.sandbox.connections) do conn:drop() end
+    rig:scan(shown:pop(5))
+    assert(pairing:join(5))
+    assert.equal(4, #pauses)
+  end))
+
+  it("under way is not begun twice, and of a linked store not begun at all", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), task.queue()
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local text = shown:pop(5)
+    local _, err = client:pair(tap.scanner(rig))
+    assert.equal("busy", err.code)
+    rig:scan(text)
+    assert(pairing:join(5))
+    _, err = client:pair(tap.scanner(rig))
+    assert.equal("linked", err.code)
+  end))
+
+  it("ends when the client is closed", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), task.queue()
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    shown:pop(5)
+    client:close()
+    local me, err = pairing:join(5)
+    assert.is_nil(me)
+    assert.equal("closed", err.code)
+  end))
+
+  it("never shows the secret of an earlier attempt again", support.async(function()
+    local rig <close> = start()
+    local store, secrets = assert(core.store.open {}), {}
+    for i = 1, 2 do
+      local client, shown = tap.client(rig, { store_handle = store }), task.queue()
+      task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+      secrets[i] = shown:pop(5):match ",([^,]+),1$"
+      client:close()
+    end
+    assert.are_not.equal(secrets[1], secrets[2])
+  end))
+end)
+
+describe("the sandbox's phone", function()
+  it("makes one account of a name, with another number for each device", support.async(function()
+    local rig <close> = start()
+    local first, second, other = rig:contact "Ana", rig:contact "Ana", rig:contact "Bob"
+    assert.equal(first.jid, second.jid)
+    assert.equal(first.lid, second.lid)
+    assert.are_not.equal(first.client.me.device, second.client.me.device)
+    assert.are_not.equal(first.jid, other.jid)
+    assert.matches("^1555%d%d%d%d%d%d%d@s%.whatsapp%.net$", first.jid)
+    assert.matches("^1%d+@lid$", first.lid)
+    local again <close> = start()
+    assert.equal(first.jid, again:contact("Ana").jid)
+  end))
+
+  it("gives a client without a name an account with one", support.async(function()
+    local rig <close> = start()
+    local settings = { url = rig.sandbox.url, root = rig.sandbox.root, store_handle = assert(core.store.open {}) }
+    local client = require("moonpost").client(settings)
+    rig.clients[1] = client
+    assert(client:pair(tap.scanner(rig)))
+    local account = rig.sandbox.accounts:lookup(client.me.jid)
+    assert.matches("^Sandbox %d+$", account.name)
+  end))
+
+  it("says what is wrong with a QR", support.async(function()
+    local rig <close> = start()
+    local key = crypto.base64(crypto.random(32))
+    local scan = "/admin/mock-phone/scan-qr"
+    for _, text in ipairs {
+      "", "hello", "a,b,c", ("2@x,%s,%s"):format(key, key), (",%s,%s,%s,1"):format(key, key, key),
+      ("2@x,%s,%s,%s,"):format(key, key, key), ("2@x,%s,%s,%s,1"):format(key, key, crypto.base64(crypto.random(31))),
+      ("2@x,%s,?%s,%s,1"):format(key, key, key),
+    } do
+      local status, answer = tap.admin(rig, "POST", scan, text)
+      assert.equal(400, status, text)
+      assert.matches("QR text", answer.error)
+    end
+    local status, answer = tap.admin(rig, "POST", scan, ("2@x,%s,%s,%s"):format(key, key, key))
+    assert.equal(404, status)
+    assert.matches("no client shows a QR with this ref", answer.error)
+  end))
+
+  it("takes the same QR again as done, another of the same client as a conflict, with the prefix or without", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), {}
+    client.pairing.pace = setmetatable({ first = 0.01 }, { __index = client.pairing.pace })
+    local ready = task.queue()
+    local pairing = task.spawn(client.pair, client, { qr = function(text)
+      shown[#shown + 1] = text
+      if #shown == 2 then ready:push(true) end
+    end })
+    assert(ready:pop(5))
+    local scan = "/admin/mock-phone/scan-qr"
+    local status, told = tap.admin(rig, "POST", scan, shown[1]:match "#(.+)$")
+    assert.equal(200, status)
+    assert(pairing:join(5))
+    assert.same({ jid = client.me.jid, lid = client.me.lid, push_name = "Ana" }, told)
+    assert.equal(200, (tap.admin(rig, "POST", scan, shown[1]:match "#(.+)$")))
+    assert.equal(409, (tap.admin(rig, "POST", scan, (shown[1]:gsub(",1$", ",7")))))
+  end))
+
+  it("refuses a device whose word does not hold", support.async(function()
+    local rig <close> = start()
+    local client = tap.client(rig)
+    local seen = tap.on(rig, function(direction, node)
+      local sign = direction == "to-server" and tap.child(node, "pair-device-sign")
+      if sign then sign.content[1].content = flip(sign.content[1].content, #sign.content[1].content) end
+    end)
+    client:on("unlinked", function() end)
+    assert(client:pair(tap.scanner(rig)))
+    assert.equal("401", seen:to_client("stream:error").attrs.code)
+    local ok, err = client:connect()
+    assert.is_nil(ok)
+    assert.equal("unlinked", err.code)
+  end))
+
+  it("refuses a registration whose keys are malformed", support.async(function()
+    local rig <close> = start()
+    local account = core.signal.account(assert(core.store.open {}), "")
+    account:create()
+    local sound = proto.decode("ClientPayload", payload.registration(account, payload.VERSION, "Eve"))
+    for name, value in pairs {
+      eIdent = "short", eRegid = "\0", eKeytype = "\6", eSkeyId = "\1", eSkeyVal = ("x"):rep(33), eSkeySig = ("s"):rep(64),
+    } do
+      local broken = {}
+      for key, one in pairs(sound.devicePairingData) do broken[key] = one end
+      broken[name] = value
+      local _, heard = tap.raw(rig, { devicePairingData = broken, userAgent = sound.userAgent })
+      local node = heard:pop(5)
+      assert.same({ "failure", "400" }, { node.tag, node.attrs.reason })
+      assert.is_nil((heard:pop(5)))
+    end
+  end))
+
+  it("closes on a client that neither registers nor logs in", support.async(function()
+    local rig <close> = start()
+    local _, heard = tap.raw(rig, { pushName = "Eve" })
+    local node, err = heard:pop(5)
+    assert.is_nil(node)
+    assert.equal("closed", err.code)
+  end))
+end)
