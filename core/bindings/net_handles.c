@@ -73,8 +73,8 @@ static void on_timer(uv_timer_t *uv) {
   mpl_call(L, 0);
 }
 
-/* timer(seconds, fn) -> handle. Of 0 seconds: after a turn of the loop; libuv would run a timer of 0 ms that is started by a timer
- * before it looks at anything else. */
+/* timer(seconds, fn) -> handle. Of 0 seconds: after a turn of the loop; libuv runs a timer of 0 ms that a timer starts before
+ * it looks at anything else. */
 static int net_timer(lua_State *L) {
   double seconds = luaL_checknumber(L, 1);
   luaL_argcheck(L, seconds >= 0 && seconds < 1e9, 1, "seconds, at least 0");
