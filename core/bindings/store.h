@@ -6,5 +6,17 @@
 
 /* The open store an argument holds; raises when it is none, or closed. */
 mp_store *mpl_check_store(lua_State *L, int arg);
+/* Raises an error object. */
+int mpl_store_raise(lua_State *L, const mp_error *e);
+
+/* Methods of a store in store_rows.c. */
+int mpl_store_get(lua_State *L);
+int mpl_store_put(lua_State *L);
+int mpl_store_delete(lua_State *L);
+int mpl_store_range(lua_State *L);
+int mpl_store_count(lua_State *L);
+int mpl_store_last(lua_State *L);
+int mpl_store_put_keypair(lua_State *L);
+int mpl_store_get_keypair(lua_State *L);
 
 #endif

@@ -3,7 +3,7 @@
 #define MOONPOST_STORE_LOCK_H
 #include "base/error.h"
 
-/* *fd holds the lock until it is closed. MP_EBUSY "… is in use by process N". */
+/* *fd holds the lock until it is closed; -1 after an error. MP_EBUSY "store is in use by process N (folder)". */
 int mp_store_lock(const char *folder, int *fd, mp_error *e);
 
 #endif

@@ -26,14 +26,18 @@ typedef struct {
   size_t length;
 } mp_bytes;
 
-/* Opens (or makes) a store; opening the same folder again in this process shares it. Errors: MP_EBUSY "in use by process N",
- * MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: nothing is written then. */
+/* Opens (or makes) a store; opening the same folder again in this process shares it, as it was opened first. Errors: MP_EBUSY
+ * "store is in use by process N", MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: both files
+ * are left as they are then; MP_ESTORE and MP_EFULL as the file system says. */
 int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
 void mp_store_close(mp_store *store); /* drops an open turn */
 const char *mp_store_path(const mp_store *store);
 
 /* MP_ENOTFOUND when there is no such row. `value` is valid until the next call on this store. */
 int mp_store_get(mp_store *store, mp_table table, mp_bytes key, mp_bytes *value, mp_error *e);
+void mp_store_forget(mp_store *store); /* zeroes the copy mp_store_get made last: for secrets */
+/* MP_EFULL when the map or, in the keys environment, the disk is full. A failed write outside a nested transaction loses the
+ * turn: every later call says so, until mp_store_commit has dropped it. */
 int mp_store_put(mp_store *store, mp_table table, mp_bytes key, mp_bytes value, mp_error *e);
 int mp_store_delete(mp_store *store, mp_table table, mp_bytes key, mp_error *e); /* no row is no error */
 
@@ -46,12 +50,17 @@ int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes af
 /* The last key that begins with `prefix`; MP_ENOTFOUND when there is none. `key` is valid until the next call on this store. */
 int mp_store_last(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes *key, mp_error *e);
 
-int mp_store_begin(mp_store *store, mp_error *e); /* a nested transaction, at most MP_STORE_NESTING deep */
+/* Nested transactions of the turn, at most MP_STORE_NESTING deep: begin, then release (keeps its rows) or rollback (drops them).
+ */
+int mp_store_begin(mp_store *store, mp_error *e);
 int mp_store_release(mp_store *store, mp_error *e);
 void mp_store_rollback(mp_store *store);
-int mp_store_commit(mp_store *store, mp_error *e); /* ends the turn; on an error all of it is gone */
-bool mp_store_dirty(const mp_store *store);
+/* Ends the turn; on an error all of it is gone, and the next turn begins afresh. MP_EINVAL, and nothing done, while a nested
+ * transaction is open. */
+int mp_store_commit(mp_store *store, mp_error *e);
+bool mp_store_dirty(const mp_store *store); /* whether a turn is open */
 
 #define MP_STORE_NESTING 8
+#define MP_STORE_PATH_MAX (4096 + 32) /* bytes of a path the system takes, and of a file's name in it */
 
 #endif

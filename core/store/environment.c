@@ -1,0 +1,55 @@
+#include "store/environment.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define SLACK_PAGES 256
+#define FULL_BYTES (64 * 1024) /* a disk with less room than that is full */
+
+/* LMDB calls a write that a full disk cut short an input/output error. */
+static bool disk_is_full(const mp_environment *env) {
+  struct statvfs disk;
+  return env != NULL && env->env != NULL && fstatvfs(env->fd, &disk) == 0 &&
+         (unsigned long long)disk.f_bavail * disk.f_frsize < FULL_BYTES;
+}
+
+int mp_environment_error(const mp_environment *env, int rc, const char *what, mp_error *e) {
+  if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL || (rc == EIO && disk_is_full(env)))
+    return mp_fail(e, MP_EFULL, "no room for the store: it cannot %s: %s", what, mdb_strerror(rc == EIO ? ENOSPC : rc));
+  if (rc == MDB_NOTFOUND) return mp_fail(e, MP_ENOTFOUND, "no such row");
+  return mp_fail(e, rc == ENOMEM ? MP_ENOMEM : MP_ESTORE, "the store cannot %s: %s", what, mdb_strerror(rc));
+}
+
+int mp_environment_open(mp_environment *env, const char *path, unsigned flags, size_t size, mp_error *e) {
+  MDB_txn *txn;
+  int rc = mdb_env_create(&env->env);
+  if (rc != 0) return mp_environment_error(NULL, rc, "start", e);
+  if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 ||
+      (rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0 ||
+      (rc = mdb_env_get_fd(env->env, &env->fd)) != 0) {
+    mp_environment_close(env);
+    return mp_environment_error(NULL, rc, "be opened", e);
+  }
+  if ((rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn)) != 0) return mp_environment_error(env, rc, "be read", e);
+  rc = mdb_dbi_open(txn, NULL, 0, &env->dbi); /* the file's only table: stays open when the transaction ends */
+  mdb_txn_abort(txn);
+  return rc == 0 ? MP_OK : mp_environment_error(env, rc, "open its table", e);
+}
+
+void mp_environment_close(mp_environment *env) {
+  if (env->env != NULL) mdb_env_close(env->env);
+  env->env = NULL;
+}
+
+void mp_environment_keep_slack(mp_environment *env) {
+  MDB_envinfo info;
+  MDB_stat stat;
+  struct stat file;
+  if (mdb_env_info(env->env, &info) != 0 || mdb_env_stat(env->env, &stat) != 0 || fstat(env->fd, &file) != 0) return;
+  off_t least = (off_t)((info.me_last_pgno + 1 + SLACK_PAGES / 2) * stat.ms_psize);
+  off_t wanted = (off_t)((info.me_last_pgno + 1 + SLACK_PAGES) * stat.ms_psize);
+  if (file.st_size < least && ftruncate(env->fd, wanted) != 0) return; /* only a margin: the data is safe without it */
+}
