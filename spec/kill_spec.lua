@@ -50,7 +50,8 @@ end
 
 function Killing:see(direction, node, conn)
   local trap = self.trap
-  if not trap or direction ~= trap.direction or node.tag ~= trap.tag or not conn.device or conn.device.account ~= self.account then return end
+  if not trap or not conn.device or conn.device.account ~= self.account then return end
+  if direction ~= trap.direction or node.tag ~= trap.tag then return end
   self.seen = self.seen + 1
   if self.seen < trap.nth then return end
   self:kill()
