@@ -244,7 +244,7 @@ describe("the server's answer", function()
     local sent = assert(ana.client:send(ben.jid, "hi"))
     for _, one in ipairs { ben, ben2, ana2 } do assert.equal(sent.id, one:next().id) end
     assert.equal(device_of(ben2, "lid"), stanzas[2].attrs.to)
-    assert.equal("false", stanzas[2].attrs.device_fanout)
+    assert.is_nil(stanza.child(stanzas[2], "participants"))
     assert.equal(device_of(ana2, "lid"), stanzas[3].attrs.to)
     assert.equal(ben.lid, stanzas[3].attrs.recipient)
     assert(ana.client:send(ben.jid, "again"))

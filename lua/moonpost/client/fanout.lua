@@ -106,7 +106,7 @@ function Fanout:build(id, address, message)
   })
 end
 
---- The stanza that brings a message to one device alone, which a stanza before has missed (§18.3: the form of a resend).
+--- The stanza that brings a message to one device alone, which a stanza before has missed (10 §10.1: a resend to one device).
 -- @string id of the message
 -- @tparam table address as `address` gives it
 -- @tparam table message
@@ -115,7 +115,7 @@ end
 -- @treturn ?table node; nil when the device cannot be encrypted for
 function Fanout:build_for(id, address, message, device, own)
   local attrs, enc_attrs = labels(message)
-  attrs.id, attrs.to, attrs.device_fanout = id, wire_name(self, device, address.to), "false"
+  attrs.id, attrs.to = id, wire_name(self, device, address.to)
   if own then attrs.recipient = address.to end
   local plaintext = encode(own and messages.for_own_devices(address.to, message) or message)
   local one = self.client.account:encrypt({ device }, plaintext)[1]

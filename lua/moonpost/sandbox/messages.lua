@@ -35,34 +35,30 @@ local function ciphertext_hash(node)
   return crypto.sha256(table.concat(parts))
 end
 
--- A message for one device alone: brought again after a retry receipt, or after a stale list (S-408).
-local function is_resend(node)
+-- A message brought again after a retry receipt: always relayed (S-408, S-409).
+local function is_retry(node)
   local enc = stanza.child(node, "enc")
   return node.attrs.device_fanout == "false" or enc ~= nil and enc.attrs.count ~= nil
 end
 
-local function forget_oldest(recent)
+local function remember(recent, key, time)
+  recent.last = recent.last + 1
+  recent[recent.last], recent.times[key] = key, time
   if recent.last - recent.first < REMEMBERED then return end
-  recent.seen[recent[recent.first]] = nil
+  recent.times[recent[recent.first]] = nil
   recent[recent.first] = nil
   recent.first = recent.first + 1
 end
 
--- The time of the answer this very stanza had before: the same id with the same ciphertexts (S-409). Nil when it is new; it is
+-- The time of the answer this very stanza had before, the same id with the same ciphertexts (S-409). Nil when it is new; it is
 -- remembered then.
 local function answered_before(device, node, now)
-  local recent = device.recent or { first = 1, last = 0, seen = {} }
-  device.recent = recent
-  local id, hash = node.attrs.id, ciphertext_hash(node)
-  local before = recent.seen[id]
-  if before and before.hash == hash then return before.t end
-  if is_resend(node) then return nil end
-  if not before then
-    recent.last = recent.last + 1
-    recent[recent.last] = id
-    forget_oldest(recent)
-  end
-  recent.seen[id] = { hash = hash, t = now }
+  if is_retry(node) then return nil end
+  device.recent = device.recent or { first = 1, last = 0, times = {} }
+  local key = node.attrs.id .. "\0" .. ciphertext_hash(node)
+  local before = device.recent.times[key]
+  if not before then remember(device.recent, key, now) end
+  return before
 end
 
 -- What of a message every copy carries on: its children but the addressing, its attributes but the sender's view.
@@ -215,7 +211,7 @@ function messages.message(conn, node)
   sandbox.accounts:acquaint(own.account, target)
   local list = addressed(conn, node, target, number)
   if not answered then distribute(conn, node, list, target, server) end
-  ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_resend(node)
+  ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_retry(node)
     and stale_hash(conn, target, list, server) or nil })
 end
 
