@@ -18,18 +18,20 @@ local function count_on_server(self)
   return count and math.tointeger(tonumber(count.attrs.value)) or 0
 end
 
--- Keys made before and never confirmed go first: their result may have been lost.
+-- Keys made before and never confirmed go first: their result may have been lost. Returns how many those are, too.
 local function gather(self, wanted)
   local keys = self.client.account:prekeys(false, wanted)
+  local old = #keys
   while #keys < wanted do
     for _, key in ipairs(self.client.account:new_prekeys(math.min(SLICE, wanted - #keys))) do keys[#keys + 1] = key end
     task.sleep(0)
   end
-  return keys
+  return keys, old
 end
 
+-- Uploads so many; returns whether some of them may be known to the server already.
 local function upload(self, wanted)
-  local keys = gather(self, wanted)
+  local keys, old = gather(self, wanted)
   local safe, why = self.client:committed() -- the private halves, before anybody may use the public ones
   if not safe then return nil, why end
   local public = self.client.account:public()
@@ -49,7 +51,7 @@ local function upload(self, wanted)
   }))
   if not answer then return nil, err end
   for _, key in ipairs(keys) do self.client.account:mark_uploaded(key.id, key.id) end
-  return true
+  return true, old > 0
 end
 
 --- Asks the server how many it holds, and uploads when they are few.
@@ -59,10 +61,16 @@ function Prekeys:refill()
   if self.busy then return true end
   self.busy = true
   local guard <close> = setmetatable({}, { __close = function() self.busy = false end })
-  local count, err = count_on_server(self)
-  if not count then return guard and nil, err end
-  if count >= LOW then return true end
-  return upload(self, count == 0 and FIRST_BATCH or TOP_UP)
+  local again
+  repeat
+    local count, err = count_on_server(self)
+    if not count then return guard and nil, err end
+    if count >= LOW then return true end
+    local ok, offered_before = upload(self, count == 0 and FIRST_BATCH or TOP_UP)
+    if not ok then return nil, offered_before end
+    again = offered_before -- what the server has given out already it does not take again
+  until not again
+  return true
 end
 
 return function(client) return setmetatable({ client = client }, Prekeys) end

@@ -110,18 +110,27 @@ local function upload(conn, node)
   iq.result(conn, node)
 end
 
+--- The hash of a digest (02 §10.4).
+-- @string identity
+-- @string value of the signed prekey
+-- @string signature of the signed prekey
+-- @tparam table one_time the public halves, in order
+-- @treturn string 20 bytes
+function keys.digest_hash(identity, value, signature, one_time)
+  return core.crypto.sha1(identity .. value .. signature .. table.concat(one_time))
+end
+
 local function digest(conn, node)
   local device = conn.device
-  local ids, hashed = {}, { device.identity, device.skey_value, device.skey_signature }
-  for _, key in ipairs(device.one_time:list()) do
-    ids[#ids + 1] = stanza.node("id", nil, key:sub(1, 3))
-    hashed[#hashed + 1] = key:sub(4)
+  local ids, publics = {}, {}
+  for i, key in ipairs(device.one_time:list()) do
+    ids[i], publics[i] = stanza.node("id", nil, key:sub(1, 3)), key:sub(4)
   end
   if #ids == 0 then return iq.error(conn, node, 404) end
   iq.result(conn, node, stanza.node("digest", nil, {
     stanza.node("registration", nil, device.registration), stanza.node("type", nil, "\5"), stanza.node("identity", nil, device.identity),
     skey_node(device.skey_id, device.skey_value, device.skey_signature), stanza.node("list", nil, ids),
-    stanza.node("hash", nil, core.crypto.sha1(table.concat(hashed))),
+    stanza.node("hash", nil, keys.digest_hash(device.identity, device.skey_value, device.skey_signature, publics)),
   }))
 end
 
