@@ -150,9 +150,8 @@ end
 --- An `encrypt` notification with `<identity/>`: an account's phone has new keys, and its companions are gone with the old ones: no
 -- session with any of them is worth anything (§11). The new identity is taken from the next bundle or message.
 function Devices:identity_changed(node)
-  local own, _, number = self.client.me.jid, jid.parse(node.attrs.from)
   local lid, pn = names_of(self, node)
-  if pn == own or number ~= 0 then return end
+  if pn == self.client.me.jid or jid.bare(node.attrs.from) ~= node.attrs.from then return end -- the own, or a companion's
   for device = 0, 99 do
     for _, bare in ipairs { lid, pn } do
       local user, server = jid.parse(bare)
