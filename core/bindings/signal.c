@@ -273,6 +273,7 @@ static int account_encrypt(lua_State *L) {
   mp_account *account = check_created(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   const char *plain = luaL_checklstring(L, 3, &length);
+  lua_settop(L, 3);
   lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
   mp_buffer padded;
   mp_buffer_init(&padded, 0);

@@ -191,7 +191,11 @@ local function distribute(conn, node, list, target, server)
   for _, one in ipairs(list) do
     local device = one.account.devices[one.number]
     local involved = one.account == target or one.account == conn.device.account
-    if involved and device and device.active and device ~= conn.device then deliver(conn, node, device, one.enc, target, server) end
+    if involved and one.number == 0 then
+      phone.read(conn.sandbox, one.account, conn.device, one.enc)
+    elseif involved and device and device.active and device ~= conn.device then
+      deliver(conn, node, device, one.enc, target, server)
+    end
   end
 end
 

@@ -124,15 +124,25 @@ function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id
   } })
 end
 
---- Reads a peer message of a companion, and answers what it asks for (S-308, S-310).
+--- Reads what is meant for a phone, in step with the sender's ratchet (S-308). What it cannot read it lets pass, as phones do here.
+-- @tparam table account whose phone
+-- @tparam table device the sender
+-- @tparam table enc
+-- @treturn ?table Message
+function phone.read(sandbox, account, device, enc)
+  local self = phone.of(sandbox, account)
+  local known = enc.attrs.type == "msg" or enc.attrs.type == "pkmsg"
+  local plaintext, err
+  if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
+  if plaintext then return proto.decode("Message", plaintext) end
+  sandbox.log(("the phone of %s cannot read a message of %s: %s"):format(account.pn, device:jid(), tostring(err or enc.attrs.type)))
+end
+
+--- Reads a peer message of a companion, and answers what it asks for (S-310).
 function phone.receive(sandbox, device, node, enc)
   local self = phone.of(sandbox, device.account)
-  local plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content)
-  local message = plaintext and proto.decode("Message", plaintext)
-  if not message then
-    sandbox.log(("the phone of %s cannot read message %s of %s: %s"):format(self.account.pn, node.attrs.id, device:jid(), tostring(err)))
-    return
-  end
+  local message = phone.read(sandbox, device.account, device, enc)
+  if not message then return end
   message = message.deviceSentMessage and message.deviceSentMessage.message or message
   local protocol = message.protocolMessage
   local answer = protocol and requests[protocol.type]
