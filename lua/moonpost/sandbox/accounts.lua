@@ -41,7 +41,7 @@ end
 
 local function new_account(fields)
   fields.devices = {}
-  fields.contacts = fields.contacts or {}
+  fields.contacts, fields.privacy = fields.contacts or {}, fields.privacy or {}
   return setmetatable(fields, Account)
 end
 
@@ -84,6 +84,7 @@ local function to_row(account)
   local row = {
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
+    privacy = account.privacy,
   }
   for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end
   for number, device in pairs(account.devices) do

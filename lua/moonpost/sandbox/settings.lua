@@ -31,16 +31,36 @@ function settings.blocklist(conn, node)
   iq.result(conn, node, stanza.node("list", { dhash = "0", addressing_mode = "lid" }))
 end
 
+-- The privacy settings of a new account (S-844), in the order they are told.
 local privacy = {
   { "last", "all" }, { "online", "all" }, { "profile", "all" }, { "status", "all" }, { "readreceipts", "all" }, { "groupadd", "all" },
   { "calladd", "all" }, { "messages", "all" }, { "defense", "off" }, { "stickers", "contacts" },
 }
 
---- The privacy settings of a new account (S-844). Setting one, and privacy tokens, are answered empty.
+-- Keeps the settings a client makes, and tells it those back.
+local function set_privacy(conn, node, wanted)
+  local account, changed = conn.device.account, {}
+  for _, category in stanza.children(wanted, "category") do
+    local name, value = category.attrs.name, category.attrs.value
+    if not name or not value then return iq.error(conn, node, 400) end
+    account.privacy[name] = value
+    changed[#changed + 1] = stanza.node("category", { name = name, value = value })
+  end
+  conn.sandbox.accounts:save(account)
+  iq.result(conn, node, stanza.node("privacy", nil, changed))
+end
+
+--- The privacy settings (S-844). Tokens for contacts are taken and lead nowhere yet.
 function settings.privacy(conn, node)
-  if node.attrs.type == "set" then return iq.result(conn, node) end
+  local wanted = stanza.child(node, "privacy")
+  if node.attrs.type == "set" then
+    if wanted then return set_privacy(conn, node, wanted) end
+    return iq.result(conn, node)
+  end
   local categories = {}
-  for i, pair in ipairs(privacy) do categories[i] = stanza.node("category", { name = pair[1], value = pair[2] }) end
+  for i, pair in ipairs(privacy) do
+    categories[i] = stanza.node("category", { name = pair[1], value = conn.device.account.privacy[pair[1]] or pair[2] })
+  end
   iq.result(conn, node, stanza.node("privacy", nil, categories))
 end
 

@@ -20,7 +20,9 @@ end
 local function attr_rules(attrs)
   local rules, known = {}, {}
   for name, kind in pairs(attrs) do
-    rules[#rules + 1] = { name = name, test = kind.test, expected = kind.expected, optional = kind.optional, never = kind.never }
+    rules[#rules + 1] = {
+      name = name, test = kind.test, literal = kind.literal, expected = kind.expected, optional = kind.optional, never = kind.never,
+    }
     known[name] = true
   end
   table.sort(rules, function(a, b) return a.name < b.name end)
@@ -49,14 +51,14 @@ end
 local function check_attrs(decl, closed, sheet)
   local rules, known = attr_rules(decl.attrs)
   return function(node, out, path)
-    local given = node.attrs or nothing
+    local given, all_good = node.attrs or nothing, true
     for i = 1, #rules do
       local rule = rules[i]
       local value = given[rule.name]
       local good = rule.optional
-      if value ~= nil then good = rule.test(value) end
+      if value ~= nil then good = value == rule.literal or rule.test(value) end
       if not good then
-        attr_fault(rule, value, out, path, sheet)
+        all_good = attr_fault(rule, value, out, path, sheet)
         if not out then return false end
       end
     end
@@ -65,7 +67,7 @@ local function check_attrs(decl, closed, sheet)
         if not known[name] then return unknown_attrs(given, known, out, path, sheet) end
       end
     end
-    return out == nil or #out == 0
+    return all_good
   end
 end
 
@@ -91,18 +93,30 @@ local function check_empty(sheet)
   end
 end
 
-local function fewest(alternatives, node, path)
-  local best
+-- How many of a shape's required attributes with fixed values a node has as they should be.
+local function likeness(shape, node)
+  local count = 0
+  for name, kind in pairs(shape.decl.attrs) do
+    local value = node.attrs[name]
+    if kind.fixed and not kind.optional and value ~= nil and kind.test(value) then count = count + 1 end
+  end
+  return count
+end
+
+-- The faults of the alternative that was most likely meant: few faults, many fixed values right.
+local function likeliest(alternatives, node, path)
+  local best, least
   for i = 1, #alternatives do
     local out = {}
     alternatives[i].check(node, out, path)
-    if not best or #out < #best then best = out end
+    local score = 2 * #out - likeness(alternatives[i], node)
+    if not best or score < least then best, least = out, score end
   end
   return best
 end
 
---- One of several checks of nodes: the first that fits; of none the one with the fewest faults speaks.
--- @tparam table alternatives array of {check=}
+--- One of several checks of nodes: the first that fits; of none the likeliest speaks.
+-- @tparam table alternatives array of what `compile` returns
 function checker.any(alternatives)
   if #alternatives == 1 then return alternatives[1].check end
   return function(node, out, path)
@@ -110,7 +124,7 @@ function checker.any(alternatives)
       if alternatives[i].check(node) then return true end
     end
     if not out then return false end
-    for _, sentence in ipairs(fewest(alternatives, node, path)) do out[#out + 1] = sentence end
+    for _, sentence in ipairs(likeliest(alternatives, node, path)) do out[#out + 1] = sentence end
     return false
   end
 end
@@ -148,23 +162,25 @@ local function new_slots(content, closed, sheet)
   return slots, by_tag
 end
 
--- `path/to[3]`, the number counting nodes of this tag where several may stand.
-local function child_path(path, list, index, slot)
-  local tag, number = list[index].tag, 0
-  if not slot or slot.max == 1 then return ("%s/%s"):format(path, tag) end
-  for i = 1, index do
-    if list[i].tag == tag then number = number + 1 end
+-- `path/to`, or `path/to[3]` where several have this tag.
+local function child_path(path, list, index)
+  local tag, number, all = list[index].tag, 0, 0
+  for i = 1, #list do
+    if list[i].tag == tag then
+      all = all + 1
+      if i <= index then number = all end
+    end
   end
-  return ("%s/%s[%d]"):format(path, tag, number)
+  return all > 1 and ("%s/%s[%d]"):format(path, tag, number) or ("%s/%s"):format(path, tag)
 end
 
 local function check_child(slot, list, index, count, out, path, sheet)
   local child = list[index]
   if count > slot.max then
     local what = slot.max == 0 and "must not be here" or ("more than %d"):format(slot.max)
-    return fault(out, out and child_path(path, list, index), what, sheet)
+    return fault(out, out and ("%s/%s"):format(path, child.tag), what, sheet)
   end
-  return slot.by_tag[child.tag](child, out, out and child_path(path, list, index, slot))
+  return slot.by_tag[child.tag](child, out, out and child_path(path, list, index))
 end
 
 local function check_counts(slots, counts, out, path, sheet)
@@ -212,12 +228,9 @@ end
 local function check_rules(rules, sheet)
   return function(node, out, path)
     for i = 1, #rules do
-      if not rules[i].holds(node) then
-        fault(out, path, rules[i].sentence, sheet)
-        if not out then return false end
-      end
+      if not rules[i].holds(node) then return fault(out, path, rules[i].sentence, rules[i].sheet or sheet) end
     end
-    return out == nil or #out == 0
+    return true
   end
 end
 
@@ -239,21 +252,22 @@ function checker.compile(decl, closed, sheet)
   sheet = decl.sheet or sheet
   local content = decl.content
   local opaque = content and content.anything
-  local parts = { check_attrs(decl, closed and not opaque, sheet) }
-  parts[#parts + 1] = check_content(content, closed, sheet)
-  if #decl.rules > 0 then parts[#parts + 1] = check_rules(decl.rules, sheet) end
+  local parts = { check_attrs(decl, closed and not opaque, sheet), check_content(content, closed, sheet) }
+  local rules = #decl.rules > 0 and check_rules(decl.rules, sheet)
   local function check(node, out, path)
+    local good = true
     for i = 1, #parts do
-      if not parts[i](node, out, path) and not out then return false end
+      good = parts[i](node, out, path) and good
+      if not good and not out then return false end
     end
-    return out == nil or #out == 0
+    return good and (not rules or rules(node, out, path)) -- a rule may rely on the rest
   end
   return { tag = decl.tag, check = check, literals = literals_of(decl), decl = decl, sheet = sheet }
 end
 
---- What is wrong with a node, as one sentence: the first fault of the alternative with the fewest.
+--- What is wrong with a node, as one sentence: the first fault of the likeliest alternative.
 function checker.explain(alternatives, node)
-  local faults = fewest(alternatives, node, node.tag)
+  local faults = likeliest(alternatives, node, node.tag)
   return #faults > 1 and ("%s; %d more"):format(faults[1], #faults - 1) or faults[1]
 end
 

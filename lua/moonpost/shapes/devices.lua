@@ -45,7 +45,7 @@ local devices = node("devices", {}, {
     node("device", { id = int(1, DEVICE_MAX), ["key-index"] = KEY_INDEX, is_hosted = maybe "true" })
   )) }),
   maybe(node("key-index-list", { ts = time, expected_ts = maybe(time) }, some_bytes)),
-}, rule("companions need a signed <key-index-list> (02 §8.1)", companions_are_vouched_for))
+}, rule("companions need a signed <key-index-list>", companions_are_vouched_for, "02 §8.1, 08 S-231"))
 
 local answered = {
   maybe(devices), maybe(node("lid", { val = t.lid_user })), maybe(node("contact", { type = one_of("in", "out") }, t.text_bytes)),

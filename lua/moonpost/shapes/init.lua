@@ -88,34 +88,43 @@ local function no_shape(direction, node)
   return refuse(("no shape for %s (%s): a capability that needs it declares it in moonpost.shapes"):format(sketch(node), direction))
 end
 
--- A query is told apart by its children too: whether one of a shape's is there, or neither has any.
-local function shares_children(shape, node)
-  local wanted = shape.decl.content
-  local children = type(node.content) == "table" and node.content or {}
-  if not wanted or wanted.bytes or wanted.anything then return #children == 0 end
-  for _, decl in ipairs(wanted) do
-    local inner = decl.occurs or decl
-    for _, one in ipairs(inner.choices or { inner }) do
-      for _, child in ipairs(children) do
-        if child.tag == (one.occurs or one).tag then return true end
-      end
-    end
+-- The nodes a declaration names as children.
+local function named_children(decl, each)
+  for _, child in ipairs(decl.content or {}) do
+    local inner = child.occurs or child
+    for _, one in ipairs(inner.choices or { inner }) do each((one.occurs or one).tag, child.min or 1) end
   end
-  return false
+end
+
+-- Whether a node has a child of those a shape names, or neither needs any.
+local function shares_children(shape, node)
+  local given, needed, shared = {}, false, false
+  for _, child in ipairs(type(node.content) == "table" and node.content or {}) do given[child.tag] = true end
+  named_children(shape.decl, function(tag, min)
+    needed = needed or min > 0
+    shared = shared or given[tag]
+  end)
+  return shared or not needed and next(given) == nil
 end
 
 local function resembles(shape, node)
-  for name, value in pairs(shape.literals) do
-    if name ~= "to" and tostring(node.attrs[name]) ~= value then return false end
+  for _, name in ipairs(named) do
+    local literal = shape.literals[name]
+    if literal and tostring(node.attrs[name]) ~= literal then return false end
   end
-  return node.tag ~= "iq" or shares_children(shape, node)
+  return shares_children(shape, node)
 end
 
-local function any_resembles(list, node)
+local told_by_child = { iq = true, ib = true, notification = true }
+
+local function explain(direction, list, node)
+  if not told_by_child[node.tag] then return refuse(checker.explain(list, node)) end
+  local close = {}
   for _, shape in ipairs(list) do
-    if resembles(shape, node) then return true end
+    if resembles(shape, node) then close[#close + 1] = shape end
   end
-  return false
+  if #close == 0 then return no_shape(direction, node) end
+  return refuse(checker.explain(close, node))
 end
 
 -- The 1st code of an <error> and its text must be one of these pairs (10 §0.3): the official client compares both.
@@ -187,8 +196,7 @@ function shapes.check(direction, node, request)
   for i = 1, #list do
     if list[i].check(node) then return true end
   end
-  if not any_resembles(list, node) then return no_shape(direction, node) end
-  return refuse(checker.explain(list, node))
+  return explain(direction, list, node)
 end
 
 return shapes

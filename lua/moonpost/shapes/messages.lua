@@ -37,50 +37,47 @@ local meta = shape("10 §10.1, 03 §14.7", node("meta", {
 local reporting = shape("03 §15.1", node("reporting", {}, { node("reporting_token", { v = number }, bytes(16)) }))
 local device_identity = node("device-identity", {}, some_bytes)
 
--- Every enc of a message, those for single devices included.
-local function encs(message)
-  local list = {}
-  for _, child in ipairs(message.content or {}) do
-    if child.tag == "enc" then list[#list + 1] = child end
-    for _, to in ipairs(child.tag == "participants" and child.content or {}) do
-      for _, one in ipairs(to.content or {}) do
-        if one.tag == "enc" then list[#list + 1] = one end
+local function children(one) return type(one.content) == "table" and one.content or {} end
+
+-- Whether holds(enc) is true of any enc of a message, those for single devices included.
+local function any_enc(message, holds)
+  for _, one in ipairs(children(message)) do
+    if one.tag == "enc" and holds(one) then return true end
+    if one.tag == "participants" then
+      for _, to in ipairs(children(one)) do
+        if any_enc(to, holds) then return true end
       end
     end
-  end
-  return list
-end
-
-local function any(list, holds)
-  for _, one in ipairs(list) do
-    if holds(one) then return true end
   end
   return false
 end
 
+local function is_pkmsg(one) return one.attrs.type == "pkmsg" end
+local function is_unnamed(one) return one.attrs.mediatype == nil end
+local function is_there() return true end
+
 local function child(message, tag)
-  for _, one in ipairs(message.content or {}) do
+  for _, one in ipairs(children(message)) do
     if one.tag == tag then return one end
   end
 end
 
-local vouched = rule("a <device-identity> goes with a pkmsg, and only with one (03 §8)", function(message)
-  return any(encs(message), function(one) return one.attrs.type == "pkmsg" end) == (child(message, "device-identity") ~= nil)
-end)
+local vouched = rule("a <device-identity> goes with a pkmsg, and only with one", function(message)
+  return any_enc(message, is_pkmsg) == (child(message, "device-identity") ~= nil)
+end, "03 §8")
 
-local named_media = rule('type="media" goes with a mediatype on every enc (03 §14.1)', function(message)
-  if message.attrs.type ~= "media" then return true end
-  return not any(encs(message), function(one) return one.attrs.mediatype == nil end)
-end)
+local named_media = rule('type="media" goes with a mediatype on every enc', function(message)
+  return message.attrs.type ~= "media" or not any_enc(message, is_unnamed)
+end, "03 §14.1")
 
-local encrypted = rule("at least one <enc>", function(message) return #encs(message) > 0 end)
+local encrypted = rule("at least one <enc>", function(message) return any_enc(message, is_there) end)
 
-local poll_named = rule('type="poll" goes with <meta polltype> (09 §3.1)', function(message)
+local poll_named = rule('type="poll" goes with <meta polltype>', function(message)
   local about = child(message, "meta")
   return message.attrs.type ~= "poll" or about ~= nil and about.attrs.polltype ~= nil
 end)
 
-local event_named = rule('type="event" goes with <meta event_type> (09 §3.1)', function(message)
+local event_named = rule('type="event" goes with <meta event_type>', function(message)
   local about = child(message, "meta")
   return message.attrs.type ~= "event" or about ~= nil and about.attrs.event_type ~= nil
 end)
@@ -113,9 +110,9 @@ local resend = node("message", {
   enc(pairwise, { count = maybe(int(1, 5)), session_type = maybe "pq", state = maybe(one_of("true", "false")) }),
   maybe(device_identity), maybe(meta),
   t.baileys("encrypts a resend twice, once for <participants> (08 S-408)", node("participants", {}, { some(for_device) })),
-}, rule("a pkmsg goes with a <device-identity> (03 §8)", function(message)
-  return child(message, "device-identity") ~= nil or not any(encs(message), function(one) return one.attrs.type == "pkmsg" end)
-end), named_media)
+}, rule("a pkmsg goes with a <device-identity>", function(message)
+  return child(message, "device-identity") ~= nil or not any_enc(message, is_pkmsg)
+end, "03 §8"), named_media)
 
 local peer = node("message", {
   id = t.id, to = device, type = "text", category = "peer", push_priority = maybe(one_of("high", "high_force")),
@@ -155,7 +152,10 @@ end)
 
 -- From somebody else: under the name the author used, the other name beside it (08 S-401).
 local function from_other(from, other_name, other)
-  local attrs = { from = from, recipient = never(), category = never(), notify = maybe(text), sender_pn = never(), sender_lid = never() }
+  local attrs = {
+    from = from, recipient = never(), category = never(), notify = maybe(text), sender_pn = never(), sender_lid = never(),
+    peer_recipient_pn = never(), peer_recipient_lid = never(),
+  }
   attrs[other_name] = other
   return delivered(attrs, readable, poll_named, event_named)
 end

@@ -2,7 +2,7 @@
 -- @module moonpost.shapes.settings
 local t = require "moonpost.shapes.terms"
 
-local either, int, many, maybe, node = t.either, t.int, t.many, t.maybe, t.node
+local baileys, either, int, many, maybe, node = t.baileys, t.either, t.int, t.many, t.maybe, t.node
 local number, one_of, query, some, some_bytes, text, time = t.number, t.one_of, t.query, t.some, t.some_bytes, t.text, t.time
 
 local prop = either(
@@ -31,13 +31,15 @@ local privacy_values = {
 }
 local other_name = t.kind("a name without fixed values", function(name) return privacy_values[name] == nil end)
 
-local function categories()
-  local list = { node("category", { name = other_name, value = text, dhash = maybe(text) }) }
+local function categories(content)
+  local list = { node("category", { name = other_name, value = text, dhash = maybe(text) }, content) }
   for name, value in pairs(privacy_values) do
-    list[#list + 1] = node("category", { name = name, value = value, dhash = maybe(text) })
+    list[#list + 1] = node("category", { name = name, value = value, dhash = maybe(text) }, content)
   end
   return either(table.unpack(list))
 end
+
+local exceptions = { many(node("user", { action = one_of("add", "remove"), jid = t.user, pn_jid = maybe(t.pn_user) })) }
 
 local duration = one_of("0", "86400", "604800", "7776000")
 
@@ -74,11 +76,7 @@ return {
       asks = { node "privacy" }, answers = { node("privacy", {}, { many(categories()) }) }, errors = "any",
     }),
     query("10 §6.1, 08 S-844", "set", "privacy", {
-      asks = { node("privacy", { addressing_mode = maybe "lid" }, {
-        some(node("category", { name = text, value = text, dhash = maybe(text) }, {
-          many(node("user", { action = one_of("add", "remove"), jid = t.user, pn_jid = maybe(t.pn_user) })),
-        })),
-      }) },
+      asks = { node("privacy", { addressing_mode = maybe "lid" }, { some(categories(exceptions)) }) },
       answers = { node("privacy", {}, { some(categories()) }) }, errors = "any",
     }),
     query("10 §6.1, 07 §5.5", "set", "privacy", {
@@ -90,6 +88,18 @@ return {
     }),
     query("10 §6.2, 08 S-845", "set", "disappearing_mode", {
       asks = { node("disappearing_mode", { duration = duration }) }, errors = "any",
+    }),
+
+    query("10 §5.2, 08 S-840", "get", "w:profile:picture", {
+      target = t.jid,
+      asks = { node("picture", {
+        type = maybe(one_of("image", "preview")), id = maybe(number), query = maybe "url", invite = maybe(text), persona_id = maybe(text),
+        common_gid = maybe(t.group),
+      }, { maybe(node("tctoken", { t = baileys("says when it got the token (03 §15.2)", time) }, some_bytes)) }) },
+      answers = { maybe(node("picture", {
+        id = number, type = one_of("image", "preview"), url = text, direct_path = text, hash = maybe(text),
+      })) },
+      errors = { 400, 401, 404, 429, 500, 501, 503 },
     }),
 
     query("10 §9, 08 S-006", "set", "w:m", {

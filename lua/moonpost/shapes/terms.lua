@@ -15,7 +15,7 @@ local function kind(expected, test) return { expected = expected, test = test } 
 -- A literal text as a kind. What the server is about to send may still hold numbers.
 local function as_kind(x)
   if type(x) ~= "string" then return x end
-  return { expected = ("'%s'"):format(x), literal = x, test = function(value) return value == x or tostring(value) == x end }
+  return { expected = ("'%s'"):format(x), literal = x, fixed = true, test = function(value) return value == x or tostring(value) == x end }
 end
 
 local function is_kind(x) return type(x) == "string" or x.test ~= nil end
@@ -103,19 +103,23 @@ function terms.closed(x) return copy(x, { closed = true }) end
 --- A node of which only a part is known: more attributes and children are fine, whatever the direction.
 function terms.open(x) return copy(x, { closed = false }) end
 
---- A rule over a whole node: what must hold, and fn(node) that tells whether it does.
-function terms.rule(sentence, fn) return { sentence = sentence, holds = fn } end
+--- A rule over a whole node whose attributes and children are right: what must hold, fn(node) that tells whether it does, and the
+-- sheet it stands in when that is not the node's.
+function terms.rule(sentence, fn, sheet) return { sentence = sentence, holds = fn, sheet = sheet } end
 
 --- A query: what the client asks, what it reads in the answer, and which errors it tells apart.
 -- @string sheet
 -- @param type "get" or "set"
 -- @string xmlns
--- @tparam table parts asks = children of the request; answers = children of the result (nil: whatever is there is not read);
---   answer_attrs = further attributes of the result; errors = array of codes and "4xx", "5xx", or "any"; none without it
+-- @tparam table parts asks = children of the request; target = kind of the request's attribute of this name, if it may have one;
+--   answers = children of the result (nil: whatever is there is not read); answer_attrs = further attributes of the result;
+--   errors = array of codes and "4xx", "5xx", or "any"; none without it
 function terms.query(sheet, type, xmlns, parts)
   return {
     sheet = sheet, answers = parts.answers, answer_attrs = parts.answer_attrs, errors = parts.errors,
-    request = terms.node("iq", { id = terms.id, to = parts.to or "s.whatsapp.net", type = type, xmlns = xmlns }, parts.asks),
+    request = terms.node("iq", {
+      id = terms.id, to = "s.whatsapp.net", type = type, xmlns = xmlns, target = parts.target and terms.maybe(parts.target),
+    }, parts.asks),
   }
 end
 
@@ -178,7 +182,10 @@ function terms.one_of(...)
   local list, known = { ... }, {}
   for _, value in ipairs(list) do known[value] = true end
   local head = table.concat(list, ", ", 1, #list - 1)
-  return kind(head .. " or " .. list[#list], function(value) return known[value] or known[tostring(value)] or false end)
+  return {
+    expected = head .. " or " .. list[#list], fixed = true,
+    test = function(value) return known[value] or known[tostring(value)] or false end,
+  }
 end
 
 local function jid_kind(expected, test)
