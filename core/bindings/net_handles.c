@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "net.h"
 
 #define HANDLE "moonpost.net.handle"
@@ -23,6 +24,7 @@ typedef struct handle {
   int ref;    /* the function */
   int anchor; /* the userdata, while the handle lives */
   bool holds, closed;
+  uint64_t received, began; /* turn ends: pieces that had come at the last look; when the turn went on first, else 0 */
   mp_buffer line;
   struct handle **box; /* the userdata's pointer, NULL once it is collected */
 } handle;
@@ -86,8 +88,23 @@ static int net_timer(lua_State *L) {
   return 1;
 }
 
+/* Whether the turn goes on: what comes close together is handled in one, and shares one commit. */
+static bool goes_on(handle *h) {
+  uint64_t received = mp_loop_received(), now = uv_hrtime();
+  bool more = received != h->received;
+  h->received = received;
+  if (more && h->began == 0) h->began = now;
+  if (!more || now - h->began > MP_TURN_MS * UINT64_C(1000000)) {
+    h->began = 0;
+    return false;
+  }
+  mp_loop_look_again();
+  return true;
+}
+
 static void on_prepare(uv_prepare_t *uv) {
   handle *h = uv->data;
+  if (goes_on(h)) return;
   /* The function may close its own handle, or cause more work, which it says by returning true. */
   for (int i = 0; i < TURNS_MAX && !h->closed; i++) {
     lua_State *L = h->L;
@@ -104,7 +121,8 @@ static void on_prepare(uv_prepare_t *uv) {
   }
 }
 
-/* on_turn_end(fn) -> handle: fn runs before the loop blocks, again while it returns true */
+/* on_turn_end(fn) -> handle: fn runs before the loop blocks, after all that has come in (10 ms of it at most); again while it
+ * returns true */
 static int net_on_turn_end(lua_State *L) {
   handle *h = new_handle(L, 1, false);
   uv_prepare_init(mp_loop(), &h->uv.prepare);

@@ -18,6 +18,11 @@ void mp_loop_release(void);
 /* Runs until mp_loop_stop or until nothing is held. */
 void mp_loop_run(void);
 void mp_loop_stop(void);
+/* How many pieces have come from sockets so far: who waits for the end of a turn sees by it whether more comes. */
+uint64_t mp_loop_received(void);
+void mp_loop_count_received(void);
+/* Keeps the loop from blocking once: it looks for what is there, and goes on. */
+void mp_loop_look_again(void);
 
 #define MP_ADDRESSES_MAX 8 /* addresses of one host that are looked at */
 #define MP_ADDRESS_SIZE 64 /* bytes of the text of an address, with its ending 0 */

@@ -200,6 +200,7 @@ int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_soc
       return socket->aborted ? -1 : 0;
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_CLIENT_RECEIVE:
+      mp_loop_count_received();
       if (lws_frame_is_binary(wsi) && !socket->aborted) socket->events->message(socket->user, in, length);
       return socket->aborted ? -1 : 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
