@@ -14,7 +14,7 @@ local function capture(command)
   return value
 end
 
-local function shell_quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local function shell_quote(text) return "'" .. tostring(text):gsub("'", "'\\''") .. "'" end
 
 local function command_of(program, words)
   local out = { program }
@@ -33,14 +33,15 @@ local function median(list)
   return (list[middle] + list[middle + 1]) / 2
 end
 
-local fixtures = ours "fixtures"
+-- Those that one run of stage.lua measures for both sides.
+local staged = { online = true, idle = true, echo = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach.
 local us, ms, mb, sec = { 1e6, "µs" }, { 1e3, "ms" }, { 1 / 1048576, "MB" }, { 1, "s" }
 local rows = {
-  { "encode the 8-enc node (1,847 B)", "node", "encode", us, 2.5, fixtures.node },
-  { "decode the 8-enc node (1,847 B)", "node", "decode", us, 5, fixtures.node },
-  { "protobuf decode + encode, quoted text", "proto", "both", us, 2.5, fixtures.proto },
+  { "encode the 8-enc node (1,847 B)", "node", "encode", us, 2.5 },
+  { "decode the 8-enc node (1,847 B)", "node", "decode", us, 5 },
+  { "protobuf decode + encode, quoted text", "proto", "both", us, 2.5 },
   { "new session", "session", "session", us, 300 },
   { "message with a DH step", "message", "step", us, 150 },
   { "message without, grouped commits", "message", "same", us, 35 },
@@ -53,46 +54,52 @@ local rows = {
   { "echo 2,000 messages, 20 contacts: wall clock", "echo", "wall", sec },
 }
 
+-- scripts/bench has checked them.
 local function parse_arguments()
-  local found = { rounds = 3, only = {} }
-  local i = 1
+  local found, all, i = { rounds = 3, only = {} }, {}, 1
   while i <= #arg do
     if arg[i] == "--json" then
       found.json = true
-    elseif arg[i] == "--rounds" and math.tointeger(arg[i + 1]) then
+    elseif arg[i] == "--rounds" then
       i = i + 1
-      found.rounds = math.tointeger(arg[i])
-    elseif not arg[i]:find "^%-" then
-      found.only[arg[i]] = true
+      found.rounds = math.tointeger(tonumber(arg[i]))
     else
-      io.stderr:write(("scripts/bench: expected --json, --rounds N or names of rows, got '%s'\n"):format(arg[i]))
-      os.exit(2)
+      found.only[arg[i]] = true
     end
     i = i + 1
   end
+  for _, row in ipairs(rows) do all[row[2]] = true end
+  if not next(found.only) then found.only = all end
   return found
 end
 
 -- Every program row once per round, ours and theirs one after the other: noise of the machine meets both.
 local function measure(options)
-  local samples, order, seen = {}, {}, {}
+  local fixtures = ours "fixtures"
+  local order, on_stage, samples = {}, {}, {}
   for _, row in ipairs(rows) do
     local name = row[2]
-    if not seen[name] and (not next(options.only) or options.only[name]) then
-      seen[name] = true
-      order[#order + 1] = row
-      samples[name] = { ours = {}, baileys = {} }
+    if options.only[name] and not samples[name] then
+      samples[name] = { moonpost = {}, baileys = {} }
+      local list = staged[name] and on_stage or order
+      list[#list + 1] = name
     end
   end
   for round = 1, options.rounds do
-    for _, row in ipairs(order) do
-      io.stderr:write(("\rround %d of %d: %-10s"):format(round, options.rounds, row[2]))
-      local sample = samples[row[2]]
-      sample.ours[round] = ours(row[2], row[6])
-      sample.baileys[round] = baileys(row[2], row[6])
+    local function tell(name) io.stderr:write(("round %d of %d: %s\n"):format(round, options.rounds, name)) end
+    for _, name in ipairs(order) do
+      tell(name)
+      samples[name].moonpost[round] = ours(name, fixtures[name])
+      samples[name].baileys[round] = baileys(name, fixtures[name])
+    end
+    if #on_stage > 0 then
+      tell(table.concat(on_stage, ", "))
+      local results = capture(command_of("build/moonpost run spec/bench/stage.lua --", { round, table.unpack(on_stage) }))
+      for _, name in ipairs(on_stage) do
+        for side, result in pairs(results) do samples[name][side][round] = result[name] end
+      end
     end
   end
-  io.stderr:write "\r                              \r"
   return samples
 end
 
@@ -108,18 +115,20 @@ local results = {}
 for _, row in ipairs(rows) do
   local sample = samples[row[2]]
   if sample then
-    local mine, theirs = field_median(sample.ours, row[3]), field_median(sample.baileys, row[3])
+    local mine, theirs = field_median(sample.moonpost, row[3]), field_median(sample.baileys, row[3])
     local factor, unit = row[4][1], row[4][2]
-    results[#results + 1] = {
+    local result = {
       row = row[1], moonpost = mine * factor, baileys = theirs * factor, unit = unit, ratio = theirs / mine, target = row[5],
-      reached = row[5] and mine * factor <= row[5] or nil,
     }
+    if row[5] then result.reached = mine * factor <= row[5] end
+    results[#results + 1] = result
   end
 end
 
 if options.json then
   print(json.encode(results))
 else
+  print(("medians of %d round(s); times of one operation are CPU time, Baileys is 7.0.0-rc14"):format(options.rounds))
   print(("%-52s %10s %10s %8s  %s"):format("", "moonpost", "Baileys", "ratio", "target"))
   for _, result in ipairs(results) do
     local target = result.target and ("<= %g %s%s"):format(result.target, result.unit, result.reached and "" or "  MISSED") or ""
