@@ -46,11 +46,16 @@ int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size
   return copied == MP_OK ? MP_OK : mp_fail(e, copied, "no memory for the ciphertext");
 }
 
+/* What cannot be parsed is malformed, whatever libsignal calls it: asking for it again would bring the same. */
+static int parsed(int rc) {
+  return rc == SG_SUCCESS || rc == SG_ERR_NOMEM ? rc : SG_ERR_INVALID_PROTO_BUF;
+}
+
 static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
                                   signal_buffer **plain, uint8_t identity[32]) {
   pre_key_signal_message *message = NULL;
   signal_buffer *key = NULL;
-  int rc = pre_key_signal_message_deserialize(&message, bytes, length, account->context);
+  int rc = parsed(pre_key_signal_message_deserialize(&message, bytes, length, account->context));
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_pre_key_signal_message(cipher, message, NULL, plain);
   if (rc == SG_SUCCESS) rc = ec_public_key_serialize(&key, pre_key_signal_message_get_identity_key(message));
   if (rc >= 0 && key != NULL && signal_buffer_len(key) == 33) memcpy(identity, signal_buffer_data(key) + 1, 32);
@@ -62,7 +67,7 @@ static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, c
 static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
                            signal_buffer **plain) {
   signal_message *message = NULL;
-  int rc = signal_message_deserialize(&message, bytes, length, account->context);
+  int rc = parsed(signal_message_deserialize(&message, bytes, length, account->context));
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_signal_message(cipher, message, NULL, plain);
   SIGNAL_UNREF(message);
   return rc;

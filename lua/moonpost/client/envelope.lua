@@ -48,7 +48,7 @@ return function(me, node)
   if not id or id == "" or not from then return nil, core.error("malformed", "a message without id or from") end
   if #id > ID_MAX then return nil, core.error("malformed", ("a message with an id of %d bytes"):format(#id)) end
   local user, server = jid.parse(from)
-  if not user or user == "" then return nil, core.error("malformed", ("message %s is from '%s', which is no JID"):format(id, from)) end
+  if (user or "") == "" then return nil, core.error("malformed", ("message %s is from '%s', which is nobody's JID"):format(id, from)) end
   local name = attrs.notify
   local envelope = {
     node = node, id = id, kind = kinds[server], name = name ~= "" and name ~= "-" and name or nil,

@@ -31,7 +31,10 @@ end
 -- The receipt's type, and the chat of an own copy (§7.3). What comes while nobody is there is delivered, but not to anybody.
 local function receipt_kind(self, envelope)
   if envelope.kind == "peer" then return "peer_msg" end
-  if envelope.from_me then return "sender", envelope.kind == "direct" and jid.bare(envelope.node.attrs.recipient or "") or nil end
+  if envelope.from_me then
+    local chat = envelope.node.attrs.recipient
+    return "sender", chat and jid.bare(chat)
+  end
   return not self.client.presence:is_available() and "inactive" or nil
 end
 
@@ -39,6 +42,7 @@ end
 -- @tparam table envelope of the message (moonpost.client.envelope)
 function Receipts:confirm(envelope)
   local node = envelope.node
+  if envelope.from_me and envelope.kind == "group" then return self:ack(node) end
   local type, recipient = receipt_kind(self, envelope)
   self.client.connection:send(stanza.node("receipt", {
     id = envelope.id, to = node.attrs.from, type = type, participant = node.attrs.participant, recipient = recipient,

@@ -174,6 +174,7 @@ function Receive:message(node)
     if node.attrs.id and node.attrs.from then client.receipts:ack(node, MALFORMED) end
     return
   end
+  if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
   local enc = pairwise(node)
   if envelope.kind == "group" or envelope.kind == "newsletter" or not enc then return keep_unread(self, envelope) end
   local verdict, why = take_atomically(self, envelope, enc)

@@ -31,7 +31,7 @@ local keys = node("keys", {}, {
 })
 
 local asks_for_itself = rule("<retry id> must be the receipt's id", function(one)
-  for _, child in ipairs(one.content) do
+  for _, child in ipairs(one.content or {}) do
     if child.tag == "retry" then return child.attrs.id == one.attrs.id end
   end
 end)

@@ -1,0 +1,451 @@
+-- Receiving: what is heard, what is kept, and what confirms it (fact sheet 04), through real sockets; hostile stanzas are put on them
+-- past the sandbox's own checks.
+local core = require "moonpost.core"
+local messages = require "moonpost.client.messages"
+local stanza = require "moonpost.stanza"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+local jid, proto = core.wire.jid, core.proto
+
+local function device_jid(contact, server)
+  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
+  return jid.make(user, name, contact.client.me.device)
+end
+
+-- Two contacts who have written to each other: their sessions are settled.
+local function acquainted(rig, options)
+  local ana, ben = rig:contact "Ana", rig:contact("Ben", options)
+  assert(ana.client:send(ben.jid, "hello"))
+  assert.equal("hello", ben:next().text)
+  assert(ben.client:send(ana.jid, "hello"))
+  assert.equal("hello", ana:next().text)
+  ben.errors = tap.event(ben.client, "error")
+  return ana, ben
+end
+
+-- What a contact's client confirms from now on: a queue of short texts, such as `receipt sender AAAA` and `ack 487 AAAA`.
+local function confirmations(rig, contact)
+  local said = task.queue()
+  local device = tap.device(rig, contact.client)
+  rig:tap(function(direction, node, conn)
+    if direction ~= "to-server" or conn.device ~= device then return end
+    if node.tag == "receipt" then
+      said:push(("receipt %s %s"):format(node.attrs.type or "delivery", node.attrs.id))
+    elseif node.tag == "ack" and node.attrs.class ~= "receipt" and node.attrs.class ~= "notification" then
+      said:push(("ack %s %s%s"):format(node.attrs.class, node.attrs.id, node.attrs.error and " " .. node.attrs.error or ""))
+    end
+  end)
+  return said
+end
+
+local function encrypt(from, to, plaintext)
+  local one = from.client.account:encrypt({ device_jid(to, "lid") }, plaintext)[1]
+  return stanza.node("enc", { v = "2", type = one.type }, assert(one.ciphertext, tostring(one.error)))
+end
+
+local function encode(message) return assert(proto.encode("Message", message)) end
+
+-- A message stanza as the server would hand it to `to`.
+local function delivered(from, id, content, more)
+  local attrs = { from = device_jid(from, "lid"), sender_pn = from.jid, id = id, t = "1769296600", type = "text", notify = from.name }
+  for name, value in pairs(more or {}) do attrs[name] = value or nil end
+  return stanza.node("message", attrs, content)
+end
+
+local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+
+local function kick(rig, contact) rig:admin("kick", { jid = device_jid(contact), kind = "drop" }) end
+
+local function raw_count(contact)
+  contact.client:committed()
+  return contact.client.store:count("raw", "")
+end
+
+describe("a message", function()
+  it("is confirmed by one receipt and by no ack, after it is safe", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, safe = confirmations(rig, ben), nil
+    rig:tap(function(direction, node)
+      if direction == "to-server" and node.tag == "receipt" then safe = not ben.client.store:dirty() end
+    end)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("receipt delivery " .. sent.id, said:pop(5))
+    assert.is_true(safe)
+    ben:next()
+    assert(ana.client:send(ben.jid, "next"))
+    assert.matches("^receipt delivery", said:pop(5))
+    assert.equal(0, #said)
+  end))
+
+  it("whose receipt was lost comes again, is confirmed again and heard once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local lost = task.queue()
+    local device = tap.device(rig, ben.client)
+    local stop = rig:tap(function(direction, node, conn)
+      if direction ~= "to-server" or node.tag ~= "receipt" or conn.device ~= device then return end
+      lost:push(node.attrs.id)
+      return false
+    end)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert.equal(sent.id, lost:pop(5))
+    stop()
+    local said, copies = confirmations(rig, ben), rig:record("to-client", function(node) return node.tag == "message" end)
+    kick(rig, ben)
+    assert.equal("receipt delivery " .. sent.id, said:pop(10))
+    assert.equal("2", tostring(copies[1].attrs.offline))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("hi", ben:next().text)
+    assert.equal("next", ben:next().text)
+    assert.equal(0, #ben.errors)
+  end))
+
+  it("under the same id with another ciphertext is heard once, and the ratchet moves", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said = confirmations(rig, ben)
+    for _ = 1, 3 do
+      inject(rig, ben, delivered(ana, "AAAA", encrypt(ana, ben, encode { conversation = "hi" })))
+      assert.equal("receipt delivery AAAA", said:pop(5))
+    end
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("hi", ben:next().text)
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("whose ciphertext was used before is confirmed and not heard", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, enc = confirmations(rig, ben), encrypt(ana, ben, encode { conversation = "hi" })
+    inject(rig, ben, delivered(ana, "AAAA", enc))
+    inject(rig, ben, delivered(ana, "BBBB", enc))
+    assert.equal("receipt delivery AAAA", said:pop(5))
+    assert.equal("receipt delivery BBBB", said:pop(5))
+    assert.equal("AAAA", ben:next().id)
+    assert.equal(0, #ben.heard + #ben.errors)
+  end))
+
+  it("addressed by number belongs to the same chat as one addressed to the LID", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    inject(rig, ben, delivered(ana, "AAAA", encrypt(ana, ben, encode { conversation = "hi" }), {
+      from = device_jid(ana), sender_pn = false, sender_lid = ana.lid,
+    }))
+    local m = ben:next()
+    assert.same({ ana.lid, ana.lid, ana.jid:match "^%d+" }, { m.chat, m.sender, m.phone })
+  end))
+
+  it("is heard through the wrappers that only say how it is shown", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    assert(ana.client:send(ben.jid, { ephemeralMessage = { message = { extendedTextMessage = { text = "soon gone" } } } }))
+    local m = ben:next()
+    assert.same({ "soon gone", "text" }, { m.text, m.kind })
+  end))
+
+  it("of the owner is heard by a client that asks for it alone", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local quiet, listening = rig:contact "Ben", rig:contact("Ben", { own = true })
+    assert(ben.client:send(ana.jid, "from Ben"))
+    assert.is_true(listening:next().from_me)
+    assert(ana.client:send(ben.jid, "from Ana"))
+    for _, one in ipairs { quiet, listening, ben } do assert.equal("from Ana", one:next().text) end
+  end))
+
+  it("of which only a key or a secret is set is confirmed and nobody hears of it", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, before = confirmations(rig, ben), raw_count(ben)
+    inject(rig, ben, delivered(ana, "AAAA", encrypt(ana, ben, encode { messageContextInfo = { messageSecret = ("s"):rep(32) } })))
+    assert.equal("receipt delivery AAAA", said:pop(5))
+    assert.equal(before, raw_count(ben))
+    assert.equal(0, #ben.heard)
+  end))
+
+  it("that edits or revokes is kept as it came", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local before = raw_count(ben)
+    local key = { remoteJid = ben.lid, fromMe = true, id = "3EB0AAAA" }
+    assert(ana.client:send(ben.jid, { protocolMessage = { key = key, type = "REVOKE" } }))
+    assert(ana.client:send(ben.jid, { editedMessage = { message = { protocolMessage = {
+      key = key, type = "MESSAGE_EDIT", editedMessage = { conversation = "better" },
+    } } } }))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+    assert.equal(before + 2, raw_count(ben))
+    local _, plain = (">s4s4"):unpack(ben.client.store:get("raw", ben.client.store:last("raw", "")))
+    assert.equal("edited", messages.kind(proto.decode("Message", plain)))
+  end))
+end)
+
+describe("a message that cannot be read", function()
+  -- A byte inside the ciphertext or its MAC is wrong, wherever a pkmsg has its ids.
+  local function spoiled(from, to, message)
+    local enc = encrypt(from, to, encode(message or { conversation = "hi" }))
+    enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15)
+    return enc
+  end
+
+  it("is asked for four times, with keys from the second, and acked each time", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said = confirmations(rig, ben)
+    local retries = rig:record("to-server", function(node) return node.tag == "receipt" and node.attrs.type == "retry" end)
+    local before = #ben.client.account:prekeys(true)
+    for i = 1, 5 do
+      inject(rig, ben, delivered(ana, "AAAA", spoiled(ana, ben)))
+      if i <= 4 then assert.equal("receipt retry AAAA", said:pop(5)) end
+      assert.equal("ack message AAAA", said:pop(5))
+      assert.equal("undecryptable", ben.errors:pop(5).code)
+    end
+    for i, receipt in ipairs(retries) do
+      local retry = stanza.child(receipt, "retry").attrs
+      assert.same({ tostring(i), "AAAA", "7", "1769296600" }, { tostring(retry.count), retry.id, tostring(retry.error), tostring(retry.t) })
+      assert.equal(i > 1, stanza.child(receipt, "keys") ~= nil)
+      assert.equal(device_jid(ana, "lid"), receipt.attrs.to)
+    end
+    assert.equal(before + 3, #ben.client.account:prekeys(true))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("is counted on over a restart", support.async(function()
+    local rig <close> = start()
+    local handle = assert(core.store.open {})
+    local ana, ben = acquainted(rig, { store_handle = handle })
+    inject(rig, ben, delivered(ana, "AAAA", spoiled(ana, ben)))
+    assert(ben.errors:pop(5))
+    ben.client:close()
+    ben = rig:contact("Ben", { store_handle = handle })
+    ben.errors = tap.event(ben.client, "error")
+    local retries = rig:record("to-server", function(node) return node.attrs.type == "retry" and node.tag == "receipt" end)
+    inject(rig, ben, delivered(ana, "AAAA", spoiled(ana, ben)))
+    assert.matches("time 2", tostring(ben.errors:pop(5)))
+    ben.client:committed()
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+    assert.equal("2", tostring(stanza.child(retries[1], "retry").attrs.count))
+  end))
+
+  it("for want of a session is asked for with keys at once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    ben.client.account:delete_session(device_jid(ana, "lid"))
+    local retries = rig:record("to-server", function(node) return node.attrs.type == "retry" and node.tag == "receipt" end)
+    local said = confirmations(rig, ben)
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("undecryptable", ben.errors:pop(5).code)
+    assert.matches("^receipt retry", said:pop(5))
+    assert.matches("^ack message", said:pop(5))
+    assert.equal("1", tostring(stanza.child(retries[1], "retry").attrs.error))
+    assert.is_truthy(stanza.path(retries[1], "keys", "key"))
+  end))
+
+  it("because it is no Signal message is refused with 487", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said = confirmations(rig, ben)
+    for _, bytes in ipairs { "\0", "\x33", "\x33\8\1", ("\xff"):rep(500) } do
+      for _, type in ipairs { "msg", "pkmsg" } do
+        inject(rig, ben, delivered(ana, "AAAA", stanza.node("enc", { v = "2", type = type }, bytes)))
+        assert.equal("ack message AAAA 487", said:pop(5))
+      end
+    end
+    assert.equal("malformed", ben.errors:pop(5).code)
+  end))
+
+  it("because no Message is inside is refused with 491, and the next one is read", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said = confirmations(rig, ben)
+    inject(rig, ben, delivered(ana, "AAAA", encrypt(ana, ben, "\xff\xff\xff")))
+    assert.equal("ack message AAAA 491", said:pop(5))
+    assert.matches("message AAAA from", tostring(ben.errors:pop(5)))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("of another own device is asked for under its chat, and done with by its receipt", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local ben2 = rig:contact("Ben", { own = true })
+    ben2.errors = tap.event(ben2.client, "error")
+    local said = confirmations(rig, ben2)
+    local sent = assert(ben.client:send(ana.jid, "first"))
+    ben2:next()
+    repeat until assert(said:pop(5)) == "receipt sender " .. sent.id -- behind what the phone told it after linking
+    local enc = spoiled(ben, ben2, messages.for_own_devices(ana.lid, { conversation = "hi" }))
+    local retries = rig:record("to-server", function(node) return node.attrs.type == "retry" and node.tag == "receipt" end)
+    inject(rig, ben2, delivered(ben, "AAAA", enc, { sender_pn = false, recipient = ana.lid, peer_recipient_pn = ana.jid }))
+    assert.equal("receipt retry AAAA", said:pop(5))
+    assert.equal("receipt sender AAAA", said:pop(5))
+    assert.equal(ana.lid, retries[1].attrs.recipient)
+    assert.equal("undecryptable", ben2.errors:pop(5).code)
+  end))
+end)
+
+describe("a forged message", function()
+  it("of somebody who claims to be an own device is not listened to", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig, { own = true })
+    local said = confirmations(rig, ben)
+    local sent = assert(ana.client:send(ben.jid, { deviceSentMessage = { destinationJid = ana.lid, message = { conversation = "pay" } } }))
+    assert.equal("receipt delivery " .. sent.id, said:pop(5))
+    assert.equal("forged", ben.errors:pop(5).code)
+    assert.equal(0, #ben.heard)
+  end))
+
+  it("of a stranger with what only the own phone may say changes nothing", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, keys = confirmations(rig, ben), ben.client.store:count("appstate-key", "")
+    assert(ana.client:send(ben.jid, { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = { {
+      keyId = { keyId = "forged" }, keyData = { keyData = ("k"):rep(32) },
+    } } } } }))
+    assert(ana.client:send(ben.jid, { protocolMessage = {
+      type = "HISTORY_SYNC_NOTIFICATION", historySyncNotification = { chunkOrder = 1 },
+    } }))
+    for _ = 1, 2 do assert.matches("^receipt delivery", said:pop(5)) end
+    ben.client:committed()
+    assert.equal(keys, ben.client.store:count("appstate-key", ""))
+    assert.equal(0, #ben.heard + #said)
+  end))
+
+  it("in the own phone's name, under another identity, moves nothing", support.async(function()
+    local rig <close> = start()
+    local _, ben = acquainted(rig)
+    local bundle = require("moonpost.sandbox.keys").bundle(rig.sandbox, device_jid(ben, "lid"))
+    local mallory = core.signal.account(assert(core.store.open {}), "mallory")
+    mallory:create()
+    assert(mallory:process_bundle("victim", {
+      registration_id = (">I4"):unpack(bundle.registration), identity = bundle.identity,
+      signed_prekey = { id = (">I3"):unpack(bundle.skey_id), public = bundle.skey_value, signature = bundle.skey_signature },
+      prekey = { id = (">I3"):unpack(bundle.key), public = bundle.key:sub(4) },
+    }))
+    local keys, known = ben.client.store:count("appstate-key", ""), ben.client.account:remote_identity(ben.lid)
+    local function share(name)
+      return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = { {
+        keyId = { keyId = name }, keyData = { keyData = "k" },
+      } } } } }
+    end
+    local one = mallory:encrypt({ "victim" }, encode(share "forged"))[1]
+    local said = confirmations(rig, ben)
+    inject(rig, ben, stanza.node("message", { from = ben.jid, id = "AAAA", t = "1769296600", type = "text", category = "peer" },
+      stanza.node("enc", { v = "2", type = one.type }, one.ciphertext)))
+    assert.equal("receipt retry AAAA", said:pop(5))
+    assert.matches("the own phone's name", tostring(ben.errors:pop(5)))
+    assert.equal(keys, ben.client.store:count("appstate-key", ""))
+    assert.equal(known, ben.client.account:remote_identity(ben.lid))
+    local account = rig.sandbox.accounts.by_name.Ben
+    require("moonpost.sandbox.phone").of(rig.sandbox, account):tell(tap.device(rig, ben.client), share "honest")
+    assert.equal("ack message AAAA", said:pop(5))
+    assert.matches("^receipt peer_msg", said:pop(5))
+    assert.equal(keys + 1, ben.client.store:count("appstate-key", ""))
+  end))
+
+  it("whose envelope is wrong is refused with 487, and says why", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, enc = confirmations(rig, ben), encrypt(ana, ben, encode { conversation = "hi" })
+    local wrong = {
+      { delivered(ana, "AAAA", enc, { from = "s.whatsapp.net" }), "nobody's JID" },
+      { delivered(ana, "AAAA", enc, { from = "120363000000000001@g.us" }), "names no participant" },
+      { delivered(ana, ("x"):rep(500), enc), "id of 500 bytes" },
+    }
+    for _, row in ipairs(wrong) do
+      inject(rig, ben, row[1])
+      assert.equal(("ack message %s 487"):format(row[1].attrs.id), said:pop(5))
+      assert.matches(row[2], tostring(ben.errors:pop(5)))
+    end
+    inject(rig, ben, delivered(ana, nil, enc))
+    assert.matches("without id", tostring(ben.errors:pop(5)))
+    inject(rig, ben, delivered(ana, "BBBB", enc))
+    assert.equal("receipt delivery BBBB", said:pop(5))
+    assert.equal("BBBB", ben:next().id)
+  end))
+
+  it("that echoes this very device is done with by an ack", support.async(function()
+    local rig <close> = start()
+    local _, ben = acquainted(rig, { own = true })
+    local said = confirmations(rig, ben)
+    inject(rig, ben, stanza.node("message", { from = device_jid(ben, "lid"), recipient = ben.lid, id = "AAAA", t = "1", type = "text" },
+      stanza.node("enc", { v = "2", type = "msg" }, "x")))
+    assert.equal("ack message AAAA", said:pop(5))
+    assert.equal(0, #ben.heard + #ben.errors)
+  end))
+end)
+
+describe("what this client does not read yet", function()
+  local function skmsg() return stanza.node("enc", { v = "2", type = "skmsg" }, ("\x33"):rep(100)) end
+  local group = "120363000000000001@g.us"
+
+  -- Each: the stanza and what confirms it. All are kept.
+  local function stanzas(ana, ben)
+    local in_group = { from = group, participant = device_jid(ana, "lid"), participant_pn = ana.jid, addressing_mode = "lid",
+      sender_pn = false }
+    local function one(more, content)
+      local attrs = {}
+      for name, value in pairs(in_group) do attrs[name] = value end
+      for name, value in pairs(more) do attrs[name] = value end
+      return delivered(ana, "AAAA", content, attrs)
+    end
+    local status = one({ from = "status@broadcast" }, skmsg())
+    status.tag = "status"
+    return {
+      { "a group message", one({}, skmsg()), "receipt delivery AAAA" },
+      { "an own group message", one({ participant = ben.lid:gsub("@", ":9@") }, skmsg()), "ack message AAAA" },
+      { "a group message with a key", one({}, { encrypt(ana, ben, encode { conversation = "x" }), skmsg() }), "receipt delivery AAAA" },
+      { "a status post", one({ from = "status@broadcast" }, skmsg()), "receipt delivery AAAA" },
+      { "a status stanza", status, "ack status AAAA" },
+      { "a channel's post", delivered(ana, "AAAA", stanza.node("plaintext", nil, "x"), { from = "1@newsletter", sender_pn = false }),
+        "ack message AAAA" },
+      { "an unavailable one", delivered(ana, "AAAA", stanza.node("unavailable", { type = "view_once" })), "ack message AAAA" },
+      { "a bot's answer", delivered(ana, "AAAA", stanza.node("enc", { v = "2", type = "msmsg" }, "x")), "ack message AAAA" },
+      { "one with nothing inside", delivered(ana, "AAAA"), "ack message AAAA 488" },
+    }
+  end
+
+  it("is kept as it came and confirmed, never refused, never asked for again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, before = confirmations(rig, ben), raw_count(ben)
+    for i, row in ipairs(stanzas(ana, ben)) do
+      inject(rig, ben, row[2])
+      assert.equal(row[3], said:pop(5), row[1])
+      assert.equal(before + i, raw_count(ben), row[1])
+      local bytes = (">s4s4"):unpack(ben.client.store:get("raw", ben.client.store:last("raw", "")))
+      assert.equal(core.wire.encode(row[2]), bytes, row[1])
+    end
+    assert.equal(0, #said + #ben.heard + #ben.errors)
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("comes from the phone after linking: its keys are stored, its history is kept, both are confirmed", support.async(function()
+    local rig <close> = start()
+    local receipts, done = {}, task.queue()
+    rig:tap(function(direction, node)
+      if direction ~= "to-server" or node.tag ~= "receipt" then return end
+      receipts[#receipts + 1] = node
+      if #receipts == 3 then done:push(true) end
+    end)
+    local ana = rig:contact "Ana"
+    assert(done:pop(5))
+    local types = { receipts[1].attrs.type, receipts[2].attrs.type, receipts[3].attrs.type }
+    table.sort(types)
+    assert.same({ "hist_sync", "peer_msg", "peer_msg" }, types)
+    local rows = ana.client.store:range("appstate-key", "")
+    assert.equal(1, #rows)
+    assert.equal(32, #proto.decode("Message.AppStateSyncKeyData", rows[1][2]).keyData)
+    assert.equal(1, raw_count(ana))
+    local _, plain = (">s4s4"):unpack(ana.client.store:range("raw", "")[1][2])
+    assert.equal("HISTORY_SYNC_NOTIFICATION", proto.decode("Message", plain).protocolMessage.type)
+    assert.equal(0, #ana.heard)
+  end))
+end)
