@@ -22,7 +22,7 @@ const isComplaint = (level, entry, text) => {
 }
 
 // Stanzas that say somebody could not read something.
-const isRefusal = xml => /^<receipt[^>]* type='(retry|enc_rekey_retry|server-error)'/.test(xml) || /^<ack[^>]* error='/.test(xml)
+const isRefusal = xml => /^<receipt(?![^>]* to=)(?![^>]* from=)/.test(xml) || /^<receipt[^>]* type='(retry|enc_rekey_retry|server-error)'/.test(xml) || /^<ack[^>]* error='/.test(xml)
 
 const printable = value => JSON.stringify(value, (_, inner) => {
   if (inner instanceof Error) return `${inner.message}\n${inner.stack}`
@@ -129,10 +129,13 @@ export class Peer extends Inbox {
     const sock = makeWASocket({
       auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },
       waWebSocketUrl: sandbox.url, agent: sandbox.certificate ? new Agent({ ca: sandbox.certificate }) : undefined,
-      logger, pushName: this.name, emitOwnEvents: false, getMessage: async key => this.sent.get(key.id), ...this.options.config,
+      appStateMacVerification: { patch: true, snapshot: true }, logger, pushName: this.name, emitOwnEvents: false, getMessage: async key => this.sent.get(key.id), ...this.options.config,
     })
     this.sock = sock
-    sock.ev.on('creds.update', update => Object.assign(state.creds, update))
+    sock.ev.on('creds.update', update => {
+      Object.assign(state.creds, update)
+      if (update.me?.name) this.push({ kind: 'name', name: update.me.name })
+    })
     sock.ev.on('connection.update', update => this.connectionUpdate(sock, update))
     sock.ev.on('messages.upsert', ({ messages, type }) => { for (const message of messages) this.hear(describe(message, type)) })
     sock.ev.on('messages.update', list => {
@@ -189,6 +192,12 @@ export class Peer extends Inbox {
 
   /** Reacts to a message event. */
   react(event, text) { return this.send(event.chat, { react: { text, key: event.raw.key } }) }
+
+  /** Available, once the name has come with the app state: only then its receipts are delivery receipts in a first session (S-501). */
+  async available() {
+    await this.next(e => e.kind === 'name', 'its own push name')
+    await this.sock.sendPresenceUpdate('available')
+  }
 
   /** Ends the connection; the auth state stays in `saved()`. */
   async stop() {

@@ -84,7 +84,7 @@ local function to_row(account)
   local row = {
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
-    privacy = account.privacy,
+    privacy = account.privacy, name_patch = account.name_patch,
   }
   for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end
   for number, device in pairs(account.devices) do

@@ -94,7 +94,6 @@ local function for_sibling(conn, node, target, server)
     target, server = chat, chat_server
   end
   attrs.recipient = target:jid(server)
-  if target == conn.device.account then return attrs end
   if server == "lid" then attrs.peer_recipient_pn = target:jid() else attrs.peer_recipient_lid = target:jid "lid" end
   return attrs
 end

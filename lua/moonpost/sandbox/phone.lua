@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.phone
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local appstate = require "moonpost.sandbox.appstate"
 
 local proto, crypto = core.proto, core.crypto
 
@@ -61,18 +62,14 @@ end
 -- The account's app-state key; when ids are given, only if it is one of them.
 local function key_share(self, wanted)
   local account = self.account
-  if not account.app_state_key then
-    account.app_state_key = crypto.base64(crypto.random(6 + 32))
-    self.sandbox.accounts:save(account)
-  end
-  local key = crypto.unbase64(account.app_state_key)
-  if wanted and not wanted[key:sub(1, 6)] then return nil end
+  local id, data = appstate.key(self.sandbox, account)
+  if wanted and not wanted[id] then return nil end
   local indexes = { 0 }
   for _, device in ipairs(self.sandbox.accounts:companions(account)) do indexes[#indexes + 1] = device.key_index end
   return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = { {
-    keyId = { keyId = key:sub(1, 6) },
+    keyId = { keyId = id },
     keyData = {
-      keyData = key:sub(7), fingerprint = { rawId = account.raw_id, currentIndex = indexes[#indexes], deviceIndexes = indexes },
+      keyData = data, fingerprint = { rawId = account.raw_id, currentIndex = indexes[#indexes], deviceIndexes = indexes },
       timestamp = math.floor(core.net.time() * 1000),
     },
   } } } } }

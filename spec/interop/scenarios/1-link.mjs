@@ -14,6 +14,8 @@ const links = tls => async scene => {
   assert.equal(account.devices[0].connected, true)
   assert.equal(account.devices[0].jid, ben.state.creds.me.id)
   assert.equal(account.devices[0].lid, ben.state.creds.me.lid)
+  const { name } = await ben.next(e => e.kind === 'name', 'its push name, from the app state')
+  assert.equal(name, 'Ben')
 }
 
 export default [
