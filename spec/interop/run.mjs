@@ -32,10 +32,16 @@ class Scene {
     return peer
   }
 
-  async bot(sandbox, script, store = this.path('store')) {
+  /** Starts a bot, without waiting for it to be online. */
+  begin(sandbox, script, store) {
     const path = script === 'echo' ? `${root}scripts/bots/echo.lua` : `${root}spec/interop/bots/${script}.lua`
     const bot = new Bot(sandbox, path, store)
     this.programs.push(bot)
+    return bot
+  }
+
+  async bot(sandbox, script, store = this.path('store')) {
+    const bot = this.begin(sandbox, script, store)
     await bot.online()
     return bot
   }
