@@ -60,14 +60,14 @@ export class Sandbox extends Program {
 
 /** A bot script under `moonpost run`. */
 export class Bot extends Program {
-  /** @param {Sandbox} sandbox @param {string} script path @param {string} store folder of its state */
-  constructor(sandbox, script, store) {
-    super(script.replace(/.*\//, ''), ['run', script, '--sandbox', sandbox.url, '--store', store, '--qr', 'text'])
+  /** @param {Sandbox} sandbox @param {string} script path @param {string} store folder of its state @param {Array} args the script's */
+  constructor(sandbox, script, store, args = []) {
+    super(script.replace(/.*\//, ''), ['run', script, '--sandbox', sandbox.url, '--store', store, '--qr', 'text', '--', ...args.map(String)])
     Object.assign(this, { sandbox, script, store })
   }
 
-  static async start(sandbox, script, store) {
-    const bot = new Bot(sandbox, script, store)
+  static async start(sandbox, script, store, args) {
+    const bot = new Bot(sandbox, script, store, args)
     await bot.online()
     return bot
   }

@@ -32,16 +32,10 @@ class Scene {
     return peer
   }
 
-  /** Starts a bot, without waiting for it to be online. */
-  begin(sandbox, script, store) {
+  async bot(sandbox, script, store = this.path('store'), args = []) {
     const path = script === 'echo' ? `${root}scripts/bots/echo.lua` : `${root}spec/interop/bots/${script}.lua`
-    const bot = new Bot(sandbox, path, store)
+    const bot = new Bot(sandbox, path, store, args)
     this.programs.push(bot)
-    return bot
-  }
-
-  async bot(sandbox, script, store = this.path('store')) {
-    const bot = this.begin(sandbox, script, store)
     await bot.online()
     return bot
   }

@@ -1,36 +1,32 @@
-// A bot that is killed in the middle of a burst, and started again: every message is answered, none twice.
+// A bot that is killed (kill -9) in the middle of a burst, and started again: every message is answered, in order, none twice.
 import assert from 'node:assert/strict'
 
 const COUNT = 200
 const isMessage = e => e.kind === 'message'
 
-// `after`: fresh answers before each kill
-const kill = after => async scene => {
+// `deaths`: at which message of each run, and when, the bot is killed (bots/mortal.lua)
+const kill = deaths => async scene => {
   const sandbox = await scene.sandbox()
-  const ben = await scene.peer(sandbox, 'Ben')
-  let bot = await scene.bot(sandbox, 'echo')
-  const { jid, store } = bot
-  // Baileys tells of messages in batches: a kill in the middle needs the stanzas themselves
-  let arrived = 0
-  ben.sock.ws.on('CB:message', () => ben.push({ kind: 'stanza', number: ++arrived }))
-  const sending = Promise.all(Array.from({ length: COUNT }, (_, i) => ben.send(jid, `question ${i + 1}`)))
-  for (const count of after) {
-    const wanted = arrived + count
-    await ben.next(e => e.kind === 'stanza' && e.number === wanted, `answer ${wanted}`)
-    await bot.stop('SIGKILL')
-    assert.ok(arrived < COUNT, 'the kill came too late')
-    bot = scene.begin(sandbox, 'echo', store)
+  const [ben, store] = [await scene.peer(sandbox, 'Ben'), scene.path('store')]
+  let bot = await scene.bot(sandbox, 'mortal', store, deaths[0])
+  const sending = Promise.all(Array.from({ length: COUNT }, (_, i) => ben.send(bot.jid, `question ${i + 1}`)))
+  for (const next of [...deaths.slice(1), []]) {
+    assert.deepEqual(await bot.exit, { code: null, signal: 'SIGKILL' })
+    bot = await scene.bot(sandbox, 'mortal', store, next)
   }
   const sent = await sending
   await ben.take(COUNT, isMessage, 'answers')
   await scene.settle()
   const answered = ben.heard.map(e => e.quoted.id)
   assert.equal(ben.heard.length, COUNT)
-  assert.deepEqual(answered, sent) // in order, too
+  assert.deepEqual(answered, sent)
   for (const e of ben.heard) assert.equal(e.text, e.quoted.text)
 }
 
 export default [
-  { name: `a bot killed in a burst of ${COUNT} messages answers every one once after its restart`, run: kill([60]) },
-  { name: `a bot killed three times in a burst of ${COUNT} messages answers every one once`, run: kill([5, 20, 20]) },
+  { name: `a bot killed in a burst of ${COUNT} messages answers every one once after its restart`, run: kill([[60, 'before']]) },
+  {
+    name: `a bot killed three times in a burst of ${COUNT} messages, before, during and after an answer, answers every one once`,
+    run: kill([[5, 'during'], [40, 'after'], [40, 'before']]),
+  },
 ]
