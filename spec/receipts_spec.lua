@@ -1,0 +1,151 @@
+-- Receipts: what an author hears of a message, and how each receipt is acknowledged (fact sheet 04 §7, §8; 08 §13).
+local core = require "moonpost.core"
+local stanza = require "moonpost.stanza"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+
+local jid = core.wire.jid
+
+local function device_jid(contact, server)
+  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
+  return jid.make(user, name, contact.client.me.device)
+end
+
+local function ping(contact)
+  assert(contact.client:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })))
+end
+
+local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+
+-- What a client acknowledges receipts with, from now on.
+local function acks_of(rig, contact)
+  local device = tap.device(rig, contact.client)
+  return rig:record("to-server", function(node, conn)
+    return node.tag == "ack" and node.attrs.class == "receipt" and conn.device == device
+  end)
+end
+
+describe("an author", function()
+  it("hears on all devices that each device of the other side has a message", support.async(function()
+    local rig <close> = start()
+    local ana, ana2, ben, ben2 = rig:contact "Ana", rig:contact "Ana", rig:contact "Ben", rig:contact "Ben"
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    for _, one in ipairs { ana, ana2 } do
+      local readers = {}
+      while not (readers[device_jid(ben, "lid")] and readers[device_jid(ben2, "lid")]) do
+        local receipt = assert(one.receipts:pop(5))
+        assert.same({ sent.id }, receipt.ids)
+        assert.equal(ben.lid, receipt.chat)
+        if not receipt.own then
+          assert.equal("delivery", receipt.type)
+          assert.is_true(math.abs(receipt.time - os.time()) < 5)
+          readers[receipt.sender] = true
+        end
+      end
+      assert.is_nil(readers[ben.lid]) -- the phone stays silent
+    end
+  end))
+
+  it("hears of the own other devices that they have their copy, and can tell them apart", support.async(function()
+    local rig <close> = start()
+    local ana, ana2, ben = rig:contact "Ana", rig:contact "Ana", rig:contact "Ben"
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    local own
+    repeat own = assert(ana.receipts:pop(5)) until own.own
+    assert.same({ "sender", device_jid(ana2, "lid"), ben.lid, { sent.id } }, { own.type, own.sender, own.chat, own.ids })
+  end))
+
+  it("hears that a message came while nobody was there", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    ben.client.presence:unavailable()
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("inactive", ana.receipts:pop(5).type)
+    ben.client.presence:available()
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("delivery", ana.receipts:pop(5).type)
+  end))
+
+  it("hears what was read, all ids of a list", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local one, two = assert(ana.client:send(ben.jid, "1")), assert(ana.client:send(ben.jid, "2"))
+    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(5).type) end
+    ben.client.connection:send(stanza.node("receipt", { id = one.id, to = ana.lid, type = "read", t = math.floor(core.net.time()) },
+      stanza.node("list", nil, { stanza.node("item", { id = two.id }) })))
+    local receipt = assert(ana.receipts:pop(5))
+    assert.same({ "read", { one.id, two.id }, false }, { receipt.type, receipt.ids, receipt.own })
+  end))
+
+  it("is not told of a receipt that names nobody's message", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    for _, type in ipairs { "hist_sync", "peer_msg" } do
+      ben.client.connection:send(stanza.node("receipt", { id = "AAAA", to = ana.jid, type = type }))
+    end
+    ping(ben)
+    ping(ana)
+    assert.equal(0, #ana.receipts)
+  end))
+end)
+
+describe("a receipt", function()
+  it("of many readers is told one by one, in both forms", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group = "120363000000000001@g.us"
+    local users = {
+      stanza.node("user", { jid = device_jid(ben, "lid"), t = "1769296600", type = "read" }),
+      stanza.node("user", { jid = "1@lid", t = "1769296601" }),
+    }
+    inject(rig, ana, stanza.node("receipt", { from = group, id = "X", t = "1" },
+      stanza.node("participants", { message_id = "AAAA" }, users)))
+    inject(rig, ana, stanza.node("receipt", { from = group, id = "X", t = "1", type = "read" },
+      stanza.node("participants", { key = "BBBB" }, { users[2] })))
+    local told = {}
+    for i = 1, 3 do
+      local receipt = assert(ana.receipts:pop(5))
+      told[i] = ("%s %s %s %s"):format(receipt.ids[1], receipt.sender, receipt.type, receipt.time)
+      assert.equal(group, receipt.chat)
+    end
+    assert.same({
+      ("AAAA %s read 1769296600"):format(device_jid(ben, "lid")), "AAAA 1@lid delivery 1769296601", "BBBB 1@lid read 1769296601",
+    }, told)
+  end))
+
+  it("of another own device that has read a chat is about that chat, and no tick", support.async(function()
+    local rig <close> = start()
+    local ana, ana2, ben = rig:contact "Ana", rig:contact "Ana", rig:contact "Ben"
+    inject(rig, ana, stanza.node("receipt", {
+      from = device_jid(ana2, "lid"), recipient = ben.lid, id = "AAAA", t = "1769296600", type = "read",
+    }))
+    local receipt = assert(ana.receipts:pop(5))
+    assert.same({ "read-self", true, ben.lid }, { receipt.type, receipt.own, receipt.chat })
+  end))
+
+  it("is acknowledged as it came: no type invented, nothing that was copied left out", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local acks, from = acks_of(rig, ana), device_jid(ben, "lid")
+    inject(rig, ana, stanza.node("receipt", { from = from, id = "A", t = "1" }))
+    inject(rig, ana, stanza.node("receipt", { from = from, id = "B", t = "1", type = "read", participant = from, recipient = ben.lid }))
+    inject(rig, ana, stanza.node("receipt", { from = from, id = "C", t = "1", type = "of tomorrow" }))
+    for _ = 1, 3 do assert(ana.receipts:pop(5)) end
+    ping(ana)
+    assert.same({
+      { class = "receipt", id = "A", to = from },
+      { class = "receipt", id = "B", to = from, type = "read", participant = from, recipient = ben.lid },
+      { class = "receipt", id = "C", to = from, type = "of tomorrow" },
+    }, { acks[1].attrs, acks[2].attrs, acks[3].attrs })
+  end))
+
+  it("without an id is passed over", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local acks = acks_of(rig, ana)
+    inject(rig, ana, stanza.node("receipt", { from = ben.lid, t = "1" }))
+    ping(ana)
+    assert.equal(0, #acks + #ana.receipts)
+  end))
+end)
