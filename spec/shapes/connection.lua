@@ -21,7 +21,7 @@ return {
     { "@to=15550001111@s.whatsapp.net", "iq@to: expected 's.whatsapp.net', got '15550001111@s.whatsapp.net' (10 §9, 08 S-120)" },
     { "@id!", "iq@id: missing, expected an id (10 §9, 08 S-120)" },
     { "@phash=x", "iq@phash: not an attribute of this stanza (10 §9, 08 S-120)" },
-    { "+foo", 'no shape for iq type="get" xmlns="w:p" <foo/>' },
+    { "+foo", 'no shape for iq type="get" xmlns="w:p" <foo/> to-server (08 S-901)' },
     { "@xmlns=urn:xmpp:ping", 'no shape for iq type="get" xmlns="urn:xmpp:ping"' },
   } },
   { "to-client", "a pong", function() return node("iq", { id = "1.2-3", from = "s.whatsapp.net", type = "result", t = "1700000000" }) end, {

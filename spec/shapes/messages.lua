@@ -129,6 +129,6 @@ return {
     { "@t!", "ack@t: missing, expected unix seconds (09 §3.5, 03 §17.1, 08 S-404)" },
     { "@error=1000", "ack@error: expected a number from 400 to 599, got '1000' (09 §3.5, 03 §17.1, 08 S-404)" },
     { "@from!", "ack@from: missing, expected a JID (09 §3.5, 03 §17.1, 08 S-404)" },
-    { "@class=letter", 'no shape for ack class="letter" (to-client)' },
+    { "@class=letter", 'no shape for ack class="letter" to-client (09 §1)' },
   } },
 }

@@ -10,6 +10,6 @@ return {
     { "collection@version!", "notification/collection@version: missing, expected a number from 0 (09 §2.17, 08 S-324)" },
     { "collection@name=irregular", "notification/collection@name: expected critical_block, critical_unblock_low, " },
     { "collection*", "notification/collection: more than 1 (09 §2.17, 08 S-324)" },
-    { "@type=gossip", 'no shape for notification type="gossip" <collection/> (to-client)' },
+    { "@type=gossip", 'no shape for notification type="gossip" <collection/> to-client (09 §1)' },
   } },
 }

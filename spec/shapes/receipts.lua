@@ -33,6 +33,13 @@ local function delivered(attrs, content)
   end
 end
 
+local function broken()
+  return {
+    node("encrypt", nil, { node("enc_p", nil, "sealed"), node("enc_iv", nil, ("i"):rep(12)) }),
+    node("rmr", { jid = "100@lid", from_me = "false" }),
+  }
+end
+
 local function ack(class, attrs)
   return function()
     local all = { class = class, id = "1700000000-1", to = "100@lid" }
@@ -77,6 +84,12 @@ return {
     { "keys/skey!", "receipt/keys/skey: missing " .. retry },
   } },
 
+  { "to-server", "that a blob is broken", receipt({ type = "server-error", to = "15550002222@s.whatsapp.net" }, broken), {
+    { "encrypt/enc_iv#16", "receipt/encrypt/enc_iv: expected 12 bytes, got 16 (10 §10.2, 05 §14.5, 08 S-503)" },
+    { "rmr@from_me=1", "receipt/rmr@from_me: expected true or false, got '1' (10 §10.2, 05 §14.5, 08 S-503)" },
+    { "@category=peer", "receipt/rmr: not a child of this stanza (10 §10.2, 04 §12.6, 08 S-503)" },
+  } },
+
   { "to-client", "a delivery receipt", delivered(), {
     { "@t!", "receipt@t: missing, expected unix seconds " .. got },
     { "@type=hist_sync",
@@ -110,6 +123,6 @@ return {
   } },
   { "to-server", "that a call was taken", ack("call"), {
     { "@to!", "ack@to: missing, expected a JID " .. acked },
-    { "@class=letter", 'no shape for ack class="letter" (to-server)' },
+    { "@class=letter", 'no shape for ack class="letter" to-server (10 §10)' },
   } },
 }

@@ -84,8 +84,15 @@ local function sketch(node)
   return table.concat(parts, " ")
 end
 
+-- Where it stands what there is at all.
+local function sheet_of(direction, tag)
+  if tag == "iq" then return "08 S-901" end
+  return direction == "to-server" and "10 §10" or "09 §1"
+end
+
 local function no_shape(direction, node)
-  return refuse(("no shape for %s (%s): a capability that needs it declares it in moonpost.shapes"):format(sketch(node), direction))
+  return refuse(("no shape for %s %s (%s): a capability that needs it declares it in moonpost.shapes"):format(
+    sketch(node), direction, sheet_of(direction, node.tag)))
 end
 
 -- The nodes a declaration names as children.

@@ -30,6 +30,10 @@ local keys = node("keys", {}, {
   node("skey", {}, { id, value, node("signature", {}, bytes(64)) }), maybe(node("device-identity", {}, some_bytes)),
 })
 
+-- A broken blob: the phone is asked to upload it again (05 §14.5).
+local broken = node("encrypt", {}, { node("enc_p", {}, some_bytes), node("enc_iv", {}, bytes(12)) })
+local which = node("rmr", { jid = t.chat, from_me = one_of("true", "false"), participant = maybe(device) })
+
 local asks_for_itself = rule("<retry id> must be the receipt's id", function(one)
   for _, child in ipairs(one.content or {}) do
     if child.tag == "retry" then return child.attrs.id == one.attrs.id end
@@ -44,7 +48,10 @@ local acked_types = one_of("status", "account_sync", "business", "companion_reg_
 local nack = int(415, 599)
 
 local function ack(class, attrs, content)
-  local all = { class = class, id = t.id, to = t.jid, participant = maybe(device), recipient = maybe(t.chat), error = maybe(nack) }
+  local all = {
+    class = class, id = t.id, to = t.jid, participant = maybe(device), error = maybe(nack),
+    recipient = t.also("copied by all; without it the real server ends the stream (04 §7.1)", t.chat),
+  }
   for name, kind in pairs(attrs) do all[name] = kind end
   return node("ack", all, content)
 end
@@ -69,6 +76,8 @@ return {
       node("retry", { v = "1", count = int(1, 5), id = t.id, t = time, error = maybe(int(0, 13)) }),
       node("registration", {}, bytes(4)), maybe(keys), maybe(mode),
     }, asks_for_itself)),
+    shape("10 §10.2, 05 §14.5, 08 S-503", receipt({ type = "server-error", to = t.user }, { broken, which })),
+    shape("10 §10.2, 04 §12.6, 08 S-503", receipt({ type = "server-error", to = t.user, category = "peer" }, { broken })),
 
     shape("10 §10.3, 08 S-506", ack("notification", {
       type = maybe(either(acked_types, baileys("copies the type of every notification (01 §10.1)", one_of("devices", "encrypt")))),
