@@ -224,6 +224,21 @@ describe("the tokens", function()
   end)
 end)
 
+describe("the core, loaded a second time,", function()
+  it("leaves the first one's tokens where they are", function()
+    local loaded = package.loaded["moonpost.core"]
+    package.loaded["moonpost.core"] = nil
+    local again = require "moonpost.core"
+    package.loaded["moonpost.core"] = loaded
+    assert.are_not.equal(wire, again.wire)
+    collectgarbage()
+    for i = 1, 3000 do assert.equal("\0\xf8\1\x19", wire.encode { tag = "iq", text = nil, attrs = { ["name" .. i] = "" } }) end
+    local tree = node("iq", { to = SRV, type = "get", id = "message" }, { node "participants" })
+    assert.equal(wire.encode(tree), again.wire.encode(tree))
+    assert.same(tree, again.wire.decode(wire.encode(tree)))
+  end)
+end)
+
 describe("the decoder, given bad bytes,", function()
   local bad = {
     { "nothing", "", "truncated" }, { "only a flag", "00", "truncated" }, { "a list of size 0", "00f800", "malformed" },

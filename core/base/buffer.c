@@ -42,8 +42,10 @@ int mp_buffer_reserve(mp_buffer *b, size_t more) {
 
 int mp_buffer_append(mp_buffer *b, const void *bytes, size_t length) {
   if (length == 0) return MP_OK;
-  int rc = mp_buffer_reserve(b, length);
-  if (rc != MP_OK) return rc;
+  if (b->limit != 0 || length > b->capacity - b->length) {
+    int rc = mp_buffer_reserve(b, length);
+    if (rc != MP_OK) return rc;
+  }
   memcpy(b->data + b->length, bytes, length);
   b->length += length;
   return MP_OK;

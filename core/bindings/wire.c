@@ -8,49 +8,6 @@
 
 #define FRAMES "moonpost.wire.frames"
 
-/* Attribute names that hold JIDs and are no tokens (07 §0.2); those that are tokens are marked in tokens.tsv. */
-static const char *const jid_names[] = {"author",
-                                        "caller_pn",
-                                        "creator_pn",
-                                        "new",
-                                        "new_lid",
-                                        "old",
-                                        "old_lid",
-                                        "participant_lid",
-                                        "participant_pn",
-                                        "peer_participant_pn",
-                                        "peer_recipient_lid",
-                                        "peer_recipient_pn",
-                                        "peer_pn_jid",
-                                        "phone_number",
-                                        "pn_jid",
-                                        "recipient_lid",
-                                        "recipient_pn",
-                                        "s_o_pn",
-                                        "sender_lid",
-                                        "sender_pn",
-                                        NULL};
-
-void mpl_wire_push_tokens(lua_State *L) {
-  static const char key;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_createtable(L, MP_TOKEN_PAGES * 256, (int)mp_token_count);
-  for (size_t i = 0; i < mp_token_count; i++) {
-    lua_pushlstring(L, mp_tokens[i].text, mp_tokens[i].length);
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, -3, mp_tokens[i].code);
-    lua_pushinteger(L, mp_tokens[i].code | (mp_tokens[i].jid ? MPL_NAME_JID : 0));
-    lua_rawset(L, -3);
-  }
-  for (size_t i = 0; jid_names[i] != NULL; i++) {
-    lua_pushinteger(L, MPL_NAME_PLAIN | MPL_NAME_JID);
-    lua_setfield(L, -2, jid_names[i]);
-  }
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-}
-
 static mp_frames *check_frames(lua_State *L) {
   return luaL_checkudata(L, 1, FRAMES);
 }
@@ -246,7 +203,8 @@ int mpl_open_wire(lua_State *L) {
   lua_pushliteral(L, "attrs");
   lua_pushliteral(L, "content");
   lua_pushliteral(L, "text");
-  lua_pushcclosure(L, mpl_wire_encode, 4);
+  mpl_wire_push_names(L);
+  lua_pushcclosure(L, mpl_wire_encode, 5);
   lua_setfield(L, -2, "encode");
   lua_pushliteral(L, "tag");
   lua_pushliteral(L, "attrs");

@@ -1,6 +1,5 @@
 #include "wire/jid.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "wire/utf8.h"
@@ -95,13 +94,27 @@ bool mp_jid_parse(const char *text, size_t length, mp_jid *out) {
   return mp_jid_user_ok(out->user, out->user_length);
 }
 
+/* Writes `before` and the number; returns how many characters. */
+static size_t write_number(char *out, const char *before, unsigned number) {
+  char digits[5];
+  size_t count = 0, length = strlen(before);
+  memcpy(out, before, length);
+  do digits[count++] = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  while (count > 0) out[length++] = digits[--count];
+  return length;
+}
+
 size_t mp_jid_write(const mp_jid *jid, char *out) {
   size_t length = 0;
   if (jid->user_length > 0) {
-    if (jid->kind == MP_SERVER_INTEROP) length += (size_t)snprintf(out, 8, "%u-", jid->integrator);
+    if (jid->kind == MP_SERVER_INTEROP) {
+      length += write_number(out, "", jid->integrator);
+      out[length++] = '-';
+    }
     memcpy(out + length, jid->user, jid->user_length);
     length += jid->user_length;
-    if (jid->device > 0) length += (size_t)snprintf(out + length, 8, ":%u", jid->device);
+    if (jid->device > 0) length += write_number(out + length, ":", jid->device);
     out[length++] = '@';
   }
   size_t server = strlen(jid->server);

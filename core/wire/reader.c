@@ -60,11 +60,6 @@ static int read_token(mp_reader *reader, uint8_t tag, mp_value *value, mp_error 
   return MP_OK;
 }
 
-/* The text of a token: pages are full but for single 0, and mp_tokens is in order of pages (cmake/tokens.lua sees to it). */
-static const mp_token *token_at(uint16_t code) {
-  return &mp_tokens[code < 256 ? code - 1u : 235u + (code - 256u)];
-}
-
 int mp_read_string(mp_reader *reader, mp_value *value, mp_error *e) {
   if (reader->at < reader->end && *reader->at >= MP_TAG_INTEROP_JID && *reader->at <= MP_TAG_JID_PAIR) {
     return fail_at(reader, e, MP_EMALFORMED, "a JID or list where a string is expected");
@@ -79,8 +74,8 @@ static int read_part(mp_reader *reader, mp_value *scratch, const char **text, si
   if (scratch->kind == MP_VALUE_NONE) {
     *length = 0;
   } else if (scratch->kind == MP_VALUE_TOKEN) {
-    *text = token_at(scratch->token)->text;
-    *length = token_at(scratch->token)->length;
+    *text = mp_token_at(scratch->token)->text;
+    *length = mp_token_at(scratch->token)->length;
   } else {
     *text = (const char *)scratch->bytes;
     *length = scratch->length;

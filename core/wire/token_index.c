@@ -11,6 +11,11 @@ static uint32_t hash(const char *text, size_t length) {
   return h & (SLOTS - 1);
 }
 
+/* Pages are full but for single 0, and mp_tokens is in order of pages (cmake/tokens.lua sees to it). */
+const mp_token *mp_token_at(uint16_t code) {
+  return &mp_tokens[code < 256 ? code - 1u : 235u + (code - 256u)];
+}
+
 int mp_token_find(const char *text, size_t length) {
   static uint16_t slots[SLOTS]; /* index into mp_tokens, plus one */
   static bool filled;

@@ -17,4 +17,7 @@ extern const size_t mp_token_count;
 
 #define MP_TOKEN_PAGES 5
 
+/* The token of a code that is one. */
+const mp_token *mp_token_at(uint16_t code);
+
 #endif
