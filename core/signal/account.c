@@ -6,17 +6,17 @@
 #include "crypto/hash.h"
 #include "crypto/signal_provider.h"
 
-/* One row holds all credentials, so that they are written together: see load and save for its layout. */
+/* One row holds all credentials, so that they are written together; tables.h has its layout. */
 static const char row_name[] = "credentials";
 #define ROW_SIZE (4 + 4 + 3 * sizeof(mp_keypair) + 64 + 32 + 32)
 
 mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]) {
-  size_t scope = strlen(account->scope);
-  if (length > MP_STORE_KEY_MAX - scope - 1) length = MP_STORE_KEY_MAX - scope - 1;
+  size_t scope = strlen(account->scope), total = scope + 1 + length;
+  if (total > MP_STORE_KEY_MAX) return (mp_bytes){out, total};
   memcpy(out, account->scope, scope);
   out[scope] = 0;
   memcpy(out + scope + 1, name, length);
-  return (mp_bytes){out, scope + 1 + length};
+  return (mp_bytes){out, total};
 }
 
 static size_t put(uint8_t *row, size_t at, const void *bytes, size_t length) {
@@ -52,7 +52,7 @@ static int load(mp_account *account, mp_error *e) {
       mp_store_get(account->store, MP_TABLE_CREDENTIAL, mp_account_key(account, row_name, sizeof row_name - 1, key), &row, e);
   if (rc == MP_ENOTFOUND) return MP_OK;
   if (rc != MP_OK) return rc;
-  if (row.length != ROW_SIZE) return mp_fail(e, MP_EMALFORMED, "the store's credentials are damaged");
+  if (row.length != ROW_SIZE) return mp_fail(e, MP_ESTORE, "the store's credentials are damaged");
   size_t at = get(row.data, 0, &account->registration_id, 4);
   at = get(row.data, at, &account->signed_prekey_id, 4);
   at = get(row.data, at, &account->identity, sizeof account->identity);
@@ -61,6 +61,7 @@ static int load(mp_account *account, mp_error *e) {
   at = get(row.data, at, account->signed_prekey_signature, 64);
   at = get(row.data, at, account->adv_secret, 32);
   get(row.data, at, account->store_secret, 32);
+  mp_store_forget(account->store);
   account->loaded = true;
   return MP_OK;
 }
@@ -79,7 +80,66 @@ void mp_account_close(mp_account *account) {
   mp_wipe(account, sizeof *account);
 }
 
-int mp_account_create(mp_account *account, mp_error *e) {
+int mp_account_renew_adv_secret(mp_account *account, mp_error *e) {
+  mp_random(account->adv_secret, 32);
+  return save(account, e);
+}
+
+typedef struct {
+  mp_buffer keys; /* u16 length and key, again and again */
+  int rc;
+} key_list;
+
+static bool note_key(void *context, mp_bytes key, mp_bytes value) {
+  key_list *list = context;
+  uint16_t length = (uint16_t)key.length;
+  (void)value;
+  list->rc = mp_buffer_append(&list->keys, &length, 2);
+  if (list->rc == MP_OK) list->rc = mp_buffer_append(&list->keys, key.data, key.length);
+  return list->rc == MP_OK;
+}
+
+static int delete_rows(mp_account *account, mp_table table, mp_error *e) {
+  uint8_t prefix[MP_STORE_KEY_MAX];
+  key_list list = {.rc = MP_OK};
+  mp_buffer_init(&list.keys, 0);
+  int rc = mp_store_range(account->store, table, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, note_key, &list, e);
+  if (rc == MP_OK && list.rc != MP_OK) rc = mp_fail(e, list.rc, "no memory for the account's rows");
+  for (size_t at = 0; rc == MP_OK && at < list.keys.length;) {
+    uint16_t length;
+    memcpy(&length, list.keys.data + at, 2);
+    rc = mp_store_delete(account->store, table, (mp_bytes){list.keys.data + at + 2, length}, e);
+    at += 2 + (size_t)length;
+  }
+  mp_buffer_free(&list.keys);
+  return rc;
+}
+
+/* All rows of the traffic environment. */
+static int delete_traffic(mp_account *account, mp_error *e) {
+  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_IDENTITY, MP_TABLE_PREKEY, MP_TABLE_COUNTER};
+  int rc = MP_OK;
+  for (size_t i = 0; i < sizeof own / sizeof *own && rc == MP_OK; i++) rc = delete_rows(account, own[i], e);
+  return rc;
+}
+
+static void forget_credentials(mp_account *account) {
+  mp_wipe(&account->identity, sizeof account->identity);
+  mp_wipe(&account->noise, sizeof account->noise);
+  mp_wipe(&account->signed_prekey, sizeof account->signed_prekey);
+  mp_wipe(account->adv_secret, sizeof account->adv_secret);
+  mp_wipe(account->store_secret, sizeof account->store_secret);
+  account->loaded = false;
+}
+
+int mp_account_delete(mp_account *account, mp_error *e) {
+  int rc = delete_traffic(account, e);
+  if (rc == MP_OK) rc = delete_rows(account, MP_TABLE_CREDENTIAL, e);
+  if (rc == MP_OK) forget_credentials(account);
+  return rc;
+}
+
+static int make_credentials(mp_account *account, mp_error *e) {
   uint8_t typed[33] = {0x05};
   uint32_t random;
   if (mp_crypto_init() != MP_OK) return mp_fail(e, MP_ECRYPTO, "libsodium does not start");
@@ -95,52 +155,24 @@ int mp_account_create(mp_account *account, mp_error *e) {
   }
   mp_random(account->adv_secret, 32);
   mp_random(account->store_secret, 32);
-  account->loaded = true;
-  return save(account, e);
-}
-
-int mp_account_renew_adv_secret(mp_account *account, mp_error *e) {
-  mp_random(account->adv_secret, 32);
-  return save(account, e);
-}
-
-typedef struct {
-  mp_buffer keys; /* u16 length and key, again and again */
-} key_list;
-
-static bool note_key(void *context, mp_bytes key, mp_bytes value) {
-  key_list *list = context;
-  uint16_t length = (uint16_t)key.length;
-  (void)value;
-  return mp_buffer_append(&list->keys, &length, 2) == MP_OK && mp_buffer_append(&list->keys, key.data, key.length) == MP_OK;
-}
-
-static int delete_rows(mp_account *account, mp_table table, mp_error *e) {
-  uint8_t prefix[MP_STORE_KEY_MAX];
-  key_list list;
-  mp_buffer_init(&list.keys, 0);
-  int rc = mp_store_range(account->store, table, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, note_key, &list, e);
-  for (size_t at = 0; rc == MP_OK && at < list.keys.length;) {
-    uint16_t length;
-    memcpy(&length, list.keys.data + at, 2);
-    rc = mp_store_delete(account->store, table, (mp_bytes){list.keys.data + at + 2, length}, e);
-    at += 2 + (size_t)length;
-  }
-  mp_buffer_free(&list.keys);
-  return rc;
-}
-
-int mp_account_delete(mp_account *account, mp_error *e) {
-  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_IDENTITY, MP_TABLE_PREKEY, MP_TABLE_COUNTER, MP_TABLE_CREDENTIAL};
-  for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-    int rc = delete_rows(account, own[i], e);
-    if (rc != MP_OK) return rc;
-  }
-  account->loaded = false;
   return MP_OK;
 }
 
-int mp_signal_error(int rc, const char *what, mp_error *e) {
+int mp_account_create(mp_account *account, mp_error *e) {
+  if (account->loaded) return mp_fail(e, MP_EINVAL, "the account has credentials already");
+  int rc = delete_traffic(account, e);
+  if (rc == MP_OK) rc = make_credentials(account, e);
+  if (rc == MP_OK) rc = save(account, e);
+  if (rc != MP_OK)
+    forget_credentials(account);
+  else
+    account->loaded = true;
+  return rc;
+}
+
+int mp_signal_error(const mp_account *account, int rc, const char *what, mp_error *e) {
+  if (account->failure.code != MP_OK)
+    return mp_fail(e, account->failure.code, "cannot %s: %.240s", what, account->failure.message);
   switch (rc) {
     case SG_ERR_NOMEM:
       return mp_fail(e, MP_ENOMEM, "no memory to %s", what);
@@ -157,7 +189,9 @@ int mp_signal_error(int rc, const char *what, mp_error *e) {
     case SG_ERR_INVALID_MAC:
     case SG_ERR_INVALID_MESSAGE:
       return mp_fail(e, MP_ECRYPTO, "cannot %s: it does not fit any session", what);
+    case SG_ERR_INVALID_PROTO_BUF:
+      return mp_fail(e, MP_EMALFORMED, "cannot %s: it is no message of Signal", what);
     default:
-      return mp_fail(e, MP_EMALFORMED, "cannot %s: libsignal says %d", what, rc);
+      return mp_fail(e, MP_ECRYPTO, "cannot %s: libsignal says %d", what, rc);
   }
 }

@@ -19,7 +19,8 @@ typedef struct {
   char scope[MP_SCOPE_MAX + 1];
   signal_context *context;
   signal_protocol_store_context *stores;
-  bool loaded;
+  mp_error failure; /* of the store, in a callback of libsignal; code 0: none */
+  bool loaded;      /* has credentials */
   mp_keypair identity, noise;
   uint32_t registration_id, signed_prekey_id;
   mp_keypair signed_prekey;
@@ -30,8 +31,11 @@ typedef struct {
 /* Binds an account to a store; loads its credentials when there are any. The store must outlive it. */
 int mp_account_open(mp_account *account, mp_store *store, const char *scope, size_t scope_length, mp_error *e);
 void mp_account_close(mp_account *account); /* zeroes the keys */
+/* Makes credentials (02 §1) and stores them; what an account of this scope left behind goes. MP_EINVAL when there are some. */
 int mp_account_create(mp_account *account, mp_error *e);
+/* Removes credentials, prekeys, sessions and identities: nothing of them may serve another linking (02 §17.42). */
 int mp_account_delete(mp_account *account, mp_error *e);
+/* A new secret for the next QR (02 §2.2). */
 int mp_account_renew_adv_secret(mp_account *account, mp_error *e);
 
 typedef struct {
@@ -54,28 +58,37 @@ typedef struct {
 
 /* Starts a session from a bundle; a wrong signature is MP_ECRYPTO. An identity that changed is taken over (02 §11). */
 int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bundle, mp_error *e);
-bool mp_session_exists(mp_account *account, const char *jid);
+/* MP_OK, MP_ENOSESSION, or what the store says. */
+int mp_session_check(mp_account *account, const char *jid, mp_error *e);
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e);
-/* Moves session and identity of `from` to `to` unless `to` has a session; *moved tells. */
+/* Moves session and identity of `from` to `to`; *moved is false when `from` has none, or `to` has one (02 §17.27). */
 int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e);
+/* The key that made the session, typed: two sessions with one peer differ in it (02 §12.9). */
 int mp_session_base_key(mp_account *account, const char *jid, uint8_t key[33], mp_error *e);
+/* MP_ENOTFOUND when no session has brought one yet. */
 int mp_peer_identity(mp_account *account, const char *jid, uint8_t key[32], mp_error *e);
 int mp_peer_trust(mp_account *account, const char *jid, const uint8_t key[32], mp_error *e);
 
-/* Encrypts a padded plaintext; *prekey_message tells pkmsg from msg. */
+/* Encrypts a padded plaintext; *prekey_message tells pkmsg from msg. MP_ENOSESSION without a session. The ratchet moves on in the
+ * turn: nothing may leave before its commit. */
 int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size_t length, mp_buffer *out, bool *prekey_message,
                mp_error *e);
 /* Decrypts one ciphertext in a nested transaction, rolled back on every failure. `out` gets the plaintext without padding;
- * `identity` (32 bytes) the sender's key when the ciphertext is a pkmsg. */
+ * `identity` (32 bytes) the sender's key when the ciphertext is a pkmsg. Errors: MP_EDUPLICATE, MP_ENOSESSION, MP_EINVALIDKEYID,
+ * MP_ECRYPTO (it fits no session), MP_EMALFORMED (it is no message of Signal, or its padding is wrong), MP_ESTORE and MP_EFULL
+ * (the store failed, nothing is wrong with the ciphertext: it may be tried again). */
 int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,
                uint8_t identity[32], mp_error *e);
 /* Appends 1-16 bytes of that value (03 §6). */
 int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length);
 
 /* Used by the files of this room. */
+/* The key of a row: scope, zero, name. One that is too long is refused by the store. */
 mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]);
+/* Makes ready for libsignal: its context, its stores, no failure noted. */
 int mp_account_stores(mp_account *account, mp_error *e);
-int mp_signal_error(int rc, const char *what, mp_error *e);
+/* libsignal's error as ours: the store's failure when there was one. "cannot `what`: …" */
+int mp_signal_error(const mp_account *account, int rc, const char *what, mp_error *e);
 int mp_prekey_load(mp_account *account, uint32_t id, mp_keypair *pair, mp_error *e);
 int mp_prekey_remove(mp_account *account, uint32_t id, mp_error *e);
 

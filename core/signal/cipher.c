@@ -31,7 +31,7 @@ int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size
   ciphertext_message *message = NULL;
   int rc = mp_account_stores(account, e);
   if (rc != MP_OK) return rc;
-  if (!mp_session_exists(account, jid)) return mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
+  if ((rc = mp_session_check(account, jid, e)) != MP_OK) return rc;
   rc = session_cipher_create(&cipher, account->stores, &address, account->context);
   if (rc == SG_SUCCESS) rc = session_cipher_encrypt(cipher, padded, length, &message);
   int copied = MP_OK;
@@ -42,12 +42,12 @@ int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size
   }
   SIGNAL_UNREF(message);
   if (cipher != NULL) session_cipher_free(cipher);
-  if (rc != SG_SUCCESS) return mp_signal_error(rc, "encrypt", e);
+  if (rc != SG_SUCCESS) return mp_signal_error(account, rc, "encrypt", e);
   return copied == MP_OK ? MP_OK : mp_fail(e, copied, "no memory for the ciphertext");
 }
 
-/* What cannot be parsed is malformed, whatever libsignal calls it: asking for it again would bring the same. */
-static int parsed(int rc) {
+/* What cannot be read at all is told apart from what fits no session: the sender cannot mend it (04 §3.6). */
+static int unreadable(int rc) {
   return rc == SG_SUCCESS || rc == SG_ERR_NOMEM ? rc : SG_ERR_INVALID_PROTO_BUF;
 }
 
@@ -55,7 +55,7 @@ static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, c
                                   signal_buffer **plain, uint8_t identity[32]) {
   pre_key_signal_message *message = NULL;
   signal_buffer *key = NULL;
-  int rc = parsed(pre_key_signal_message_deserialize(&message, bytes, length, account->context));
+  int rc = unreadable(pre_key_signal_message_deserialize(&message, bytes, length, account->context));
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_pre_key_signal_message(cipher, message, NULL, plain);
   if (rc == SG_SUCCESS) rc = ec_public_key_serialize(&key, pre_key_signal_message_get_identity_key(message));
   if (rc >= 0 && key != NULL && signal_buffer_len(key) == 33) memcpy(identity, signal_buffer_data(key) + 1, 32);
@@ -67,7 +67,7 @@ static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, c
 static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
                            signal_buffer **plain) {
   signal_message *message = NULL;
-  int rc = parsed(signal_message_deserialize(&message, bytes, length, account->context));
+  int rc = unreadable(signal_message_deserialize(&message, bytes, length, account->context));
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_signal_message(cipher, message, NULL, plain);
   SIGNAL_UNREF(message);
   return rc;
@@ -94,7 +94,7 @@ int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const 
     signal_rc = prekey_message ? decrypt_prekey_message(account, cipher, bytes, length, &plain, identity)
                                : decrypt_message(account, cipher, bytes, length, &plain);
   }
-  rc = signal_rc == SG_SUCCESS ? take_plaintext(plain, out, e) : mp_signal_error(signal_rc, "decrypt the message", e);
+  rc = signal_rc == SG_SUCCESS ? take_plaintext(plain, out, e) : mp_signal_error(account, signal_rc, "decrypt the message", e);
   signal_buffer_bzero_free(plain);
   if (cipher != NULL) session_cipher_free(cipher);
   if (rc == MP_OK) return mp_store_release(account->store, e);

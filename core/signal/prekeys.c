@@ -29,6 +29,7 @@ static int next_id(mp_account *account, uint32_t *id, mp_error *e) {
   return MP_OK;
 }
 
+/* Ids go round at MP_PREKEY_ID_MAX. */
 int mp_prekeys_make(mp_account *account, uint32_t count, mp_prekey *out, mp_error *e) {
   uint8_t key[MP_STORE_KEY_MAX], row[ROW], counter[4];
   uint32_t id;
@@ -59,7 +60,7 @@ int mp_prekeys_mark_uploaded(mp_account *account, uint32_t first, uint32_t last,
     int rc = mp_store_get(account->store, MP_TABLE_PREKEY, prekey_key(account, id, key), &found, e);
     if (rc == MP_ENOTFOUND) continue; /* used up meanwhile */
     if (rc != MP_OK) return rc;
-    if (found.length != ROW) return mp_fail(e, MP_EMALFORMED, "prekey %u in the store is damaged", id);
+    if (found.length != ROW) return mp_fail(e, MP_ESTORE, "prekey %u in the store is damaged", id);
     memcpy(row, found.data, ROW);
     row[FLAGS] |= UPLOADED;
     rc = mp_store_put(account->store, MP_TABLE_PREKEY, prekey_key(account, id, key), (mp_bytes){row, ROW}, e);
@@ -97,9 +98,10 @@ int mp_prekey_load(mp_account *account, uint32_t id, mp_keypair *pair, mp_error 
   mp_bytes found;
   int rc = mp_store_get(account->store, MP_TABLE_PREKEY, prekey_key(account, id, key), &found, e);
   if (rc != MP_OK) return rc;
-  if (found.length != ROW) return mp_fail(e, MP_EMALFORMED, "prekey %u in the store is damaged", id);
+  if (found.length != ROW) return mp_fail(e, MP_ESTORE, "prekey %u in the store is damaged", id);
   memcpy(pair->private_key, (const uint8_t *)found.data + PRIVATE, 32);
   memcpy(pair->public_key, (const uint8_t *)found.data + PUBLIC, 32);
+  mp_store_forget(account->store);
   return MP_OK;
 }
 

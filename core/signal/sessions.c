@@ -39,17 +39,26 @@ int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bund
   if (rc != MP_OK || (rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
   if ((rc = process(account, &address, bundle)) == SG_SUCCESS) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
-  return mp_signal_error(rc, "start a session", e);
+  return mp_signal_error(account, rc, "start a session", e);
 }
 
 static mp_bytes row_key(const mp_account *account, const char *jid, uint8_t out[MP_STORE_KEY_MAX]) {
   return mp_account_key(account, jid, strlen(jid), out);
 }
 
-bool mp_session_exists(mp_account *account, const char *jid) {
+static int has_row(mp_account *account, mp_table table, const char *jid, bool *has, mp_error *e) {
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes found;
-  return mp_store_get(account->store, MP_TABLE_SESSION, row_key(account, jid, key), &found, NULL) == MP_OK;
+  int rc = mp_store_get(account->store, table, row_key(account, jid, key), &found, e);
+  *has = rc == MP_OK;
+  return rc == MP_ENOTFOUND ? MP_OK : rc;
+}
+
+int mp_session_check(mp_account *account, const char *jid, mp_error *e) {
+  bool has;
+  int rc = has_row(account, MP_TABLE_SESSION, jid, &has, e);
+  if (rc != MP_OK) return rc;
+  return has ? MP_OK : mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
 }
 
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e) {
@@ -67,6 +76,7 @@ static int move_row(mp_account *account, mp_table table, const char *from, const
   if (rc != MP_OK) return rc == MP_ENOTFOUND ? MP_OK : rc;
   mp_buffer_init(&copy, 0);
   rc = mp_buffer_append(&copy, found.data, found.length);
+  if (rc != MP_OK) mp_fail(e, rc, "no memory to move a row");
   if (rc == MP_OK) rc = mp_store_put(account->store, table, row_key(account, to, to_key), (mp_bytes){copy.data, copy.length}, e);
   if (rc == MP_OK) rc = mp_store_delete(account->store, table, row_key(account, from, from_key), e);
   mp_buffer_wipe_free(&copy);
@@ -74,15 +84,17 @@ static int move_row(mp_account *account, mp_table table, const char *from, const
 }
 
 int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e) {
-  bool identity_moved;
+  bool identity_moved, from_has = false, to_has = false;
   *moved = false;
-  if (mp_session_exists(account, to) || !mp_session_exists(account, from)) return MP_OK;
-  int rc = mp_store_begin(account->store, e);
-  if (rc != MP_OK) return rc;
+  int rc = has_row(account, MP_TABLE_SESSION, from, &from_has, e);
+  if (rc == MP_OK) rc = has_row(account, MP_TABLE_SESSION, to, &to_has, e);
+  if (rc != MP_OK || to_has || !from_has) return rc;
+  if ((rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
   rc = move_row(account, MP_TABLE_SESSION, from, to, moved, e);
   if (rc == MP_OK) rc = move_row(account, MP_TABLE_IDENTITY, from, to, &identity_moved, e);
   if (rc == MP_OK) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
+  *moved = false;
   return rc;
 }
 
@@ -99,6 +111,7 @@ int mp_session_base_key(mp_account *account, const char *jid, uint8_t out[33], m
   if (found) memcpy(out, signal_buffer_data(bytes), 33);
   signal_buffer_free(bytes);
   SIGNAL_UNREF(record);
+  if (rc < 0) return mp_signal_error(account, rc, "read the session", e);
   return found ? MP_OK : mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
 }
 
@@ -107,7 +120,7 @@ int mp_peer_identity(mp_account *account, const char *jid, uint8_t out[32], mp_e
   mp_bytes found;
   int rc = mp_store_get(account->store, MP_TABLE_IDENTITY, row_key(account, jid, key), &found, e);
   if (rc != MP_OK) return rc;
-  if (found.length != 32) return mp_fail(e, MP_EMALFORMED, "the identity of %s in the store is damaged", jid);
+  if (found.length != 32) return mp_fail(e, MP_ESTORE, "the identity of %s in the store is damaged", jid);
   memcpy(out, found.data, 32);
   return MP_OK;
 }

@@ -4,9 +4,13 @@
 
 #include "crypto/signal_provider.h"
 #include "signal/account.h"
+#include "signal/trim.h"
 
-static int to_signal(int rc) {
-  return rc == MP_OK ? SG_SUCCESS : rc == MP_ENOMEM ? SG_ERR_NOMEM : SG_ERR_UNKNOWN;
+/* A failure of the store is noted: libsignal's codes have none for it, and it must not pass for a wrong message. */
+static int to_signal(mp_account *account, int rc, const mp_error *e) {
+  if (rc == MP_OK) return SG_SUCCESS;
+  account->failure = *e;
+  return rc == MP_ENOMEM ? SG_ERR_NOMEM : SG_ERR_UNKNOWN;
 }
 
 static mp_bytes address_key(const mp_account *account, const signal_protocol_address *address, uint8_t out[MP_STORE_KEY_MAX]) {
@@ -18,10 +22,11 @@ static int load_session(signal_buffer **record, signal_buffer **user_record, con
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes found;
+  mp_error e;
   *user_record = NULL;
-  int rc = mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, NULL);
+  int rc = mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, &e);
   if (rc == MP_ENOTFOUND) return 0;
-  if (rc != MP_OK) return to_signal(rc);
+  if (rc != MP_OK) return to_signal(account, rc, &e);
   *record = signal_buffer_create(found.data, found.length);
   return *record != NULL ? 1 : SG_ERR_NOMEM;
 }
@@ -38,24 +43,37 @@ static int store_session(const signal_protocol_address *address, uint8_t *record
                          size_t user_length, void *user_data) {
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
+  mp_bytes row = {record, length};
+  mp_buffer shorter;
+  bool trimmed;
+  mp_error e;
   (void)user_record;
   (void)user_length;
-  return to_signal(
-      mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), (mp_bytes){record, length}, NULL));
+  mp_buffer_init(&shorter, 0);
+  int rc = mp_session_trim(record, length, &shorter, &trimmed);
+  if (rc != MP_OK) mp_fail(&e, rc, "the session's record cannot be shortened");
+  if (trimmed) row = (mp_bytes){shorter.data, shorter.length};
+  if (rc == MP_OK) rc = mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), row, &e);
+  mp_buffer_wipe_free(&shorter);
+  return to_signal(account, rc, &e);
 }
 
 static int contains_session(const signal_protocol_address *address, void *user_data) {
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes found;
-  return mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, NULL) == MP_OK;
+  mp_error e;
+  int rc = mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, &e);
+  if (rc == MP_OK || rc == MP_ENOTFOUND) return rc == MP_OK;
+  return to_signal(account, rc, &e);
 }
 
 static int delete_session(const signal_protocol_address *address, void *user_data) {
   mp_account *account = user_data;
   uint8_t key[MP_STORE_KEY_MAX];
-  int rc = mp_store_delete(account->store, MP_TABLE_SESSION, address_key(account, address, key), NULL);
-  return rc == MP_OK ? 1 : to_signal(rc);
+  mp_error e;
+  int rc = mp_store_delete(account->store, MP_TABLE_SESSION, address_key(account, address, key), &e);
+  return rc == MP_OK ? 1 : to_signal(account, rc, &e);
 }
 
 static int delete_all_sessions(const char *name, size_t name_length, void *user_data) {
@@ -83,9 +101,10 @@ static int load_pre_key(signal_buffer **record, uint32_t id, void *user_data) {
   mp_keypair pair;
   ec_key_pair *keys = NULL;
   session_pre_key *prekey = NULL;
-  int found = mp_prekey_load(account, id, &pair, NULL);
+  mp_error e;
+  int found = mp_prekey_load(account, id, &pair, &e);
   if (found == MP_ENOTFOUND) return SG_ERR_INVALID_KEY_ID;
-  if (found != MP_OK) return to_signal(found);
+  if (found != MP_OK) return to_signal(account, found, &e);
   int rc = make_pair(&keys, &pair, account->context);
   if (rc == SG_SUCCESS) rc = session_pre_key_create(&prekey, id, keys);
   if (rc == SG_SUCCESS) rc = session_pre_key_serialize(record, prekey);
@@ -106,13 +125,15 @@ static int refuse_store(uint32_t id, uint8_t *record, size_t length, void *user_
 
 static int contains_pre_key(uint32_t id, void *user_data) {
   mp_keypair pair;
-  int found = mp_prekey_load(user_data, id, &pair, NULL) == MP_OK;
+  mp_error e;
+  int rc = mp_prekey_load(user_data, id, &pair, &e);
   mp_wipe(&pair, sizeof pair);
-  return found;
+  return rc == MP_OK || rc == MP_ENOTFOUND ? rc == MP_OK : to_signal(user_data, rc, &e);
 }
 
 static int remove_pre_key(uint32_t id, void *user_data) {
-  return to_signal(mp_prekey_remove(user_data, id, NULL));
+  mp_error e;
+  return to_signal(user_data, mp_prekey_remove(user_data, id, &e), &e);
 }
 
 static int load_signed_pre_key(signal_buffer **record, uint32_t id, void *user_data) {
@@ -158,7 +179,9 @@ static int save_identity(const signal_protocol_address *address, uint8_t *key_da
   uint8_t key[MP_STORE_KEY_MAX];
   if (key_data == NULL || key_length != 33) return SG_ERR_INVALID_KEY;
   mp_bytes value = {key_data + 1, 32};
-  return to_signal(mp_store_put(account->store, MP_TABLE_IDENTITY, address_key(account, address, key), value, NULL));
+  mp_error e;
+  int rc = mp_store_put(account->store, MP_TABLE_IDENTITY, address_key(account, address, key), value, &e);
+  return to_signal(account, rc, &e);
 }
 
 /* Trust follows the server's answer, as the official client's does (02 §11): a changed identity is a reinstalled phone. */
@@ -208,11 +231,12 @@ static int set_stores(mp_account *account) {
 }
 
 int mp_account_stores(mp_account *account, mp_error *e) {
-  if (account->stores != NULL) return MP_OK;
+  account->failure = (mp_error){0};
   if (!account->loaded) return mp_fail(e, MP_EINVAL, "the account has no credentials yet");
+  if (account->stores != NULL) return MP_OK;
   if (account->context == NULL) account->context = mp_signal_context_new();
   if (account->context == NULL) return mp_fail(e, MP_ENOMEM, "no memory for libsignal");
   int rc = signal_protocol_store_context_create(&account->stores, account->context);
   if (rc == SG_SUCCESS) rc = set_stores(account);
-  return rc == SG_SUCCESS ? MP_OK : mp_signal_error(rc, "start libsignal", e);
+  return rc == SG_SUCCESS ? MP_OK : mp_signal_error(account, rc, "start libsignal", e);
 }

@@ -1,16 +1,25 @@
 /* Every table of the store, and the layout of its keys and values. A row's LMDB key is one byte for the table, then the key.
+ * Numbers are big-endian, so that they sort; text is UTF-8; 00 is a zero byte. `scope` tells the accounts of one store apart: ""
+ * in a client's, "phone " and the number in a sandbox's world.
  *
  * keys environment: always synced, each write a transaction of its own
- *   setting      name                      -> value (text or protobuf), the owner's own format
- *   credential   scope 00 name             -> raw bytes; core/signal/account.c lists the names
- *   keypair      name                      -> private key 32, public key 32 (a sandbox's server keys)
- *   meta         "version"                 -> u32 little-endian: version of this layout
+ *   setting      "me"                          -> StoreMe (core/proto/schema/store.proto)
+ *   credential   scope 00 "credentials"        -> registration id (u32 LE), signed prekey id (u32 LE), identity, noise and signed
+ *                                                 prekey (private key 32, public key 32 each), signature 64, ADV secret 32,
+ *                                                 store secret 32
+ *   keypair      name                          -> private key 32, public key 32 (a sandbox's server keys)
+ *   meta         "version"                     -> u32 little-endian: version of this layout
  * traffic environment: one transaction per turn of the loop
- *   session      scope 00 jid              -> libsignal session record
- *   identity     scope 00 jid              -> public identity key 32
- *   prekey       scope 00 id (u32 BE)      -> flags 1 (bit 0: uploaded), private key 32, public key 32
- *   counter      scope 00 name             -> u32 BE
- *   others       the owner's own layout; lua/moonpost/client/rows.lua lists those of the client
+ *   session      scope 00 jid                  -> libsignal's session record, bounded (core/signal/trim.h)
+ *   identity     scope 00 jid                  -> public identity key 32
+ *   prekey       scope 00 id (u32)             -> flags 1 (bit 0: uploaded), private key 32, public key 32
+ *   counter      scope 00 "prekey"             -> u32: id of the next prekey
+ *   sender-key   (group, sender, key id, iteration): with group messages
+ *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw
+ *                                                 the client's: lua/moonpost/client/rows.lua
+ *   cache        (nothing yet)
+ *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
+ *                                                 device 00 sequence (u64) -> attempts (u16), stanza
  */
 #ifndef MOONPOST_STORE_TABLES_H
 #define MOONPOST_STORE_TABLES_H
