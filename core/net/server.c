@@ -29,7 +29,7 @@ struct mp_request {
   mp_buffer body;
   mp_chunked chunked;
   bool is_chunked, dispatched, answered;
-  int status;
+  int status, refusal; /* refusal: what a body that cannot be taken is answered with, 0 when it can */
   char answer_type[FIELD];
   mp_buffer answer; /* LWS_PRE bytes of room first */
 };
@@ -74,7 +74,8 @@ int mp_server_listen(const mp_listen_options *options, const mp_server_events *e
   info.user = server;
   info.alpn = "http/1.1";
   info.keepalive_timeout = 30;
-  info.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
+  /* With IPv6 allowed libwebsockets would listen on every interface, whatever `iface` says. */
+  info.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6;
   if (options->certificate != NULL) {
     info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT |
                     LWS_SERVER_OPTION_ALLOW_HTTP_ON_HTTPS_LISTENER;
@@ -206,6 +207,10 @@ static int begin_request(struct lws *wsi) {
   return 0;
 }
 
+static void refuse_body(mp_request *request) {
+  mp_request_respond(request, request->refusal, "text/plain", "the body is malformed or too large\n", 35);
+}
+
 static int feed_body(mp_request *request, const void *bytes, size_t length) {
   mp_error e;
   if (request->dispatched) return 0;
@@ -213,11 +218,23 @@ static int feed_body(mp_request *request, const void *bytes, size_t length) {
                                : mp_buffer_append(&request->body, bytes, length);
   if (rc < 0) {
     request->dispatched = true;
-    mp_request_respond(request, rc == MP_ELIMIT ? 413 : 400, "text/plain", "the body is malformed or too large\n", 35);
+    request->refusal = rc == MP_ELIMIT ? 413 : 400;
+    if (request->is_chunked) refuse_body(request);
   } else if (rc == 1) {
     dispatch(request);
   }
   return 0;
+}
+
+/* A body of a known length has come in full. One that is refused is read to its end too: an answer before that is lost in the
+ * reset of a connection closed with bytes unread. */
+static void complete_body(mp_request *request) {
+  if (request->is_chunked) return;
+  if (request->refusal != 0) {
+    refuse_body(request);
+  } else {
+    dispatch(request);
+  }
 }
 
 /* A WebSocket wants in: its owner decides before the upgrade is answered. */
@@ -250,7 +267,7 @@ int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_req
     case LWS_CALLBACK_HTTP_BODY:
       return request != NULL ? feed_body(request, in, length) : 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-      if (request != NULL && !request->is_chunked) dispatch(request);
+      if (request != NULL) complete_body(request);
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
       return request != NULL ? write_answer(request) : 0;
