@@ -1,0 +1,250 @@
+-- The admin calls over HTTP, beside the WebSocket and TLS on one port (fact sheet 08 §1, §4).
+local core = require "moonpost.core"
+local moonpost = require "moonpost"
+local process = require "spec.process"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+-- Sends bytes over a TCP connection of their own; the status of the answer and all of it.
+local function exchange(rig, bytes)
+  local path = support.tmpdir() .. "/request"
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+  local shell <close> = process.start(("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; cat %s >&3; cat <&3'"):format(rig.sandbox.port, path))
+  shell:wait_end()
+  return tonumber(shell:text():match "^HTTP/1%.[01] (%d+)"), shell:text()
+end
+
+local function request(rig, line, headers, body)
+  local lines = { line .. " HTTP/1.1" }
+  for _, header in ipairs(headers) do lines[#lines + 1] = header end
+  if body then lines[#lines + 1] = "Content-Length: " .. #body end
+  return exchange(rig, table.concat(lines, "\r\n") .. "\r\n\r\n" .. (body or ""))
+end
+
+describe("the port", function()
+  it("speaks ws and wss, http and https", support.async(function()
+    local rig <close> = start { tls = true }
+    assert.matches("^wss://127%.0%.0%.1:%d+/ws/chat$", rig.sandbox.url)
+    local ana = rig:contact "Ana"
+    local bob = rig:contact("Bob", { url = rig.sandbox.url:gsub("^wss", "ws") })
+    assert(bob.client:send(ana.jid, "over TLS and without"))
+    assert.equal("over TLS and without", ana:next().text)
+    local root = core.crypto.hex(rig.sandbox.root) .. "\n"
+    for _, scheme in ipairs { "http", "https" } do
+      local url = ("%s://127.0.0.1:%d/admin/noise-root"):format(scheme, rig.sandbox.port)
+      assert.same({ status = 200, body = root }, assert(support.http("GET", url, nil, rig.sandbox.certificate)))
+    end
+  end))
+
+  it("has a certificate that stands for nobody else", support.async(function()
+    local rig <close> = start { tls = true }
+    local other <close> = start { tls = true }
+    local url = ("https://127.0.0.1:%d/"):format(rig.sandbox.port)
+    local response, err = support.http("GET", url, nil, other.sandbox.certificate)
+    assert.is_nil(response)
+    assert.is_not_nil(err)
+    local client = moonpost.client {
+      store_handle = assert(core.store.open {}), url = rig.sandbox.url, root = rig.sandbox.root, ca = other.sandbox.certificate,
+    }
+    local me
+    me, err = client:pair { qr = function() end }
+    assert.is_nil(me)
+    assert.equal("network", err.code)
+    client:close()
+  end))
+
+  it("speaks no TLS unless told to", support.async(function()
+    local rig <close> = start()
+    assert.matches("^ws://", rig.sandbox.url)
+    assert.is_nil((support.http("GET", ("https://127.0.0.1:%d/"):format(rig.sandbox.port))))
+    assert.equal(404, (tap.admin(rig, "GET", "/admin/certificate")))
+  end))
+
+  it("answers any path that is no call of its own", support.async(function()
+    local rig <close> = start()
+    for _, path in ipairs { "/", "/favicon.ico", "/admi", "/nobody/knows?this=1" } do
+      local status, body = tap.admin(rig, "GET", path)
+      assert.equal(200, status)
+      assert.matches("sandbox", body)
+    end
+  end))
+
+  it("is a WebSocket at any path with /ws, from any origin, and nowhere else", support.async(function()
+    local rig <close> = start()
+    local function opens(path)
+      return task.await(function(resume)
+        local conn = assert(core.net.connect {
+          url = ("ws://127.0.0.1:%d%s"):format(rig.sandbox.port, path), origin = "https://web.whatsapp.com",
+          open = function() resume(true) end, close = function() resume(false) end,
+        })
+        return conn
+      end)
+    end
+    assert.is_true(opens "/ws/chat")
+    assert.is_true(opens "/deep/down/ws?ED=AAAA")
+    assert.is_false(opens "/chat")
+  end))
+
+  it("is not open on any other address, not even of loopback", support.async(function()
+    local rig <close> = start()
+    for _, host in ipairs { "127.0.0.2", "127.1.1.1" } do
+      local response, err = support.http("GET", ("http://%s:%d/"):format(host, rig.sandbox.port))
+      assert.is_nil(response)
+      assert.is_not_nil(err)
+    end
+  end))
+
+  it("is of loopback only", function()
+    for _, host in ipairs { "0.0.0.0", "192.168.1.1", "example.com", "128.0.0.1" } do
+      local server, err = require("moonpost.sandbox").start { host = host }
+      assert.is_nil(server)
+      assert.matches("loopback", tostring(err))
+    end
+  end)
+end)
+
+describe("an admin call", function()
+  it("tells the Noise root as text and as JSON", support.async(function()
+    local rig <close> = start()
+    local hex = core.crypto.hex(rig.sandbox.root)
+    local _, text = tap.admin(rig, "GET", "/admin/noise-root")
+    assert.equal(hex .. "\n", text)
+    local _, value = tap.admin(rig, "GET", "/admin/noise-root?format=json")
+    assert.same({ noise_root = hex }, value)
+  end))
+
+  it("nobody knows is not found, and one with another method is not allowed", support.async(function()
+    local rig <close> = start()
+    assert.equal(404, (tap.admin(rig, "GET", "/admin/nothing")))
+    assert.equal(404, (tap.admin(rig, "POST", "/admin/")))
+    local status, answer = tap.admin(rig, "GET", "/admin/mock-phone/scan-qr")
+    assert.equal(405, status)
+    assert.matches("is called with POST", answer.error)
+    assert.equal(405, (tap.admin(rig, "POST", "/admin/state", "{}")))
+    assert.equal(405, (request(rig, "PUT /admin/kick", { "Host: 127.0.0.1" }, "{}")))
+    assert.equal(405, (request(rig, "DELETE /admin/state", { "Host: 127.0.0.1" })))
+  end))
+
+  it("is refused to a page of another origin, and to a name that was pointed here", support.async(function()
+    local rig <close> = start()
+    for _, headers in ipairs {
+      { "Host: 127.0.0.1", "Origin: https://evil.example" }, { "Host: 127.0.0.1", "Origin: null" },
+      { "Host: 127.0.0.1", "Origin: http://127.0.0.1.evil.example" }, { "Host: 127.0.0.1", "Origin: http://localhost.evil.example:80" },
+      { "Host: 127.0.0.1", "Origin: file://" }, { "Host: evil.example" }, { "Host: 127.0.0.1.evil.example:80" },
+      { "Host: localhost.evil.example" }, { "Host: [::2]:80" }, {},
+    } do
+      local status, answer = request(rig, "GET /admin/state", headers)
+      assert.equal(403, status, table.concat(headers, " "))
+      assert.is_nil(answer:match "accounts")
+    end
+    for _, headers in ipairs {
+      { "Host: 127.0.0.1:" .. rig.sandbox.port }, { "Host: localhost" }, { "Host: LocalHost:80" }, { "Host: [::1]:80" },
+      { "Host: 127.1.2.3" },
+      { "Host: 127.0.0.1", "Origin: http://127.0.0.1:8000" }, { "Host: localhost", "Origin: https://localhost" },
+    } do
+      assert.equal(200, (request(rig, "GET /admin/state", headers)), table.concat(headers, " "))
+    end
+  end))
+
+  it("that is refused has no effect", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local device = tap.device(rig, ana.client)
+    local body = ('{"jid":"%s","kind":"drop"}'):format(device:jid())
+    assert.equal(403, (request(rig, "POST /admin/kick", { "Host: 127.0.0.1", "Origin: https://evil.example" }, body)))
+    assert.equal(403, (request(rig, "POST /admin/mock-phone/unlink", { "Host: evil.example" }, body)))
+    assert.is_true(device.connection ~= nil and device.active)
+  end))
+
+  it("takes a QR in a body that comes in chunks", support.async(function()
+    local rig <close> = start()
+    local client, shown = tap.client(rig), task.queue()
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local text = shown:pop(5)
+    local status, answer = exchange(rig, ("POST /admin/mock-phone/scan-qr HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+      .. "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n"):format(10, text:sub(1, 10), #text - 10, text:sub(11)))
+    assert.equal(200, status)
+    assert.matches('"push_name":"Ana"', answer)
+    assert(pairing:join(5))
+  end))
+
+  it("says what is wrong with its body", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local jid = tap.device(rig, ana.client):jid()
+    local wrong = {
+      { "/admin/kick", "", 400, "no JSON object" }, { "/admin/kick", "{", 400, "no JSON object" },
+      { "/admin/kick", "7", 400, "no JSON object" },
+      { "/admin/kick", "{}", 404, "no linked device" }, { "/admin/kick", { jid = "7" }, 404, "no linked device '7'" },
+      { "/admin/kick", { jid = jid }, 400, "kind is one of" }, { "/admin/kick", { jid = jid, kind = "softly" }, 400, "kind is one of" },
+      { "/admin/mock-phone/unlink", { jid = ana.jid }, 404, "no linked device" },
+      { "/admin/mock-phone/unlink", "[]", 404, "no linked device" },
+      { "/admin/refuse", { jid = jid }, 400, "three digits" }, { "/admin/refuse", { jid = jid, reason = "often" }, 400, "three digits" },
+      { "/admin/refuse", { jid = jid, reason = "402", expire = { 1 } }, 400, "'expire' is no text or number" },
+    }
+    for _, case in ipairs(wrong) do
+      local path, body, expected, sentence = table.unpack(case)
+      local status, answer = tap.admin(rig, "POST", path, body)
+      assert.equal(expected, status, path)
+      assert.matches(sentence, answer.error)
+    end
+  end))
+
+  it("is refused a body beyond all measure", support.async(function()
+    local rig <close> = start()
+    local status = tap.admin(rig, "POST", "/admin/mock-phone/scan-qr", ("x"):rep(2 * 1024 * 1024))
+    assert.equal(413, status)
+  end))
+
+  it("ends a connection in each way it knows, if there is one", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local device, online, offline = tap.device(rig, ana.client), tap.event(ana.client, "online"), tap.event(ana.client, "offline")
+    ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.01 }
+    for kind, told in pairs { close = "closed the connection", drop = "closed the connection", ["503"] = "503", ["515"] = false } do
+      assert.equal(200, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid(), kind = kind })))
+      assert(online:pop(5))
+      if told then assert.matches(told, tostring(offline:pop(5))) end
+      assert.equal(0, #offline)
+    end
+    local replaced = tap.event(ana.client, "replaced")
+    assert.equal(200, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid "lid", kind = "replaced" })))
+    assert(replaced:pop(5))
+    while device.connection do task.sleep(0) end
+    assert.equal(409, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid(), kind = "close" })))
+  end))
+end)
+
+describe("the state", function()
+  it("of an empty world is empty lists", support.async(function()
+    local rig <close> = start()
+    local response = support.http("GET", ("http://127.0.0.1:%d/admin/state"):format(rig.sandbox.port))
+    assert.matches('"accounts":%[%]', response.body)
+    assert.matches('"violations":%[%]', response.body)
+    assert.matches('"unknown_queries":{}', response.body)
+  end))
+
+  it("tells accounts, devices, what waits for them, and what should not have been", support.async(function()
+    local rig <close> = start()
+    local ana, bob = rig:contact "Ana", rig:contact "Bob"
+    bob.client:close()
+    local device = tap.device(rig, bob.client)
+    while device.connection do task.sleep(0) end
+    local waiting = device.queue.count
+    assert(ana.client:send(bob.jid, "later"))
+    rig.sandbox.violations[1] = "something"
+    local _, state = tap.admin(rig, "GET", "/admin/state")
+    rig.sandbox.violations = {}
+    assert.same({ "something" }, state.violations)
+    assert.equal(2, #state.accounts)
+    local told = state.accounts[2]
+    assert.same({ "Bob", bob.jid, bob.lid, (bob.jid:match "^%d+") }, { told.push_name, told.jid, told.lid, told.phone })
+    assert.same({ jid = device:jid(), lid = device:jid "lid", connected = false, queued = waiting + 1, prekeys = device.one_time:count() },
+      told.devices[1])
+    assert.is_true(state.accounts[1].devices[1].connected)
+  end))
+end)

@@ -1,0 +1,224 @@
+-- A sandbox's world outlives it: accounts, devices, keys, queues (fact sheet 08 S-013, S-020, S-026, S-952).
+local core = require "moonpost.core"
+local json = require "cjson.safe"
+local moonpost = require "moonpost"
+local process = require "spec.process"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+local function quick(client)
+  client.connection.pace = { stable = 30, first_pause = 0.02, longest_pause = 0.05 }
+  client:on("offline", function() end)
+  return client
+end
+
+local function gone(device)
+  while device.connection do task.sleep(0) end
+end
+
+describe("a world", function()
+  it("keeps accounts, devices and keys; a client goes on where it was", support.async(function()
+    local folder = support.tmpdir()
+    local store, ana_store = assert(core.store.open {}), assert(core.store.open {})
+    local before
+    do
+      local rig <close> = start { world = folder }
+      local ana, bob = rig:contact("Ana", { store_handle = ana_store }), rig:contact("Bob", { store_handle = store })
+      assert(ana.client:send(bob.jid, "hello"))
+      bob:next()
+      local device, account = tap.device(rig, bob.client)
+      before = {
+        root = rig.sandbox.root, jid = account:jid(), lid = account:jid "lid", number = device.number, keys = device.one_time:list(),
+        phone = account.phone:identity():public(), app_state_key = account.app_state_key, raw_id = account.raw_id,
+      }
+    end
+    local rig <close> = start { world = folder }
+    local account = rig.sandbox.accounts.by_name.Bob
+    local device = account.devices[before.number]
+    assert.equal(before.root, rig.sandbox.root)
+    assert.same({ before.jid, before.lid, before.raw_id }, { account:jid(), account:jid "lid", account.raw_id })
+    assert.same(before.keys, device.one_time:list())
+    assert.equal(before.app_state_key, account.app_state_key)
+    assert.equal(before.phone, require("moonpost.sandbox.phone").of(rig.sandbox, account):identity():public())
+    local ana, bob = rig:contact("Ana", { store_handle = ana_store }), rig:contact("Bob", { store_handle = store })
+    assert.equal(before.jid, bob.jid)
+    assert(bob.client:send(ana.jid, "still here"))
+    assert.equal("still here", ana:next().text)
+    assert(ana.client:send(bob.jid, "me too"))
+    assert.equal("me too", bob:next().text)
+  end))
+
+  it("keeps what waits for a device, in order, with the number of attempts", support.async(function()
+    local folder, store = support.tmpdir(), assert(core.store.open {})
+    do
+      local rig <close> = start { world = folder }
+      local ana, bob = rig:contact "Ana", rig:contact("Bob", { store_handle = store })
+      assert(ana.client:send(bob.jid, "before"))
+      bob:next()
+      local device = tap.device(rig, bob.client)
+      bob.client:close()
+      gone(device)
+      for i = 1, 3 do assert(ana.client:send(bob.jid, "number " .. i)) end
+    end
+    local rig <close> = start { world = folder }
+    local seen = tap.on(rig)
+    local bob = rig:contact("Bob", { store_handle = store })
+    local preview = seen:to_client("ib", "offline_preview").content[1].attrs
+    assert.equal(3, math.tointeger(tonumber(preview.message)))
+    for i = 1, 3 do
+      local node = seen:to_client "message"
+      assert.equal(1, math.tointeger(tonumber(node.attrs.offline)))
+      local m = bob:next()
+      assert.equal("number " .. i, m.text)
+      assert.is_true(m.offline)
+    end
+  end))
+
+  it("never gives a one-time key out again that it gave out before", support.async(function()
+    local folder, store = support.tmpdir(), assert(core.store.open {})
+    local all, first
+    do
+      local rig <close> = start { world = folder }
+      local device = tap.device(rig, rig:contact("Ana", { store_handle = store }).client)
+      all = device.one_time:list()
+      first = device.one_time:take()
+    end
+    local rig <close> = start { world = folder }
+    local device = rig.sandbox.accounts:companions(rig.sandbox.accounts.by_name.Ana)[1]
+    device.one_time:add(all)
+    assert.equal(#all - 1, device.one_time:count())
+    assert.are_not.equal(first, device.one_time:take())
+  end))
+
+  it("keeps who knows whom: contacts hear of a new device", support.async(function()
+    local folder, store = support.tmpdir(), assert(core.store.open {})
+    do
+      local rig <close> = start { world = folder }
+      local ana, bob = rig:contact("Ana", { store_handle = store }), rig:contact "Bob"
+      assert(ana.client:send(bob.jid, "hello"))
+      bob:next()
+    end
+    local rig <close> = start { world = folder }
+    local ana = rig:contact("Ana", { store_handle = store })
+    local seen = tap.on(rig)
+    local tablet = rig:contact "Bob"
+    assert.equal(tablet.jid, seen:to_client("notification", "add").attrs.from)
+    assert.equal(2, tablet.client.me.device)
+    assert(ana.client:send(tablet.jid, "welcome"))
+    assert.equal("welcome", tablet:next().text)
+  end))
+
+  it("forgets a device whose linking its end cut short", support.async(function()
+    local folder = support.tmpdir()
+    do
+      local rig <close> = start { world = folder }
+      local client = tap.client(rig)
+      local seen = tap.on(rig, function(_, node) return not tap.child(node, "pair-success") end)
+      local pairing = task.spawn(client.pair, client, tap.scanner(rig))
+      seen:to_client("iq", "pair-device")
+      while not rig.sandbox.accounts.by_name.Ana do task.sleep(0) end
+      assert.is_not_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
+      client:close()
+      pairing:join(5)
+    end
+    local rig <close> = start { world = folder }
+    assert.is_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
+    assert.equal(2, rig:contact("Ana").client.me.device)
+  end))
+
+  it("knows an unlinked device no more", support.async(function()
+    local folder, store = support.tmpdir(), assert(core.store.open {})
+    do
+      local rig <close> = start { world = folder }
+      local ana = rig:contact("Ana", { store_handle = store })
+      local device = tap.device(rig, ana.client)
+      ana.client:close()
+      gone(device)
+      require("moonpost.sandbox.login").unlink(rig.sandbox, device)
+    end
+    local rig <close> = start { world = folder }
+    local client = tap.client(rig, { store_handle = store })
+    client:on("unlinked", function() end)
+    local ok, err = client:connect()
+    assert.is_nil(ok)
+    assert.equal("unlinked", err.code)
+  end))
+
+  it("that is gone makes a client's credentials worth nothing", support.async(function()
+    local store = assert(core.store.open {})
+    local jid
+    do
+      local rig <close> = start()
+      jid = rig:contact("Ana", { store_handle = store }).jid
+    end
+    local rig <close> = start()
+    local client = tap.client(rig, { store_handle = store })
+    client:on("unlinked", function() end)
+    -- the Noise root is another one: only a client that is told so speaks to it at all
+    local ok, err = client:connect()
+    assert.is_nil(ok)
+    assert.equal("unlinked", err.code)
+    assert(client:pair(tap.scanner(rig)))
+    assert.equal(jid, client.me.jid)
+  end))
+end)
+
+describe("a world whose process was killed", function()
+  local function run_sandbox(folder, port)
+    local program = process.start(("moonpost sandbox --world %s --listen 127.0.0.1:%d"):format(folder, port or 0))
+    return program, program:wait "^sandbox (ws://127%.0%.0%.1:%d+/ws/chat)$"
+  end
+
+  local function admin(url, method, path, body)
+    return assert(support.http(method, url:gsub("^ws", "http"):gsub("/ws/chat$", path), body)).body
+  end
+
+  local function contact(url, name, store)
+    local client = moonpost.client {
+      url = url, root = core.crypto.unhex(admin(url, "GET", "/admin/noise-root"):match "%x+"), name = name, store_handle = store,
+    }
+    if not client:linked() then
+      assert(client:pair { qr = function(text)
+        task.spawn(function() admin(url, "POST", "/admin/mock-phone/scan-qr", text) end)
+      end })
+    end
+    local heard = tap.event(client, "message")
+    assert(quick(client):connect())
+    return client, heard
+  end
+
+  it("has everything that was answered for, and is found again by a client that waits", support.async(function()
+    local folder, store = support.tmpdir(), assert(core.store.open {})
+    local program <close>, url = run_sandbox(folder)
+    local ana = contact(url, "Ana", assert(core.store.open {}))
+    local bob = contact(url, "Bob", store)
+    local bob_jid = bob.me.jid
+    bob:close()
+    for i = 1, 20 do assert(ana:send(bob_jid, "number " .. i)) end
+    local before, online = json.decode(admin(url, "GET", "/admin/state")), tap.event(ana, "online")
+    program:signal "KILL"
+    program:wait_end()
+    local sending = task.spawn(ana.send, ana, bob_jid, "while nobody was there")
+    local again <close>, second_url = run_sandbox(folder, tonumber(url:match ":(%d+)/"))
+    assert.equal(url, second_url)
+    local after = json.decode(admin(url, "GET", "/admin/state"))
+    for _, accounts in ipairs { before.accounts, after.accounts } do
+      table.sort(accounts, function(a, b) return a.jid < b.jid end)
+      for _, account in ipairs(accounts) do
+        for _, device in ipairs(account.devices) do device.connected = nil end
+      end
+    end
+    assert.same(before.accounts, after.accounts)
+    assert(online:pop(10))
+    assert(sending:join(10))
+    local returned, heard = contact(url, "Bob", store)
+    for i = 1, 20 do assert.equal("number " .. i, heard:pop(5).text) end
+    assert.equal("while nobody was there", heard:pop(5).text)
+    assert(returned:send(ana.me.jid, "all of them"))
+    returned:close()
+    ana:close()
+    assert.is_truthy(again.pid)
+  end))
+end)
