@@ -55,6 +55,7 @@ end
 local function is_pkmsg(one) return one.attrs.type == "pkmsg" end
 local function is_unnamed(one) return one.attrs.mediatype == nil end
 local function is_there() return true end
+local function shows(one) return one.attrs["decrypt-fail"] ~= "hide" end
 
 local function child(message, tag)
   for _, one in ipairs(children(message)) do
@@ -69,6 +70,10 @@ end, "03 §8")
 local named_media = rule('type="media" goes with a mediatype on every enc', function(message)
   return message.attrs.type ~= "media" or not any_enc(message, is_unnamed)
 end, "03 §14.1")
+
+local quiet_reaction = rule('type="reaction" goes with decrypt-fail="hide" on every enc', function(message)
+  return message.attrs.type ~= "reaction" or not any_enc(message, shows)
+end, "03 §14.4")
 
 local encrypted = rule("at least one <enc>", function(message) return any_enc(message, is_there) end)
 
@@ -98,7 +103,7 @@ local to_people = node("message", {
 }, with_opaque {
   maybe(node("participants", {}, { some(for_device) })), maybe(enc(pairwise)), maybe(device_identity), maybe(meta), maybe(reporting),
   maybe(node("tctoken", {}, some_bytes)), maybe(node("cstoken", {}, bytes(32))), maybe(node("sender_content_binding", {}, some_bytes)),
-}, encrypted, vouched, named_media)
+}, encrypted, vouched, named_media, quiet_reaction)
 
 local resend = node("message", {
   id = t.id, to = device, type = message_type, edit = maybe(edit), participant = maybe(device), recipient = maybe(t.user),
@@ -133,7 +138,7 @@ local received_meta = t.open(node("meta", {
 local function delivered(attrs, ...)
   local all = {
     id = t.id, t = time, type = message_type, edit = maybe(one_of("1", "2", "3", "7", "8")), offline = t.offline, participant = never(),
-    phash = never(), device_fanout = never(),
+    phash = never(), device_fanout = never(), verified_name = maybe(number), verified_level = maybe(one_of("high", "low", "unknown")),
   }
   for name, kind in pairs(attrs) do all[name] = kind end
   return node("message", all, {
