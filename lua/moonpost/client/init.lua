@@ -7,10 +7,10 @@
 --       assert(client:connect())
 --     end)
 --
--- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `online`(me), `offline`(err): the connection is lost and
--- will be made again, `unlinked`(err): the phone removed this device, the store is forgotten, `replaced`(err): another program logged in as
--- this device, `refused`(err): the service takes no login of it (banned, outdated, ...); after these three it stays offline.
--- `presence`{jid, available, last}, `chatstate`{chat, sender, state}, `error`(err, m).
+-- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `presence`{jid, available, last}, `chatstate`{chat, sender,
+-- state}, `error`(err, m), `online`(me), `offline`(err): the connection is lost and will be made again. After three it stays away
+-- until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
+-- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused").
 -- A message `m` has: id, chat and sender (bare, the LID once known), phone (digits or nil), from_me, name, time (Unix seconds), text,
 -- kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
