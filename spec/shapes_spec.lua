@@ -114,6 +114,15 @@ describe("any stanza", function()
     return stanza.node(pick(alphabet), attrs, content)
   end
 
+  it("with very many faults is refused with some of them", function()
+    local participants = {}
+    for i = 1, 50000 do participants[i] = stanza.node("to", { jid = "1@g.us" }) end
+    local _, err = shapes.check("to-server", stanza.node("message", { id = "1", to = "100@lid", type = "text" },
+      stanza.node("participants", nil, participants)))
+    starts_with("message/participants/to[1]@jid: expected a person's JID, got '1@g.us' (10 §10.1, 03 §8); ", err.message)
+    assert.matches("; %d%d? more$", err.message)
+  end)
+
   it("is judged without a stumble, and a refusal always says why", function()
     math.randomseed(20260101)
     for _ = 1, 3000 do
