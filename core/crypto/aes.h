@@ -13,9 +13,10 @@ int mp_aes_cbc_encrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], 
                        size_t length);
 int mp_aes_cbc_decrypt(uint8_t *out, size_t *out_length, const uint8_t key[32], const uint8_t iv[16], const void *in,
                        size_t length);
+/* CTR with a 128-bit big-endian counter that begins at `iv`; both ways. `out` has room for length bytes. */
 int mp_aes_ctr(uint8_t *out, const uint8_t key[32], const uint8_t iv[16], const void *in, size_t length);
 
-/* One key, one direction; the key is expanded once. */
+/* GCM: one key, one direction (encrypt or not); the key is expanded once. */
 typedef struct mp_gcm mp_gcm;
 mp_gcm *mp_gcm_new(const uint8_t key[32], int encrypt); /* NULL without memory */
 void mp_gcm_free(mp_gcm *gcm);

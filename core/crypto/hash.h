@@ -8,6 +8,7 @@
 
 /* Must run once before anything else of this room; returns 0 or MP_ECRYPTO. */
 int mp_crypto_init(void);
+/* From the system's generator; cannot fail. */
 void mp_random(void *out, size_t length);
 void mp_sha256(uint8_t out[32], const void *bytes, size_t length);
 /* Of two parts, one behind the other. */

@@ -47,6 +47,7 @@ typedef struct {
 /* Starts a handshake with a fresh ephemeral key. A step that fails ends it: everything is zeroed, every further step MP_EINVAL.
  */
 void mp_noise_init(mp_noise *noise, const mp_keypair *own_static);
+/* Zeroes it; it is over then. */
 void mp_noise_wipe(mp_noise *noise);
 
 /* The initiator's steps. They append a HandshakeMessage to `out`, or read one. */
@@ -64,10 +65,12 @@ int mp_noise_read_finish(mp_noise *noise, const uint8_t *bytes, size_t length, m
 /* Ends the handshake: the keys go to the transport, the handshake's secrets are zeroed. */
 int mp_noise_split(mp_noise *noise, bool initiator, mp_noise_transport *transport, mp_error *e);
 
+/* Zeroes the keys; what is asked of it afterwards is MP_ECLOSED. */
 void mp_noise_transport_free(mp_noise_transport *transport);
 /* `out` has room for length + 16 bytes. MP_ELIMIT when the counter is used up. */
 int mp_noise_encrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e);
-/* `out` has room for length - 16 bytes. */
+/* `out` has room for length - 16 bytes. MP_ECRYPTO when the frame does not verify: its number is used up all the same (01 §2.6).
+ */
 int mp_noise_decrypt(mp_noise_transport *transport, const uint8_t *bytes, size_t length, uint8_t *out, mp_error *e);
 
 #endif

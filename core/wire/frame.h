@@ -22,11 +22,14 @@ typedef struct {
   bool closed;       /* freed: nothing goes in or out any more */
 } mp_frames;
 
+/* Starts on a new stream: a server's begins with a client's opening, a client's with a frame. */
 void mp_frames_init(mp_frames *frames, bool server);
+/* Frees the memory; what is asked of it afterwards is MP_ECLOSED. */
 void mp_frames_free(mp_frames *frames);
 /* Takes bytes in, cut anywhere. MP_ELIMIT past MP_FRAME_MAX_HANDSHAKE bytes in all while not established. */
 int mp_frames_feed(mp_frames *frames, const void *bytes, size_t length, mp_error *e);
-/* 1: a frame, valid until the next feed; 0: more bytes are needed; negative: an error. */
+/* 1: a frame, valid until the next feed; 0: more bytes are needed; negative: an error, MP_EMALFORMED or MP_ELIMIT, after which
+ * the stream is lost. */
 int mp_frames_next(mp_frames *frames, const uint8_t **frame, size_t *length, mp_error *e);
 
 /* Appends a frame's 3-byte length; MP_ELIMIT above MP_FRAME_MAX. */
