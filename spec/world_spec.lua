@@ -128,6 +128,18 @@ describe("a world", function()
     assert.equal(2, rig:contact("Ana").client.me.device)
   end))
 
+  it("gives a number back as late as can be, and none when all are taken", function()
+    local accounts = require "moonpost.sandbox.accounts"(assert(core.store.open {}))
+    local account, keys = accounts:of_name "Ana", {}
+    for number = 1, 98 do assert.equal(number, accounts:add_device(account, keys).number) end
+    assert.is_nil(accounts:add_device(account, keys))
+    for _, number in ipairs { 5, 3 } do accounts:remove_device(account.devices[number]) end
+    assert.equal(3, accounts:add_device(account, keys).number)
+    accounts:remove_device(account.devices[3])
+    assert.equal(5, accounts:add_device(account, keys).number)
+    assert.equal(3, accounts:add_device(account, keys).number)
+  end)
+
   it("knows an unlinked device no more", support.async(function()
     local folder, store = support.tmpdir(), assert(core.store.open {})
     do
@@ -162,6 +174,42 @@ describe("a world", function()
     assert.equal("unlinked", err.code)
     assert(client:pair(tap.scanner(rig)))
     assert.equal(jid, client.me.jid)
+  end))
+end)
+
+describe("a world that is kept", function()
+  it("tells nobody anything before it is safe", support.async(function()
+    local rig <close> = start { world = support.tmpdir() }
+    local ana, bob = rig:contact "Ana", rig:contact "Bob"
+    local sent, unsafe = 0, 0
+    for _, contact in ipairs { ana, bob } do
+      local conn = tap.device(rig, contact.client).connection
+      local transport = conn.transport
+      conn.transport = {
+        decrypt = function(_, bytes) return transport:decrypt(bytes) end,
+        encrypt = function(_, bytes)
+          sent = sent + 1
+          if rig.sandbox.written then unsafe = unsafe + 1 end
+          return transport:encrypt(bytes)
+        end,
+      }
+    end
+    -- what a turn writes is noted until it is committed
+    local store = rig.sandbox.store
+    rig.sandbox.store = setmetatable({
+      put = function(_, ...) rig.sandbox.written = true return store:put(...) end,
+      delete = function(_, ...) rig.sandbox.written = true return store:delete(...) end,
+      commit = function() rig.sandbox.written = nil return store:commit() end,
+    }, { __index = function(_, name) return function(_, ...) return store[name](store, ...) end end })
+    for _, device in ipairs { (tap.device(rig, ana.client)), (tap.device(rig, bob.client)) } do
+      device.one_time.store, device.queue.store = rig.sandbox.store, rig.sandbox.store
+    end
+    assert(ana.client:send(bob.jid, "hello"))
+    assert.equal("hello", bob:next().text)
+    assert.equal("delivery", ana.receipts:pop(5).type)
+    assert.is_true(sent >= 5)
+    assert.equal(0, unsafe)
+    rig.sandbox.store = store
   end))
 end)
 

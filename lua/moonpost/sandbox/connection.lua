@@ -14,24 +14,29 @@ Connection.__index = Connection
 function Connection.__tostring(self) return self.device and self.device:jid() or "an unregistered client" end
 
 --- Bytes that wait to be sent.
-function Connection:pending() return self.conn:pending() end
+function Connection:pending() return self.unsafe + self.conn:pending() end
 
---- Sends a stanza.
+--- Sends a stanza, once what was written in this turn is safe: a world that is killed has done all it has told of.
 -- @tparam table node
 -- @tparam ?table request the query it answers
 function Connection:send(node, request)
   if self.dead or self.closing or not self.transport then return end
   if not self.sandbox:check(self, "to-client", node, request) then return end
-  local sealed = assert(self.transport:encrypt(core.wire.encode(node)))
-  local ok, err = self.conn:send(core.wire.frame(sealed))
-  if not ok then self:drop(err) end
+  local bytes = core.wire.encode(node)
+  self.unsafe = self.unsafe + #bytes
+  self.sandbox:durable(function()
+    self.unsafe = self.unsafe - #bytes
+    if self.dead then return end
+    local ok = self.conn:send(core.wire.frame(assert(self.transport:encrypt(bytes))))
+    if not ok then self:drop() end
+  end)
 end
 
 --- Ends the connection after what is queued has left; nothing that still comes is heard.
 function Connection:close()
   if self.dead or self.closing then return end
   self.closing = true
-  self.conn:close(1000)
+  self.sandbox:durable(function() self.conn:close(1000) end)
 end
 
 --- Ends it at once.
@@ -131,7 +136,7 @@ end
 return function(sandbox, conn)
   local self = setmetatable({
     sandbox = sandbox, conn = conn, frames = core.wire.frames { role = "server" },
-    handshake = core.noise.responder { static = sandbox.static, chain = sandbox.chain },
+    handshake = core.noise.responder { static = sandbox.static, chain = sandbox.chain }, unsafe = 0,
   }, Connection)
   sandbox.connections[self] = true
   self.timer = core.net.timer(HANDSHAKE_SECONDS, function() self:drop() end)

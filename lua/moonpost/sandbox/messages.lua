@@ -17,7 +17,7 @@ local function ack(conn, node, about)
     class = "message", from = node.attrs.to, id = node.attrs.id, t = about.t or conn.sandbox.time(), participant = node.attrs.participant,
     error = about.error, phash = about.phash,
   })
-  conn.sandbox:durable(function() conn:send(answer) end)
+  conn:send(answer)
 end
 
 local function ciphertext_hash(node)

@@ -56,7 +56,7 @@ function receipts.receipt(conn, node)
   local answer = stanza.node("ack", {
     class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
   })
-  conn.sandbox:durable(function() conn:send(answer) end)
+  conn:send(answer)
 end
 
 --- An ack of a client: the stanza it names is done with, a refusal as well (S-506).
