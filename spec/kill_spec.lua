@@ -6,6 +6,7 @@ local support = require "spec.support"
 local task = require "moonpost.task"
 
 local BURST = 200
+local DEADLINE = 60 -- seconds: six processes start one after another, and two hundred messages are answered
 
 local script = [[
 local bot = require("moonpost").bot { store = "state", name = "Echo" }
@@ -134,7 +135,7 @@ describe("a bot killed in a burst of 200 messages", function()
     assert.equal(0, killing.bot:wait_end())
     assert.equal("online as Echo", killing.bot:text():match "^online as Echo")
     assert.is_nil(killing.bot:text():find "\n", "the bot reported an error: " .. killing.bot:text())
-  end))
+  end, DEADLINE))
 
   it("does so wherever it is killed, as Ana sees the answers come", support.async(function()
     local rig <close> = start()
@@ -153,5 +154,5 @@ describe("a bot killed in a burst of 200 messages", function()
     await_screen(screen, #expected)
     assert.same(expected, { table.unpack(screen) })
     assert.same({}, screen.errors)
-  end))
+  end, DEADLINE))
 end)

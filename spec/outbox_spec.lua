@@ -142,6 +142,20 @@ describe("a message that is not acknowledged", function()
     again:close()
   end))
 
+  it("for long goes again over the same connection", support.async(function()
+    local rig <close> = start()
+    local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"
+    ana.client.outbox.ack_seconds = 0.2
+    local stanzas = rig:record("to-server", is_message)
+    local stop, lost = lose_acks(rig, ana)
+    local result = send(ana, ben.jid, "hi")
+    assert(lost:pop(5) and lost:pop(5))
+    stop()
+    assert.equal(ben:next().id, result:pop(5).sent.id)
+    assert.equal(core.wire.encode(stanzas[1]), core.wire.encode(stanzas[2]))
+    assert.equal(0, #ben.heard)
+  end))
+
   it("older than a day is dropped with a report", support.async(function()
     local rig <close> = start()
     local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"

@@ -157,6 +157,20 @@ describe("a message", function()
     for _, one in ipairs { quiet, listening, ben } do assert.equal("from Ana", one:next().text) end
   end))
 
+  it("from a name as long as a JID can be is heard like any other", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local long = ("7"):rep(255)
+    inject(rig, ben, stanza.node("message", { from = long .. "@lid", id = ("x"):rep(128), t = "1", type = "text" },
+      stanza.node("enc", { v = "2", type = "msg" }, "x")))
+    assert.equal("malformed", ben.errors:pop(5).code)
+    ben.client.account:migrate(device_jid(ana, "lid"), long .. "@lid")
+    inject(rig, ben, stanza.node("message", { from = long .. "@lid", id = ("x"):rep(128), t = "1", type = "text" }, (function()
+      return encrypt(ana, ben, encode { conversation = "hi" })
+    end)()))
+    assert.equal("hi", ben:next().text)
+  end))
+
   it("of which only a key or a secret is set is confirmed and nobody hears of it", support.async(function()
     local rig <close> = start()
     local ana, ben = acquainted(rig)
@@ -213,6 +227,19 @@ describe("a message that cannot be read", function()
     assert.equal(before + 3, #ben.client.account:prekeys(true))
     assert(ana.client:send(ben.jid, "next"))
     assert.equal("next", ben:next().text)
+  end))
+
+  it("is not asked for with a count its sender made up", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said = confirmations(rig, ben)
+    for i, count in ipairs { "-7", "x", "4", "99999999999" } do
+      local enc = spoiled(ana, ben)
+      enc.attrs.count = count
+      inject(rig, ben, delivered(ana, "A" .. i, enc))
+      if i <= 2 then assert.equal("receipt retry A" .. i, said:pop(5)) end
+      assert.equal("ack message A" .. i, said:pop(5))
+    end
   end))
 
   it("is counted on over a restart", support.async(function()

@@ -253,6 +253,25 @@ describe("the server's answer", function()
     assert.equal(0, ana.client.store:count("outbox", ""))
   end))
 
+  it("that our lists are stale is acted upon after a broken connection, too", support.async(function()
+    local rig <close> = start()
+    local ana, ben, ben2 = rig:contact "Ana", rig:contact "Ben", rig:contact "Ben"
+    assert(ana.client:send(ben.jid, "hello"))
+    for _, one in ipairs { ben, ben2 } do assert.equal("hello", one:next().text) end
+    believe(ana.client, ben.lid, { ben.lid, device_of(ben, "lid") })
+    local broken = false
+    rig:tap(function(direction, node, conn)
+      if broken or direction ~= "to-server" or node.attrs.xmlns ~= "usync" then return end
+      broken = true
+      conn:drop()
+      return false
+    end)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    for _, one in ipairs { ben, ben2 } do assert.equal(sent.id, one:next(10).id) end
+    assert.is_true(broken)
+    assert.equal(0, #ben.heard)
+  end))
+
   it("carries no hash while our lists are right", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

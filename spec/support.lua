@@ -6,8 +6,9 @@ local support = {}
 
 local DEADLINE = 20 -- seconds a spec may take
 
---- Makes a spec's body run as a task, within DEADLINE seconds.
-function support.async(fn)
+--- Makes a spec's body run as a task, within `seconds` (DEADLINE).
+function support.async(fn, seconds)
+  seconds = seconds or DEADLINE
   return function()
     local finished, failure = false, nil
     task.run(function()
@@ -17,10 +18,10 @@ function support.async(fn)
         end)
         finished, failure = true, not ok and err or nil
       end)
-      body:join(DEADLINE)
+      body:join(seconds)
       if not finished then body:cancel() end
     end)
-    if not finished then error(("the spec was not done within %d s"):format(DEADLINE), 0) end
+    if not finished then error(("the spec was not done within %d s"):format(seconds), 0) end
     if failure then error(failure, 0) end
   end
 end

@@ -13,8 +13,12 @@ local report = function(err)
   io.stderr:write("moonpost: error in a task: ", tostring(err), "\n")
 end
 
---- Sets who hears the errors of tasks nobody joins: fn(err), err with its traceback when it was a text.
-function task.on_error(fn) report = fn end
+--- Sets who hears the errors of tasks nobody joins: fn(err), err with its traceback when it was a text. Returns who did before.
+function task.on_error(fn)
+  local before = report
+  report = fn
+  return before
+end
 
 local function with_traceback(co, err)
   return type(err) == "string" and debug.traceback(co, err) or err
@@ -32,24 +36,55 @@ local function finish(self, ok, ...)
   end
 end
 
+local NESTED = 40 -- tasks that wake each other one inside the other, before the next waits its turn: C has room for some 190
+
+local depth = 0
+local pending = { first = 1, last = 0 } -- {task, what it is resumed with}
+
 -- Runs the coroutine until it waits again or ends.
-local function step(self, ...)
+local function run(self, ...)
   local before = current
   current = self
+  depth = depth + 1
   local results = table.pack(coroutine.resume(self.co, ...))
   current = before
-  if coroutine.status(self.co) ~= "dead" then return end
-  if results[1] then
-    finish(self, true, table.unpack(results, 2, results.n))
-  else
-    finish(self, false, with_traceback(self.co, results[2]))
+  if coroutine.status(self.co) == "dead" then
+    if results[1] then
+      finish(self, true, table.unpack(results, 2, results.n))
+    else
+      local err = with_traceback(self.co, results[2])
+      coroutine.close(self.co) -- a coroutine that dies of an error leaves its `<close>` variables open
+      finish(self, false, err)
+    end
   end
+  depth = depth - 1
+end
+
+local function run_pending()
+  while pending.first <= pending.last do
+    local one = pending[pending.first]
+    pending[pending.first] = nil
+    pending.first = pending.first + 1
+    run(table.unpack(one, 1, one.n))
+  end
+end
+
+-- Wakes a task: at once, or, from deep inside of others, when they have come to an end.
+local function step(self, ...)
+  if depth >= NESTED then
+    pending.last = pending.last + 1
+    pending[pending.last] = table.pack(self, ...)
+    return
+  end
+  run(self, ...)
+  if depth == 0 then run_pending() end
 end
 
 -- `joiners`: who waits for the end from the start; then its error is theirs to tell.
 local function start_task(joiners, fn, ...)
   local self = setmetatable({ co = coroutine.create(fn), joiners = joiners }, Task)
-  step(self, ...)
+  run(self, ...)
+  if depth == 0 then run_pending() end
   return self
 end
 

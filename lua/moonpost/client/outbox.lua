@@ -9,6 +9,7 @@ local proto = core.proto
 
 local LIMIT_SECONDS = 24 * 3600 -- older ones are dropped, with a report
 local ID_MAX = 128              -- bytes of an id in an ack; ours are 22
+local ACK_SECONDS = 75          -- without an ack the same bytes go again: the server recognises them (fact sheet 03 §2, §17.1)
 
 local Outbox = {}
 Outbox.__index = Outbox
@@ -25,6 +26,24 @@ end
 --- Whether a message waits for its ack.
 function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= nil end
 
+-- Calls fn(row) for each message that waits, in the order of sending.
+local function each(self, fn)
+  for _, pair in ipairs(self.client.store:range("outbox", "o")) do fn(assert(proto.decode("StoreOutbox", pair[2]))) end
+end
+
+-- Looks after messages whose ack does not come although the connection lives.
+local function watch(self)
+  if self.watching then return end
+  self.watching = core.net.timer(self.ack_seconds, function()
+    self.watching = nil
+    local now = core.net.time()
+    each(self, function(row)
+      if self.client.connection.online and now - row.time >= self.ack_seconds then self.client.connection:send_encoded(row.stanza) end
+      watch(self)
+    end)
+  end)
+end
+
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
 -- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause; device when it is for that one alone
 function Outbox:add(row)
@@ -35,6 +54,7 @@ function Outbox:add(row)
   client.store:put("outbox", index_key(row), sequence)
   client.store:after_commit(function()
     if client.connection.online then client.connection:send_encoded(row.stanza) end
+    watch(self)
   end)
 end
 
@@ -137,19 +157,19 @@ end
 
 --- Sends everything that waits, in order: the connection is new.
 function Outbox:resend()
-  local client = self.client
   local oldest = core.net.time() - LIMIT_SECONDS
-  for _, pair in ipairs(client.store:range("outbox", "o")) do
-    local row = assert(proto.decode("StoreOutbox", pair[2]))
-    if row.time < oldest then drop_old(self, row) else client.connection:send_encoded(row.stanza) end
-  end
+  each(self, function(row)
+    if row.time < oldest then drop_old(self, row) else self.client.connection:send_encoded(row.stanza) end
+    watch(self)
+  end)
 end
 
 --- Tells all who wait that no ack will come; the messages stay for the next run.
 function Outbox:give_up(err)
+  if self.watching then self.watching:stop() end
   local ids = {}
   for id in pairs(self.waiting) do ids[#ids + 1] = id end
   for _, id in ipairs(ids) do tell(self, id, nil, err) end
 end
 
-return function(client) return setmetatable({ client = client, waiting = {}, repairing = {} }, Outbox) end
+return function(client) return setmetatable({ client = client, waiting = {}, repairing = {}, ack_seconds = ACK_SECONDS }, Outbox) end

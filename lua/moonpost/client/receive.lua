@@ -115,7 +115,8 @@ end
 local function count_retry(self, envelope, enc)
   local store, key = self.client.store, "f" .. key_of(envelope)
   local row = store:get("dedupe", key)
-  local count = (row and (">I4"):unpack(row) or math.tointeger(tonumber(enc.attrs.count)) or 0) + 1
+  local before = row and (">I4"):unpack(row) or math.tointeger(tonumber(enc.attrs.count)) or 0
+  local count = math.max(0, before) + 1
   store:put("dedupe", key, (">I4"):pack(math.min(count, RETRIES + 1)) .. rows.time(core.net.time()))
   return count
 end

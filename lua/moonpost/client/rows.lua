@@ -13,7 +13,10 @@
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
 -- Times are Unix seconds, u64 BE, at the end of the value: moonpost.client.sweep takes old rows away by them.
 -- @module moonpost.client.rows
-local proto = require("moonpost.core").proto
+local core = require "moonpost.core"
+local proto = core.proto
+
+local KEY_MAX = 400 -- bytes of a message's key; the store takes 500, its prefix included
 
 local rows = {}
 
@@ -42,11 +45,14 @@ function rows.last_sequence(store, table_name, prefix)
   return key and (">I8"):unpack(key, #(prefix or "") + 1) or 0
 end
 
---- The key of a message among those of all chats.
+--- The key of a message among those of all chats; one that is longer than any honest one is hashed.
 -- @string chat bare JID, stable
 -- @string author bare JID, stable
 -- @string id
-function rows.message_key(chat, author, id) return ("%s\0%s\0%s"):format(chat, author, id) end
+function rows.message_key(chat, author, id)
+  local key = ("%s\0%s\0%s"):format(chat, author, id)
+  return #key <= KEY_MAX and key or core.crypto.sha256(key)
+end
 
 --- A time as rows end with it.
 function rows.time(seconds) return (">I8"):pack(math.floor(seconds)) end

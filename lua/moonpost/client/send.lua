@@ -85,12 +85,10 @@ local function try(self, letter)
   address, err = client.fanout:address(letter.to, letter.by_pn)
   if not address then return nil, err end
   letter.by_lid = select(2, jid.parse(address.to)) == "lid"
-  ok, err = client.store:atomic(store_stanza, self, letter, address)
-  if not ok then return nil, err end
-  return client:committed()
+  return client.store:atomic(store_stanza, self, letter, address)
 end
 
--- Everything up to the bytes in the outbox and on the wire, when it is this chat's turn.
+-- Everything up to the stanza in the outbox, when it is this chat's turn.
 local function post(self, letter)
   local client = self.client
   local lock <close> = lock_of(self, letter.to)
@@ -120,6 +118,7 @@ local function deliver(self, letter, ticket)
   while true do
     ticket:reset()
     local ok, err = post(self, letter)
+    if ok then ok, err = self.client:committed() end
     if not ok then return nil, err end
     local sent
     sent, err = ticket:wait()
