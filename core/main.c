@@ -2,9 +2,11 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pool.h"
 #include "embedded.h"
 
 int luaopen_moonpost_core(lua_State *L);
@@ -65,12 +67,29 @@ static int run(lua_State *L) {
   return 1;
 }
 
+/* Lua's warn(): on standard error, once a script has switched it on with warn "@on". */
+static void warning(void *on, const char *message, int continued) {
+  static bool within;
+  bool *shown = on;
+  bool control = !within && !continued && message[0] == '@';
+  if (control) {
+    if (strcmp(message, "@on") == 0) *shown = true;
+    if (strcmp(message, "@off") == 0) *shown = false;
+    return;
+  }
+  if (*shown) fprintf(stderr, "%s%s%s", within ? "" : "Lua warning: ", message, continued ? "" : "\n");
+  within = continued;
+}
+
 int main(int argc, char **argv) {
-  lua_State *L = luaL_newstate();
+  static mp_pool pool;
+  static bool warnings;
+  lua_State *L = lua_newstate(mp_pool_resize, &pool);
   if (L == NULL) {
     fputs("moonpost: out of memory\n", stderr);
     return 1;
   }
+  lua_setwarnf(L, warning, &warnings);
   lua_pushcfunction(L, traceback);
   lua_pushcfunction(L, run);
   lua_pushinteger(L, argc);
@@ -82,5 +101,6 @@ int main(int argc, char **argv) {
     fprintf(stderr, "moonpost: %s\n", lua_tostring(L, -1));
   }
   lua_close(L);
+  mp_pool_free(&pool);
   return code;
 }

@@ -40,21 +40,6 @@ int mp_buffer_reserve(mp_buffer *b, size_t more) {
   return MP_OK;
 }
 
-int mp_buffer_append(mp_buffer *b, const void *bytes, size_t length) {
-  if (length == 0) return MP_OK;
-  if (b->limit != 0 || length > b->capacity - b->length) {
-    int rc = mp_buffer_reserve(b, length);
-    if (rc != MP_OK) return rc;
-  }
-  memcpy(b->data + b->length, bytes, length);
-  b->length += length;
-  return MP_OK;
-}
-
-int mp_buffer_push(mp_buffer *b, uint8_t byte) {
-  return mp_buffer_append(b, &byte, 1);
-}
-
 void mp_buffer_consume(mp_buffer *b, size_t count) {
   if (count >= b->length) {
     b->length = 0;

@@ -28,6 +28,14 @@ static bool fits(const decoder *d, size_t attrs) {
   return 3 * d->owed + 2 * attrs <= (size_t)(d->reader.end - d->reader.at);
 }
 
+/* Most names and many values are one byte: a token of page 0. Pushes it; false when the next value is something else. */
+static bool push_short_token(decoder *d) {
+  mp_reader *reader = &d->reader;
+  if (reader->at == reader->end || *reader->at == MP_TAG_LIST_EMPTY || *reader->at >= MP_TAG_DICTIONARY_0) return false;
+  lua_rawgeti(d->L, TOKENS, *reader->at++);
+  return true;
+}
+
 static void push_value(decoder *d) {
   if (d->value.kind == MP_VALUE_TOKEN) {
     lua_rawgeti(d->L, TOKENS, d->value.token);
@@ -38,6 +46,7 @@ static void push_value(decoder *d) {
 
 /* Reads a tag or an attribute's name: a string that is not empty and no JID. */
 static bool push_name(decoder *d, const char *what) {
+  if (push_short_token(d)) return true;
   if (mp_read_string(&d->reader, &d->value, d->error) != MP_OK) return false;
   mp_value_kind kind = d->value.kind;
   if (kind == MP_VALUE_NONE || (kind != MP_VALUE_TOKEN && d->value.length == 0)) return fail(d, MP_EMALFORMED, what);

@@ -4,27 +4,31 @@
 
 #include "wire/utf8.h"
 
+#define SERVER(name, kind) \
+  { name, sizeof name - 1, kind }
+
 static const struct {
   const char *name;
+  size_t length;
   mp_server_kind kind;
 } servers[] = {
-    {"s.whatsapp.net", MP_SERVER_PN},
-    {"lid", MP_SERVER_LID},
-    {"g.us", MP_SERVER_PLAIN},
-    {"broadcast", MP_SERVER_PLAIN},
-    {"newsletter", MP_SERVER_PLAIN},
-    {"c.us", MP_SERVER_PLAIN},
-    {"bot", MP_SERVER_PLAIN},
-    {"call", MP_SERVER_PLAIN},
-    {"hosted", MP_SERVER_HOSTED},
-    {"msgr", MP_SERVER_MESSENGER},
-    {"hosted.lid", MP_SERVER_HOSTED_LID},
-    {"interop", MP_SERVER_INTEROP},
+    SERVER("s.whatsapp.net", MP_SERVER_PN),
+    SERVER("lid", MP_SERVER_LID),
+    SERVER("g.us", MP_SERVER_PLAIN),
+    SERVER("broadcast", MP_SERVER_PLAIN),
+    SERVER("newsletter", MP_SERVER_PLAIN),
+    SERVER("c.us", MP_SERVER_PLAIN),
+    SERVER("bot", MP_SERVER_PLAIN),
+    SERVER("call", MP_SERVER_PLAIN),
+    SERVER("hosted", MP_SERVER_HOSTED),
+    SERVER("msgr", MP_SERVER_MESSENGER),
+    SERVER("hosted.lid", MP_SERVER_HOSTED_LID),
+    SERVER("interop", MP_SERVER_INTEROP),
 };
 
 const char *mp_jid_server(const char *name, size_t length, mp_server_kind *kind) {
   for (size_t i = 0; i < sizeof servers / sizeof *servers; i++) {
-    if (strlen(servers[i].name) == length && memcmp(servers[i].name, name, length) == 0) {
+    if (servers[i].length == length && memcmp(servers[i].name, name, length) == 0) {
       *kind = servers[i].kind;
       return servers[i].name;
     }
@@ -32,9 +36,16 @@ const char *mp_jid_server(const char *name, size_t length, mp_server_kind *kind)
   return NULL;
 }
 
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 bool mp_jid_user_ok(const char *user, size_t length) {
+  size_t i = 0;
   if (length > MP_JID_USER_MAX) return false;
-  for (size_t i = 0; i < length; i++) {
+  while (i < length && is_digit(user[i])) i++; /* nearly all are numbers: the rest of the checks is for the others */
+  if (i == length) return true;
+  for (; i < length; i++) {
     unsigned char c = (unsigned char)user[i];
     if (c < 0x20 || c == 0x7f || c == '@' || c == ':') return false;
   }
@@ -45,7 +56,7 @@ static bool parse_number(const char *text, size_t length, uint16_t *out) {
   unsigned value = 0;
   if (length == 0 || length > 5) return false;
   for (size_t i = 0; i < length; i++) {
-    if (text[i] < '0' || text[i] > '9') return false;
+    if (!is_digit(text[i])) return false;
     value = value * 10 + (unsigned)(text[i] - '0');
   }
   *out = (uint16_t)value;

@@ -5,10 +5,16 @@
 
 #define SLOTS 4096 /* a power of two, well above the 1,259 tokens */
 
+/* Eight bytes at a time: most strings that are asked for are users and ids, and no tokens. */
 static uint32_t hash(const char *text, size_t length) {
-  uint32_t h = 2166136261u;
-  for (size_t i = 0; i < length; i++) h = (h ^ (uint8_t)text[i]) * 16777619u;
-  return h & (SLOTS - 1);
+  uint64_t h = length;
+  for (size_t i = 0; i < length; i += 8) {
+    uint64_t word = 0;
+    memcpy(&word, text + i, length - i < 8 ? length - i : 8);
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    h ^= h >> 29;
+  }
+  return (uint32_t)(h >> 20) & (SLOTS - 1);
 }
 
 /* Pages are full but for single 0, and mp_tokens is in order of pages (cmake/tokens.lua sees to it). */

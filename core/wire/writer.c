@@ -40,22 +40,18 @@ int mp_write_bytes(mp_buffer *out, const void *bytes, size_t length) {
   return rc != MP_OK ? rc : mp_buffer_append(out, bytes, length);
 }
 
-static int nibble_code(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c == '-' ? 10 : c == '.' ? 11 : -1;
-}
+#define DIGITS ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7, ['7'] = 8, ['8'] = 9, ['9'] = 10
 
-static int hex_code(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+/* What a character packs to (01 §4.4), plus one; 0: not in this form. */
+static const uint8_t nibble_codes[256] = {DIGITS, ['-'] = 11, ['.'] = 12};
+static const uint8_t hex_codes[256] = {DIGITS, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
-/* Packs two characters a byte when all of them have a code (01 §4.4); returns whether it did. */
-static bool pack(const char *text, size_t length, int (*code)(char), uint8_t *out) {
-  for (size_t i = 0; i < length; i++) {
-    int value = code(text[i]);
-    if (value < 0) return false;
-    out[i / 2] = i % 2 == 0 ? (uint8_t)(value << 4 | 0x0f) : (uint8_t)((out[i / 2] & 0xf0) | value);
+/* Packs two characters a byte when all of them have a code; returns whether it did. */
+static bool pack(const char *text, size_t length, const uint8_t codes[256], uint8_t *out) {
+  for (size_t i = 0; i < length; i += 2) {
+    unsigned high = codes[(uint8_t)text[i]], low = i + 1 < length ? codes[(uint8_t)text[i + 1]] : 16;
+    if (high == 0 || low == 0) return false;
+    out[i / 2] = (uint8_t)((high - 1) << 4 | (low - 1));
   }
   return true;
 }
@@ -66,9 +62,9 @@ int mp_write_string(mp_buffer *out, const char *text, size_t length) {
     size_t size = (length + 1) / 2;
     packed[1] = (uint8_t)(size | (length % 2 == 1 ? 0x80 : 0));
     packed[0] = MP_TAG_NIBBLE_8;
-    if (pack(text, length, nibble_code, packed + 2)) return mp_buffer_append(out, packed, 2 + size);
+    if (pack(text, length, nibble_codes, packed + 2)) return mp_buffer_append(out, packed, 2 + size);
     packed[0] = MP_TAG_HEX_8;
-    if (pack(text, length, hex_code, packed + 2)) return mp_buffer_append(out, packed, 2 + size);
+    if (pack(text, length, hex_codes, packed + 2)) return mp_buffer_append(out, packed, 2 + size);
   }
   return mp_write_bytes(out, text, length);
 }
