@@ -44,7 +44,9 @@ void mpl_set_integer(lua_State *L, const char *name, lua_Integer value) {
 static void warn_of_slow_curve(void) {
   static bool checked;
   if (!checked && !mp_curve_override_active()) {
-    lua_writestringerror("moonpost: %s\n", "another module loaded libsignal-protocol-c first: its slow Curve25519 is used");
+    lua_writestringerror(
+        "moonpost: %s\n",
+        "another module loaded libsignal-protocol-c first, so its slow Curve25519 is used; load moonpost before it");
   }
   checked = true;
 }

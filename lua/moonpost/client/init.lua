@@ -233,16 +233,6 @@ local capabilities = {
 }
 local rooms = { sender = "send" }
 
-local curve_checked = false
-
---- Says once that libsignal's own Curve25519 is in use: it works, at a fourth of the speed.
-local function check_curve()
-  if curve_checked then return end
-  curve_checked = true
-  if core.crypto.curve_override() then return end
-  io.stderr:write("moonpost: another module loaded libsignal-protocol-c first, so its slow Curve25519 is used; load moonpost before it\n")
-end
-
 --- Opens a client.
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store;
@@ -253,7 +243,6 @@ end
 -- @treturn ?table err the store cannot be opened
 return function(options)
   check(options)
-  check_curve()
   local store, err = options.store_handle, nil
   if not store then store, err = core.store.open { path = options.store } end
   if not store then return nil, err end
