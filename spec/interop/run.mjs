@@ -24,10 +24,16 @@ class Scene {
     return sandbox
   }
 
-  async peer(sandbox, name, options) {
+  /** A peer that nobody has connected yet. */
+  idlePeer(sandbox, name, options) {
     const log = join(process.env.INTEROP_LOGS ?? this.folder, `${++this.counter}-${name}.log`)
     const peer = new Peer(sandbox, name, { log, ...options })
     this.peers.push(peer)
+    return peer
+  }
+
+  async peer(sandbox, name, options) {
+    const peer = this.idlePeer(sandbox, name, options)
     await peer.start()
     return peer
   }

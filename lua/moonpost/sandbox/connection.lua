@@ -7,6 +7,7 @@ local pairing = require "moonpost.sandbox.pairing"
 local routes = require "moonpost.sandbox.routes"
 
 local HANDSHAKE_SECONDS = 20
+local LINGER = 0.05 -- seconds between a last word and the close: Baileys decodes behind its back, and may hear the close first
 
 local Connection = {}
 Connection.__index = Connection
@@ -39,6 +40,15 @@ function Connection:close()
   self.sandbox:durable(function() self.conn:close(1000) end)
 end
 
+--- Ends it with a last word, which the client has time to read (S-045: within about 100 ms).
+-- @tparam table node
+function Connection:close_with(node)
+  self:send(node)
+  if self.dead or self.closing then return end
+  self.closing = true
+  self.lingering = core.net.timer(LINGER, function() self.conn:close(1000) end)
+end
+
 --- Ends it at once.
 function Connection:drop()
   if not self.dead then self.conn:abort() end
@@ -48,8 +58,7 @@ end
 -- @tparam ?string code
 -- @tparam ?table child
 function Connection:stream_error(code, child)
-  self:send(stanza.node("stream:error", { code = code }, child))
-  self:close()
+  self:close_with(stanza.node("stream:error", { code = code }, child))
 end
 
 --- Ends it because of a stanza that must not be (S-902).
@@ -63,6 +72,7 @@ local function gone(self)
   if self.dead then return end
   self.dead = true
   if self.timer then self.timer:stop() end
+  if self.lingering then self.lingering:stop() end
   self.sandbox.connections[self] = nil
   if self.sandbox.closed then return end -- with the world already written
   login.gone(self)

@@ -12,8 +12,7 @@ local login = {}
 local function refuse(conn, attrs)
   local all = { location = "loc", t = conn.sandbox.time() }
   for name, value in pairs(attrs) do all[name] = value end
-  conn:send(stanza.node("failure", all))
-  conn:close()
+  conn:close_with(stanza.node("failure", all))
 end
 
 local function replace(device)

@@ -27,8 +27,7 @@ end
 function pairing.start(conn, payload, noise)
   local data = payload.devicePairingData
   if not is_sound(data) then
-    conn:send(stanza.node("failure", { reason = "400", location = "loc", t = conn.sandbox.time() }))
-    return conn:close()
+    return conn:close_with(stanza.node("failure", { reason = "400", location = "loc", t = conn.sandbox.time() }))
   end
   conn.registration = {
     noise = noise, identity = data.eIdent, registration = data.eRegid, skey_id = data.eSkeyId, skey_value = data.eSkeyVal,
