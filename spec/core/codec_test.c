@@ -370,11 +370,12 @@ static void damaged_jids_are_refused(void **state) {
   refuses("f50000010001", MP_EMALFORMED);
   refuses("f7000bfc00", MP_EMALFORMED);         /* an empty user */
   refuses("f6ff8312345f000303", MP_EMALFORMED); /* a messenger JID of another server */
-  refuses("fafc0261401c", MP_EMALFORMED);       /* '@' in the user */
-  refuses("fafc03613a311c", MP_EMALFORMED);     /* ':' in the user */
-  refuses("fafc02610a1c", MP_EMALFORMED);       /* a control character */
-  refuses("fafc0261001c", MP_EMALFORMED);       /* a zero */
-  refuses("fafc02c3281c", MP_EMALFORMED);       /* no UTF-8 */
+  refuses("f6ff8312345f00031c", MP_EMALFORMED);
+  refuses("fafc0261401c", MP_EMALFORMED);   /* '@' in the user */
+  refuses("fafc03613a311c", MP_EMALFORMED); /* ':' in the user */
+  refuses("fafc02610a1c", MP_EMALFORMED);   /* a control character */
+  refuses("fafc0261001c", MP_EMALFORMED);   /* a zero */
+  refuses("fafc02c3281c", MP_EMALFORMED);   /* no UTF-8 */
   refuses("fafc0161fc02c328", MP_EMALFORMED);
 }
 
