@@ -151,6 +151,8 @@ describe("a QR", function()
       client.pairing.pace = setmetatable({ first = 0.03, next = 0.01 }, { __index = client.pairing.pace })
       local me = assert(client:pair { qr = function(text, seconds)
         shown[#shown + 1] = { text = text, seconds = seconds }
+        if #shown < 8 then return end
+        client.pairing.pace.next = 60 -- the connection stays while the phone scans
         if #shown == 8 then task.spawn(rig.scan, rig, text) end
       end })
       assert.equal("Ana", me.name)
@@ -161,7 +163,7 @@ describe("a QR", function()
         assert.is_nil(seen[ref])
         seen[ref] = true
         assert.same({ 44, 44, 44 }, { #noise, #identity, #secret })
-        assert.equal((i == 1 or i == 7) and 0.03 or 0.01, qr.seconds)
+        if i <= 8 then assert.equal((i == 1 or i == 7) and 0.03 or 0.01, qr.seconds) end
       end
     end))
 
@@ -271,7 +273,7 @@ describe("a pairing", function()
   it("keeps the connection alive and answers to its pings come before anybody is linked", support.async(function()
     local rig <close> = start()
     local client, seen, shown = tap.client(rig), tap.on(rig), task.queue()
-    client.pairing.pace = setmetatable({ ping = 0.02 }, { __index = client.pairing.pace })
+    client.pairing.pace = setmetatable({ ping = 0.4 }, { __index = client.pairing.pace })
     local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
     local text = shown:pop(5)
     for _ = 1, 2 do
@@ -287,7 +289,7 @@ describe("a pairing", function()
   it("notices a dead connection and shows fresh QRs on a new one", support.async(function()
     local rig <close> = start()
     local client, shown = tap.client(rig), task.queue()
-    client.pairing.pace = setmetatable({ ping = 0.05, pause = 0.01 }, { __index = client.pairing.pace })
+    client.pairing.pace = setmetatable({ ping = 0.4, pause = 0.01 }, { __index = client.pairing.pace })
     local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
     local first = shown:pop(5)
     for conn in pairs(rig.sandbox.connections) do conn.conn:pause() end
@@ -312,6 +314,24 @@ describe("a pairing", function()
     shown:pop(5)
     for conn in pairs(rig.sandbox.connections) do conn:drop() end
     rig:scan(shown:pop(5))
+    assert(pairing:join(5))
+  end))
+
+  it("is begun anew, with the same keys, when the server asks for a new connection", support.async(function()
+    local rig <close> = start()
+    local client, shown, asked = tap.client(rig), task.queue(), false
+    client.pairing.pace = setmetatable({ pause = 0.01 }, { __index = client.pairing.pace })
+    tap.on(rig, function(_, node, conn)
+      if asked or not tap.child(node, "pair-device") then return end
+      asked = true
+      conn:stream_error "515"
+      return false
+    end)
+    local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
+    local text = shown:pop(5)
+    assert.is_true(asked)
+    assert.equal(crypto.base64(client.account:public().identity), text:match "#[^,]+,[^,]+,([^,]+)")
+    rig:scan(text)
     assert(pairing:join(5))
   end))
 

@@ -11,7 +11,7 @@ local task = require "moonpost.task"
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
 
 -- Seconds: the first QR, each next one, between pings, and how long the server may take to end a connection that is done with.
--- After a connection that brought no QR the next one waits, from `pause` up to `longest_pause`.
+-- After a connection that was lost the next one waits, from `pause` up to `longest_pause`.
 local PACE = { first = 60, next = 20, ping = 25, ending = 5, pause = 1, longest_pause = 60 }
 local CLIENT_TYPE = "1" -- a browser, as the registration's platformType says
 
@@ -137,10 +137,11 @@ end
 local function show_codes(self, refs)
   for i, ref in ipairs(refs) do
     local seconds = i == 1 and self.pace.first or self.pace.next
-    self.pairing.shown, self.shown = true, true
+    self.pairing.shown = true
     self.show(self.pairing:qr_text(ref), seconds)
     task.sleep(seconds)
   end
+  self.exhausted = #refs > 0
   self.link:close()
 end
 
@@ -173,10 +174,7 @@ end
 
 function on.failure(_, node) return nil, endings.of_failure(node) end
 
-on["stream:error"] = function(_, node)
-  local err = endings.of_stream_error(node)
-  if err.code ~= "restart" then return nil, err end
-end
+on["stream:error"] = function(_, node) return nil, endings.of_stream_error(node) end
 
 local function ping(self)
   local link, client, asked_at = self.link, self.pairing.client, 0
@@ -206,7 +204,7 @@ function Attempt:open()
   return link, err
 end
 
--- me; or nil and why the connection ended without one, nil when the codes had just run out.
+-- me; or nil and why the connection was lost, nil when the codes had just run out.
 function Attempt:run()
   local link, err = self:open()
   if not link then return nil, err end
@@ -224,12 +222,13 @@ function Attempt:run()
     if handler then me, why = handler(self, node) end
     if me or why then return me, why end
   end
-  return nil, self.failed or self.why or not self.shown and core.error("network", "the server closed the connection without a QR") or nil
+  if self.exhausted then return nil end
+  return nil, self.failed or self.why or core.error("network", "the server closed the connection before a QR was scanned")
 end
 
 local function attempt(self, show)
   self.current = setmetatable({
-    pairing = self, show = show, pace = self.pace, arrived = task.queue(), heard_at = core.net.now(), shown = false,
+    pairing = self, show = show, pace = self.pace, arrived = task.queue(), heard_at = core.net.now(),
   }, Attempt)
   return self.current:run()
 end
@@ -254,9 +253,9 @@ function Pairing:pair(show)
   while guard and not self.stopped do
     local me, err = attempt(self, show)
     if me then return me end
-    if err and (err.final or not self.shown) then return nil, err end
-    failures = self.current.shown and 0 or failures + 1
-    if failures > 0 and err then pause(self, failures, err) end
+    if err and (err.final or not self.shown and err.code ~= "restart") then return nil, err end
+    failures = err and failures + 1 or 0 -- no error: the codes had run out
+    if err then pause(self, failures, err) end
   end
   return nil, core.error("closed", "the client is closed")
 end
