@@ -17,7 +17,7 @@ static size_t list_of(size_t size) {
 }
 
 static bool is_small(size_t size) {
-  return size - 1 < SMALL_MAX; /* 0 is not */
+  return size > 0 && size <= SMALL_MAX;
 }
 
 static void give_back(mp_pool *pool, void *memory, size_t list) {
