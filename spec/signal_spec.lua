@@ -330,4 +330,22 @@ end)
 
 describe("libsignal's curve", function()
   it("is the fast one", function() assert.is_true(core.crypto.curve_override()) end)
+
+  it("is the slow one, with one line of warning, where another module loaded libsignal first; all else works", function()
+    local script = [[
+      local core = require "moonpost.core"
+      local store = core.store.open {}
+      local ana, bot = core.signal.account(store, "ana"), core.signal.account(store, "bot")
+      ana:create()
+      bot:create()
+      local bundle = bot:public()
+      ana:process_bundle("bot@lid", bundle)
+      local one = ana:encrypt({ "bot@lid" }, "hello")[1]
+      print(bot:decrypt("ana@lid", one.type, one.ciphertext) == "hello", core.crypto.curve_override())
+    ]]
+    local library = "$(ldd build/lua/moonpost/core.so | awk '/signal-protocol/ { print $3 }')"
+    local command = "LD_PRELOAD=" .. library .. " LUA_CPATH='build/lua/?.so;;' lua5.4 -e '%s' 2>&1"
+    local pipe <close> = assert(io.popen(command:format(script)))
+    assert.equal("moonpost: another module loaded libsignal-protocol-c first: its slow Curve25519 is used\ntrue\tfalse\n", pipe:read "a")
+  end)
 end)
