@@ -106,6 +106,8 @@ static const luaL_Reg functions[] = {
 };
 
 int mpl_open_net(lua_State *L) {
+  mp_error e;
+  if (mp_loop_open(&e) != MP_OK) return luaL_error(L, "%s", e.message);
   luaL_newlib(L, functions);
   mpl_open_net_socket(L);
   mpl_open_net_server(L);

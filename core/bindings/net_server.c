@@ -10,7 +10,7 @@
 typedef struct {
   mp_server *server;
   lua_State *L;
-  int handlers; /* the options table, in the registry while the server lives */
+  int handlers; /* the options table, in the registry until the last connection has ended */
 } listener;
 
 typedef struct {
@@ -94,7 +94,14 @@ static void on_gone(void *user, mp_request *request) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, request);
 }
 
-static const mp_server_events server_events = {on_accept, on_request, on_gone};
+static void on_closed(void *user) {
+  listener *l = user;
+  luaL_unref(l->L, LUA_REGISTRYINDEX, l->handlers);
+  lua_pushnil(l->L);
+  lua_rawsetp(l->L, LUA_REGISTRYINDEX, l);
+}
+
+static const mp_server_events server_events = {on_accept, on_request, on_gone, on_closed};
 
 /* listen{host=, port=, tls={certificate=, key=}, accept=fn(conn, info), request=fn(req)} -> server | nil, err */
 static int net_listen(lua_State *L) {
@@ -143,9 +150,9 @@ static int server_port(lua_State *L) {
 static int server_close(lua_State *L) {
   listener *l = check_server(L);
   if (l->server == NULL) return 0;
-  mp_server_close(l->server);
+  mp_server *server = l->server;
   l->server = NULL;
-  /* The handle itself stays in the registry: sockets of the server that are still ending may call it. */
+  mp_server_close(server); /* the handle stays in the registry until on_closed: connections that are still ending may call it */
   return 0;
 }
 

@@ -75,6 +75,7 @@ int mp_http_request(const mp_http_options *options, mp_http_done done, void *use
   x->connecting = true;
   struct lws *wsi = lws_client_connect_via_info(&info);
   x->connecting = false;
+  mp_lws_wake(); /* for the time limit of connecting */
   if (wsi != NULL && x->reason.code == MP_OK) return MP_OK;
   mp_error reason = x->reason;
   if (wsi == NULL) x->wsi = NULL;
@@ -134,8 +135,7 @@ int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *ex
       x->complete = true;
       return 0;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-      mp_fail(&x->reason, MP_ENET, "%.*s", (int)(in != NULL ? length : 0), in != NULL ? (const char *)in : "");
-      if (x->reason.message[0] == 0) mp_fail(&x->reason, MP_ENET, "the connection failed");
+      mp_lws_reason(wsi, in, length, &x->reason);
       if (!x->connecting) finish(x);
       return 0;
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:

@@ -3,11 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/tls.h"
 
-#define TIMEOUT 20     /* seconds for connecting and for a handshake (01 §1.1) */
-#define FD_LIMIT 65536 /* else libwebsockets allocates for RLIMIT_NOFILE, which may be a million */
+#define TIMEOUT 20    /* seconds for connecting and for a handshake (01 §1.1) */
+#define FD_LIMIT 8192 /* sockets of one process; else libwebsockets takes memory for RLIMIT_NOFILE, which may be a million */
 
 typedef struct client_vhost {
   struct client_vhost *next;
@@ -18,19 +19,41 @@ typedef struct client_vhost {
 
 static struct lws_context *context;
 static client_vhost *client_vhosts;
+static struct lws_vhost *server_vhost;
+static SSL_CTX *made_ctx; /* of the TLS server made last */
+
+void mp_lws_reason(struct lws *wsi, const void *in, size_t length, mp_error *reason) {
+  SSL *ssl = lws_get_ssl(wsi);
+  long verdict = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
+  int code = 0;
+  socklen_t size = sizeof code;
+  lws_sockfd_type fd = lws_get_socket_fd(wsi);
+  if (verdict != X509_V_OK) {
+    mp_fail(reason, MP_ENET, "the server's certificate is refused: %s", X509_verify_cert_error_string(verdict));
+  } else if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 && code != 0) {
+    mp_fail(reason, MP_ENET, "%s", strerror(code));
+  } else if (in != NULL && length > 0) {
+    mp_fail(reason, MP_ENET, "%.*s", (int)length, (const char *)in);
+  } else {
+    mp_fail(reason, MP_ENET, "the connection failed");
+  }
+}
 
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
-  (void)user;
-  if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS || wsi == NULL) return 0;
+  if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) made_ctx = user;
+  if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS ||
+      reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS || wsi == NULL) {
+    return 0;
+  }
   mp_tagged *tagged = lws_get_opaque_user_data(wsi);
-  if (tagged == NULL) return mp_server_callback(wsi, reason, NULL, in, length);
+  if (tagged == NULL) return 0;
   switch (tagged->kind) {
     case MP_KIND_SOCKET:
       return mp_socket_callback(wsi, reason, (mp_socket *)tagged, in, length);
     case MP_KIND_HTTP:
       return mp_http_callback(wsi, reason, tagged, in, length);
     default:
-      return mp_server_callback(wsi, reason, (mp_request *)tagged, in, length);
+      return mp_server_callback(wsi, reason, tagged, in, length);
   }
 }
 
@@ -93,4 +116,40 @@ struct lws_vhost *mp_lws_client_vhost(bool tls, const char *ca, mp_error *e) {
   made->next = client_vhosts;
   client_vhosts = made;
   return made->vhost;
+}
+
+struct lws_vhost *mp_lws_server_vhost(mp_error *e) {
+  struct lws_context_creation_info info;
+  if (server_vhost != NULL || mp_lws_context(e) == NULL) return server_vhost;
+  common(&info, "server");
+  info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+  info.alpn = "http/1.1";
+  info.keepalive_timeout = 30;
+  server_vhost = lws_create_vhost(context, &info);
+  if (server_vhost == NULL) mp_fail(e, MP_ENET, "libwebsockets cannot make a server");
+  return server_vhost;
+}
+
+struct lws_vhost *mp_lws_tls_vhost(const char *certificate, const char *key, mp_error *e) {
+  struct lws_context_creation_info info;
+  if (mp_lws_server_vhost(e) == NULL) return NULL;
+  common(&info, "server-tls");
+  info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+  info.alpn = "http/1.1";
+  info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT |
+                 LWS_SERVER_OPTION_ALLOW_HTTP_ON_HTTPS_LISTENER;
+  info.server_ssl_cert_mem = certificate;
+  info.server_ssl_cert_mem_len = (unsigned)strlen(certificate);
+  info.server_ssl_private_key_mem = key;
+  info.server_ssl_private_key_mem_len = (unsigned)strlen(key);
+  made_ctx = NULL;
+  struct lws_vhost *made = lws_create_vhost(context, &info);
+  if (made == NULL) mp_fail(e, MP_EINVAL, "the certificate or its key is unusable");
+  /* The name a client asks for would choose among all servers of this process: each has one certificate. */
+  if (made_ctx != NULL) SSL_CTX_set_tlsext_servername_callback(made_ctx, NULL);
+  return made;
+}
+
+void mp_lws_wake(void) {
+  if (context != NULL) lws_cancel_service(context);
 }

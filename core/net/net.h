@@ -10,7 +10,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* The loop; made at the first call. */
+/* Makes the loop; a second call does nothing. MP_ENET when the process has no file descriptor left. */
+int mp_loop_open(mp_error *e);
 uv_loop_t *mp_loop(void);
 /* What keeps mp_loop_run going: sockets, servers, timers, readers. */
 void mp_loop_hold(void);
@@ -54,8 +55,8 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
                       mp_error *e);
 /* Queues a copy. MP_ECLOSED, or MP_ELIMIT when more than MP_SEND_QUEUE_MAX would wait. */
 int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e);
-size_t mp_socket_pending(const mp_socket *socket);   /* bytes not handed to the kernel yet */
-void mp_socket_close(mp_socket *socket, int code);   /* after what is queued */
+size_t mp_socket_pending(const mp_socket *socket);   /* bytes the kernel has not taken yet */
+void mp_socket_close(mp_socket *socket, int code);   /* after what is queued, or after 20 s */
 void mp_socket_abort(mp_socket *socket);             /* at once, without a close frame */
 void mp_socket_pause(mp_socket *socket, bool pause); /* stops and starts reading */
 
@@ -73,6 +74,7 @@ typedef struct {
   bool (*accept)(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events, void **socket_user);
   void (*request)(void *user, mp_request *request, const mp_request_info *info); /* answer now or later */
   void (*gone)(void *user, mp_request *request);                                 /* the request was answered, or its peer left */
+  void (*closed)(void *user); /* the last call: the server is closed and all its connections have ended */
 } mp_server_events;
 
 typedef struct {

@@ -1,22 +1,19 @@
 #include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/limits.h"
 #include "net/chunked.h"
+#include "net/listen.h"
 #include "net/lws.h"
 
 struct mp_server {
-  struct lws_vhost *vhost;
+  struct lws_vhost *vhost; /* of its own for TLS, else the one of all */
+  mp_listener *listener;
   const mp_server_events *events;
   void *user;
-  uint16_t port;
-  bool closed;
+  bool tls, closed;
+  mp_tagged *connections; /* callers, accepted sockets and requests */
 };
 
 #define FIELD 256 /* bytes of a header we look at */
@@ -24,7 +21,6 @@ struct mp_server {
 struct mp_request {
   mp_tagged tagged;
   struct lws *wsi;
-  mp_server *server;
   char method[8], path[1024], query[1024], host[FIELD], origin[FIELD], content_type[FIELD];
   mp_buffer body;
   mp_chunked chunked;
@@ -43,70 +39,100 @@ static int check_loopback(const char *host, struct in_addr *address, mp_error *e
   return MP_OK;
 }
 
-/* libwebsockets only logs why it cannot bind: we ask first. */
-static int check_port(struct in_addr address, uint16_t port, mp_error *e) {
-  int yes = 1;
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = address};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return mp_fail(e, MP_ENET, "no socket: %s", strerror(errno));
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  int rc = bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0 ? 0 : errno;
-  close(fd);
-  if (rc == 0) return MP_OK;
-  return mp_fail(e, MP_ENET, rc == EADDRINUSE ? "port %u is in use" : "cannot listen on port %u: %s", port, strerror(rc));
+void mp_server_hold(mp_server *server, mp_tagged *tagged) {
+  tagged->server = server;
+  tagged->next = server->connections;
+  tagged->link = &server->connections;
+  if (tagged->next != NULL) tagged->next->link = &tagged->next;
+  server->connections = tagged;
+}
+
+/* A closed server goes with its last connection. */
+static void free_when_over(mp_server *server) {
+  if (!server->closed || server->connections != NULL) return;
+  server->events->closed(server->user);
+  free(server);
+}
+
+void mp_server_release(mp_tagged *tagged) {
+  mp_server *server = tagged->server;
+  if (server == NULL) return;
+  *tagged->link = tagged->next;
+  if (tagged->next != NULL) tagged->next->link = tagged->link;
+  tagged->server = NULL;
+  free_when_over(server);
+}
+
+/* Who is there and has not said yet what for. libwebsockets closes the descriptor when it does not take it. */
+static void on_accepted(void *user, int fd) {
+  mp_server *server = user;
+  struct lws *wsi = lws_adopt_socket_vhost(server->vhost, fd);
+  if (wsi == NULL) return;
+  mp_tagged *caller = calloc(1, sizeof *caller);
+  if (caller == NULL) {
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  } else {
+    caller->kind = MP_KIND_CALLER;
+    mp_server_hold(server, caller);
+    lws_set_opaque_user_data(wsi, caller);
+  }
+  mp_lws_wake(); /* for the time limit of a handshake */
+}
+
+static void forget_caller(struct lws *wsi, mp_tagged *caller) {
+  lws_set_opaque_user_data(wsi, NULL);
+  mp_server_release(caller);
+  free(caller);
 }
 
 int mp_server_listen(const mp_listen_options *options, const mp_server_events *events, void *user, mp_server **out, mp_error *e) {
-  struct lws_context_creation_info info;
   struct in_addr address;
-  char iface[INET_ADDRSTRLEN];
   int rc = check_loopback(options->host, &address, e);
-  if (rc != MP_OK || (rc = check_port(address, options->port, e)) != MP_OK) return rc;
-  if (mp_lws_context(e) == NULL) return e->code;
+  if (rc != MP_OK) return rc;
+  struct lws_vhost *vhost =
+      options->certificate != NULL ? mp_lws_tls_vhost(options->certificate, options->key, e) : mp_lws_server_vhost(e);
+  if (vhost == NULL) return e->code;
   mp_server *server = calloc(1, sizeof *server);
-  if (server == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a server");
-  memset(&info, 0, sizeof info);
-  info.port = options->port;
-  info.iface = inet_ntop(AF_INET, &address, iface, sizeof iface);
-  info.protocols = mp_protocols;
-  info.vhost_name = "server";
-  info.http_proxy_address = "";
-  info.user = server;
-  info.alpn = "http/1.1";
-  info.keepalive_timeout = 30;
-  /* With IPv6 allowed libwebsockets would listen on every interface, whatever `iface` says. */
-  info.options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND | LWS_SERVER_OPTION_DISABLE_IPV6;
-  if (options->certificate != NULL) {
-    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_ALLOW_NON_SSL_ON_SSL_PORT |
-                    LWS_SERVER_OPTION_ALLOW_HTTP_ON_HTTPS_LISTENER;
-    info.server_ssl_cert_mem = options->certificate;
-    info.server_ssl_cert_mem_len = (unsigned)strlen(options->certificate);
-    info.server_ssl_private_key_mem = options->key;
-    info.server_ssl_private_key_mem_len = (unsigned)strlen(options->key);
+  if (server == NULL) {
+    rc = mp_fail(e, MP_ENOMEM, "no memory for a server");
+  } else {
+    *server = (mp_server){.vhost = vhost, .tls = options->certificate != NULL, .events = events, .user = user};
+    rc = mp_listener_open(address, options->port, on_accepted, server, &server->listener, e);
   }
-  server->events = events;
-  server->user = user;
-  server->vhost = lws_create_vhost(mp_lws_context(e), &info);
-  if (server->vhost == NULL) {
+  if (rc != MP_OK) {
+    if (options->certificate != NULL) lws_vhost_destroy(vhost);
     free(server);
-    return mp_fail(e, MP_ENET, "cannot listen on %s:%u", iface, options->port);
+    return rc;
   }
-  server->port = (uint16_t)lws_get_vhost_listen_port(server->vhost);
   mp_loop_hold();
   *out = server;
   return MP_OK;
 }
 
 uint16_t mp_server_port(const mp_server *server) {
-  return server->port;
+  return mp_listener_port(server->listener);
+}
+
+static void end_connection(mp_tagged *tagged) {
+  if (tagged->kind == MP_KIND_SOCKET) {
+    mp_socket_close((mp_socket *)tagged, LWS_CLOSE_STATUS_GOINGAWAY);
+  } else if (tagged->kind == MP_KIND_REQUEST && !((mp_request *)tagged)->answered) {
+    lws_set_timeout(((mp_request *)tagged)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  }
 }
 
 void mp_server_close(mp_server *server) {
   if (server->closed) return;
   server->closed = true;
   mp_loop_release();
-  lws_vhost_destroy(server->vhost);
-  /* Its connections end in later turns and still ask for it: it is only freed with the process. A few bytes per server. */
+  mp_listener_close(server->listener);
+  for (mp_tagged *at = server->connections, *next; at != NULL; at = next) {
+    next = at->next;
+    end_connection(at);
+  }
+  if (server->tls) lws_vhost_destroy(server->vhost);
+  mp_lws_wake();
+  free_when_over(server);
 }
 
 static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
@@ -136,13 +162,9 @@ static mp_request_info info_of(const mp_request *request) {
                            request->origin, request->content_type, request->body.data, request->body.length};
 }
 
-static mp_server *server_of(struct lws *wsi) {
-  struct lws_vhost *vhost = lws_get_vhost(wsi);
-  return vhost != NULL ? lws_get_vhost_user(vhost) : NULL;
-}
-
 static void free_request(mp_request *request) {
   if (request->wsi != NULL) lws_set_opaque_user_data(request->wsi, NULL);
+  mp_server_release(&request->tagged);
   mp_buffer_free(&request->body);
   mp_buffer_free(&request->answer);
   free(request);
@@ -152,7 +174,7 @@ static void dispatch(mp_request *request) {
   if (request->dispatched) return;
   request->dispatched = true;
   mp_request_info info = info_of(request);
-  request->server->events->request(request->server->user, request, &info);
+  request->tagged.server->events->request(request->tagged.server->user, request, &info);
 }
 
 void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length) {
@@ -183,24 +205,23 @@ static int write_answer(mp_request *request) {
 }
 
 /* The request's head has come. Its body may follow by Content-Length, or in chunks; a POST with neither has none. */
-static int begin_request(struct lws *wsi) {
-  mp_server *server = server_of(wsi);
-  char encoding[64];
-  if (server == NULL || server->closed) return -1;
+static int begin_request(struct lws *wsi, mp_tagged *caller) {
+  char encoding[64], length[24];
+  if (caller->server->closed) return -1;
   mp_request *request = calloc(1, sizeof *request);
   if (request == NULL) return -1;
   request->tagged.kind = MP_KIND_REQUEST;
   request->wsi = wsi;
-  request->server = server;
+  mp_server_hold(caller->server, &request->tagged);
   mp_buffer_init(&request->body, MP_HTTP_BODY_MAX);
   mp_buffer_init(&request->answer, 0);
   mp_chunked_init(&request->chunked);
+  forget_caller(wsi, caller);
   lws_set_opaque_user_data(wsi, request);
   read_info(wsi, request);
   copy_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, encoding, sizeof encoding);
   request->is_chunked = strstr(encoding, "chunked") != NULL;
   bool body = request->is_chunked || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-  char length[24];
   copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
   if (!request->is_chunked && strtoull(length, NULL, 10) == 0) body = false;
   if (!body || strcmp(request->method, "GET") == 0) dispatch(request);
@@ -238,43 +259,54 @@ static void complete_body(mp_request *request) {
 }
 
 /* A WebSocket wants in: its owner decides before the upgrade is answered. */
-static int filter_upgrade(struct lws *wsi) {
-  mp_server *server = server_of(wsi);
+static int filter_upgrade(struct lws *wsi, mp_tagged *caller) {
+  mp_server *server = caller->server;
   const mp_socket_events *events = NULL;
   void *user = NULL;
-  int yes = 1;
-  if (server == NULL || server->closed) return -1;
-  mp_request knock = {.server = server};
+  if (server->closed) return -1;
+  mp_request knock = {.wsi = wsi};
   read_info(wsi, &knock);
   mp_request_info info = info_of(&knock);
-  mp_socket *socket = mp_socket_accepted(wsi);
+  mp_socket *socket = mp_socket_accepted(wsi, server);
   if (socket == NULL) return -1;
+  mp_server_release(caller);
+  free(caller);
   if (!server->events->accept(server->user, socket, &info, &events, &user)) {
     mp_socket_forget(socket);
     return -1;
   }
   mp_socket_bind(socket, events, user);
-  setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   return 0;
 }
 
-int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_request *request, void *in, size_t length) {
+static int caller_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_tagged *caller) {
   switch (reason) {
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-      return filter_upgrade(wsi);
+      return filter_upgrade(wsi, caller);
     case LWS_CALLBACK_HTTP:
-      return begin_request(wsi);
+      return begin_request(wsi, caller);
+    case LWS_CALLBACK_WSI_DESTROY:
+      forget_caller(wsi, caller);
+      return 0;
+    default:
+      return 0;
+  }
+}
+
+int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_tagged *tagged, void *in, size_t length) {
+  if (tagged->kind == MP_KIND_CALLER) return caller_callback(wsi, reason, tagged);
+  mp_request *request = (mp_request *)tagged;
+  switch (reason) {
     case LWS_CALLBACK_HTTP_BODY:
-      return request != NULL ? feed_body(request, in, length) : 0;
+      return feed_body(request, in, length);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-      if (request != NULL) complete_body(request);
+      complete_body(request);
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
-      return request != NULL ? write_answer(request) : 0;
+      return write_answer(request);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
-      if (request == NULL) return 0;
-      if (request->dispatched && !request->server->closed) request->server->events->gone(request->server->user, request);
+      if (request->dispatched) tagged->server->events->gone(tagged->server->user, request);
       free_request(request);
       return 0;
     default:

@@ -4,6 +4,10 @@
 #include "base/limits.h"
 #include "net/lws.h"
 
+#define CLOSE_SECONDS 20                         /* for what is queued to leave before a close frame */
+#define WRITE_CLOSE ((enum lws_write_protocol)4) /* a close frame: the public header speaks of it without its number */
+#define ANSWER_SECONDS 5                         /* for the peer's close frame after ours */
+
 typedef struct chunk {
   struct chunk *next;
   size_t length;
@@ -16,9 +20,11 @@ struct mp_socket {
   const mp_socket_events *events;
   void *user;
   chunk *first, **last;
-  size_t pending;
+  size_t pending;   /* bytes queued, and those libwebsockets holds of the last write */
+  size_t in_flight; /* bytes of the last write, until the kernel has taken all of them */
+  size_t chunks;    /* in the queue: an empty one takes memory too */
   int close_code, peer_code;
-  bool opened, closing, aborted, finished, above_high, connecting;
+  bool opened, closing, aborted, finished, above_high, connecting, paused, peer_closed, close_sent;
   mp_error reason;
 };
 
@@ -38,11 +44,12 @@ static void drop_queue(mp_socket *socket) {
     socket->first = next;
   }
   socket->last = &socket->first;
-  socket->pending = 0;
+  socket->pending = socket->chunks = 0;
 }
 
 static void free_socket(mp_socket *socket) {
   drop_queue(socket);
+  mp_server_release(&socket->tagged);
   mp_loop_release();
   free(socket);
 }
@@ -52,17 +59,23 @@ static void finish(mp_socket *socket) {
   if (socket->finished) return;
   socket->finished = true;
   if (socket->wsi != NULL) lws_set_opaque_user_data(socket->wsi, NULL);
-  if (!socket->aborted && !socket->opened && socket->reason.code == MP_OK)
+  if (socket->aborted) {
+    socket->reason.code = MP_OK; /* our own doing */
+  } else if (socket->reason.code == MP_OK && !socket->opened) {
     mp_fail(&socket->reason, MP_ENET, "the connection was refused");
+  } else if (socket->reason.code == MP_OK && !socket->close_sent && !socket->peer_closed) {
+    mp_fail(&socket->reason, MP_ENET, "the connection broke off");
+  }
   if (socket->events != NULL) {
     socket->events->close(socket->user, socket->peer_code, socket->reason.code != MP_OK ? &socket->reason : NULL);
   }
   free_socket(socket);
 }
 
-mp_socket *mp_socket_accepted(struct lws *wsi) {
+mp_socket *mp_socket_accepted(struct lws *wsi, mp_server *server) {
   mp_socket *socket = new_socket();
   if (socket == NULL) return NULL;
+  mp_server_hold(server, &socket->tagged);
   socket->wsi = wsi;
   lws_set_opaque_user_data(wsi, socket);
   return socket;
@@ -111,13 +124,14 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
                    reason.code != MP_OK ? reason.message : "the connection was refused");
   }
   mp_socket_bind(socket, events, user);
+  mp_lws_wake(); /* for the time limit of connecting */
   *out = socket;
   return MP_OK;
 }
 
 int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e) {
   if (socket->closing || socket->aborted) return mp_fail(e, MP_ECLOSED, "the connection is closing");
-  if (socket->pending + length > MP_SEND_QUEUE_MAX)
+  if (length > MP_SEND_QUEUE_MAX || socket->pending + length + socket->chunks * (sizeof(chunk) + LWS_PRE) > MP_SEND_QUEUE_MAX)
     return mp_fail(e, MP_ELIMIT, "more than %u bytes wait to be sent", MP_SEND_QUEUE_MAX);
   chunk *made = malloc(sizeof *made + LWS_PRE + length);
   if (made == NULL) return mp_fail(e, MP_ENOMEM, "no memory for what is sent");
@@ -127,6 +141,7 @@ int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error
   *socket->last = made;
   socket->last = &made->next;
   socket->pending += length;
+  socket->chunks++;
   socket->above_high = socket->above_high || socket->pending > MP_SEND_QUEUE_HIGH;
   if (socket->opened) lws_callback_on_writable(socket->wsi);
   return MP_OK;
@@ -141,7 +156,9 @@ void mp_socket_close(mp_socket *socket, int code) {
   socket->closing = true;
   socket->close_code = code;
   if (socket->opened) {
+    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_SECONDS);
     lws_callback_on_writable(socket->wsi);
+    mp_lws_wake();
   } else {
     mp_socket_abort(socket);
   }
@@ -152,32 +169,56 @@ void mp_socket_abort(mp_socket *socket) {
   socket->aborted = true;
   if (socket->wsi == NULL) return;
   lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-  lws_cancel_service(lws_get_context(socket->wsi)); /* libwebsockets looks at its timeouts when it is woken only */
+  mp_lws_wake();
 }
 
 void mp_socket_pause(mp_socket *socket, bool pause) {
+  socket->paused = pause;
   if (socket->opened) lws_rx_flow_control(socket->wsi, !pause);
+}
+
+/* The kernel has taken all of the last write. */
+static void written(mp_socket *socket) {
+  socket->pending -= socket->in_flight;
+  socket->in_flight = 0;
+}
+
+static int write_first(mp_socket *socket) {
+  chunk *next = socket->first;
+  socket->first = next->next;
+  if (socket->first == NULL) socket->last = &socket->first;
+  socket->chunks--;
+  socket->in_flight = next->length;
+  int count = lws_write(socket->wsi, next->bytes + LWS_PRE, next->length, LWS_WRITE_BINARY);
+  bool failed = count < (int)next->length;
+  free(next);
+  if (failed) return -1;
+  if (!lws_partial_buffered(socket->wsi)) written(socket);
+  if (socket->first != NULL || socket->closing) lws_callback_on_writable(socket->wsi);
+  return 0;
+}
+
+/* libwebsockets' own way (lws_close_reason and a return of -1) sends no frame from a WRITEABLE callback. */
+static int write_close(mp_socket *socket) {
+  uint8_t frame[LWS_PRE + 2] = {0};
+  if (socket->close_sent) return 0;
+  socket->close_sent = true;
+  frame[LWS_PRE] = (uint8_t)(socket->close_code >> 8);
+  frame[LWS_PRE + 1] = (uint8_t)socket->close_code;
+  lws_set_timeout(socket->wsi, PENDING_TIMEOUT_CLOSE_ACK, ANSWER_SECONDS);
+  return lws_write(socket->wsi, frame + LWS_PRE, 2, WRITE_CLOSE) < 2 ? -1 : 0;
 }
 
 /* One write per call: libwebsockets takes everything and would keep the rest without a bound. */
 static int write_next(mp_socket *socket) {
-  struct lws *wsi = socket->wsi;
   if (socket->aborted) return -1;
-  if (lws_partial_buffered(wsi)) return 0; /* it calls again by itself when that is out */
-  chunk *next = socket->first;
-  if (next == NULL) {
-    if (!socket->closing) return 0;
-    lws_close_reason(wsi, (enum lws_close_status)socket->close_code, NULL, 0);
-    return -1;
+  if (lws_partial_buffered(socket->wsi)) return 0; /* it calls again by itself when that is out */
+  written(socket);
+  if (socket->first != NULL) {
+    if (write_first(socket) != 0) return -1;
+  } else if (socket->closing) {
+    return write_close(socket);
   }
-  socket->first = next->next;
-  if (socket->first == NULL) socket->last = &socket->first;
-  socket->pending -= next->length;
-  int written = lws_write(wsi, next->bytes + LWS_PRE, next->length, LWS_WRITE_BINARY);
-  bool failed = written < (int)next->length;
-  free(next);
-  if (failed) return -1;
-  if (socket->first != NULL || socket->closing) lws_callback_on_writable(wsi);
   if (socket->above_high && socket->pending <= MP_SEND_QUEUE_HIGH / 2) {
     socket->above_high = false;
     socket->events->drain(socket->user);
@@ -188,6 +229,7 @@ static int write_next(mp_socket *socket) {
 static void opened(mp_socket *socket, struct lws *wsi) {
   socket->wsi = wsi;
   socket->opened = true;
+  if (socket->paused) lws_rx_flow_control(wsi, 0);
   socket->events->open(socket->user);
   if (socket->first != NULL || socket->closing) lws_callback_on_writable(wsi);
 }
@@ -207,11 +249,12 @@ int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_soc
     case LWS_CALLBACK_CLIENT_WRITEABLE:
       return write_next(socket);
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+      socket->peer_closed = true;
+      if (socket->close_sent) return -1; /* the answer to ours */
       if (length >= 2) socket->peer_code = ((const uint8_t *)in)[0] << 8 | ((const uint8_t *)in)[1];
       return 0;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-      mp_fail(&socket->reason, MP_ENET, "%.*s", (int)(in != NULL ? length : 0), in != NULL ? (const char *)in : "");
-      if (socket->reason.message[0] == 0) mp_fail(&socket->reason, MP_ENET, "the connection failed");
+      mp_lws_reason(wsi, in, length, &socket->reason);
       if (!socket->connecting) finish(socket);
       return 0;
     case LWS_CALLBACK_CLOSED:

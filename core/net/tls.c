@@ -17,10 +17,12 @@ static int trust_given(SSL_CTX *ctx, const char *pem) {
   return count;
 }
 
-/* By directory: a certificate is read when a chain asks for it. The bundle would cost 20 ms and 1.5 MB at each start. */
+/* By directory: a certificate is read when a chain asks for it. The bundle would cost 20 ms and 1.5 MB at each start. The
+ * environment's file and directory take the place of the system's, both when both are set, as everywhere with OpenSSL. */
 static int trust_system(SSL_CTX *ctx) {
   const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
-  if (directory == NULL && file != NULL) return SSL_CTX_load_verify_file(ctx, file);
+  if (file != NULL && !SSL_CTX_load_verify_file(ctx, file)) return 0;
+  if (file != NULL && directory == NULL) return 1;
   return SSL_CTX_load_verify_dir(ctx, directory != NULL ? directory : SYSTEM_DIRECTORY);
 }
 
@@ -35,7 +37,9 @@ SSL_CTX *mp_tls_client(const char *ca, mp_error *e) {
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
   if (!(ca != NULL ? trust_given(ctx, ca) : trust_system(ctx))) {
     SSL_CTX_free(ctx);
-    mp_fail(e, MP_EINVAL, ca != NULL ? "the given certificate is no PEM" : "the system's certificates cannot be found");
+    mp_fail(e, MP_EINVAL,
+            ca != NULL ? "the given certificate is no PEM"
+                       : "the system's certificates cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)");
     return NULL;
   }
   return ctx;

@@ -8,7 +8,7 @@
 #include "proto/wire.h"
 
 /* Whether protobuf-c reads a message in another way: where a submessage that is not repeated comes twice it loses the unknown
- * fields of the first; unknown fields that are not in number order it leaves so. */
+ * fields of the first; unknown fields that are not in number order it leaves so; a boolean it takes of any wire type. */
 static bool reads_otherwise(const ProtobufCMessageDescriptor *type, mp_proto_span span) {
   bool seen[200] = {false}; /* more than any message of the schema has fields */
   uint32_t number, last_unknown = 0;
@@ -16,6 +16,7 @@ static bool reads_otherwise(const ProtobufCMessageDescriptor *type, mp_proto_spa
   HOLDS(type->n_fields <= sizeof seen);
   while (span.at < span.end && mp_proto_read_tag(&span, &number, &wire)) {
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, number);
+    if (field != NULL && field->type == PROTOBUF_C_TYPE_BOOL && wire != MP_PROTO_VARINT) return true;
     if (field == NULL) {
       if (number < last_unknown) return true;
       last_unknown = number;
