@@ -205,7 +205,7 @@ describe("an admin call", function()
     local ana = rig:contact "Ana"
     local device, online, offline = tap.device(rig, ana.client), tap.event(ana.client, "online"), tap.event(ana.client, "offline")
     ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.01 }
-    for kind, told in pairs { close = "closed the connection", drop = "closed the connection", ["503"] = "503", ["515"] = false } do
+    for kind, told in pairs { close = "closed the connection", drop = "broke off", ["503"] = "503", ["515"] = false } do
       assert.equal(200, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid(), kind = kind })))
       assert(online:pop(5))
       if told then assert.matches(told, tostring(offline:pop(5))) end
