@@ -105,7 +105,7 @@ export class Peer extends Inbox {
     if (options.quiet) this.logger.level = 'silent'
   }
 
-  /** Links (or, with `saved`, logs in) and waits until it is online. */
+  /** Links (or, with `saved`, logs in) and waits until it is online and knows its name. */
   static async link(sandbox, name, options) {
     const peer = new Peer(sandbox, name, options)
     await peer.start()
@@ -122,6 +122,7 @@ export class Peer extends Inbox {
     this.stopped = false
     this.open()
     await this.next(e => e.kind === 'open', 'to be online')
+    if (!this.state.creds.me.name) await this.next(e => e.kind === 'name', 'its own push name, from the app state')
   }
 
   open() {
@@ -193,11 +194,8 @@ export class Peer extends Inbox {
   /** Reacts to a message event. */
   react(event, text) { return this.send(event.chat, { react: { text, key: event.raw.key } }) }
 
-  /** Available, once the name has come with the app state: only then its receipts are delivery receipts in a first session (S-501). */
-  async available() {
-    await this.next(e => e.kind === 'name', 'its own push name')
-    await this.sock.sendPresenceUpdate('available')
-  }
+  /** Becomes available: only then its receipts are delivery receipts in the first session after a link (S-501). */
+  available() { return this.sock.sendPresenceUpdate('available') }
 
   /** Ends the connection; the auth state stays in `saved()`. */
   async stop() {
