@@ -9,19 +9,12 @@ static const struct {
   const char *name;
   mp_table table;
 } tables[] = {
-    {"setting", MP_TABLE_SETTING},
-    {"device-list", MP_TABLE_DEVICE_LIST},
-    {"lid", MP_TABLE_LID},
-    {"journal", MP_TABLE_JOURNAL},
-    {"outbox", MP_TABLE_OUTBOX},
-    {"dedupe", MP_TABLE_DEDUPE},
-    {"secret", MP_TABLE_SECRET},
-    {"appstate-key", MP_TABLE_APPSTATE_KEY},
-    {"raw", MP_TABLE_RAW},
-    {"cache", MP_TABLE_CACHE},
-    {"world", MP_TABLE_WORLD},
+    {"setting", MP_TABLE_SETTING}, {"device-list", MP_TABLE_DEVICE_LIST},
+    {"lid", MP_TABLE_LID},         {"journal", MP_TABLE_JOURNAL},
+    {"outbox", MP_TABLE_OUTBOX},   {"dedupe", MP_TABLE_DEDUPE},
+    {"secret", MP_TABLE_SECRET},   {"appstate-key", MP_TABLE_APPSTATE_KEY},
+    {"raw", MP_TABLE_RAW},         {"world", MP_TABLE_WORLD},
     {"queue", MP_TABLE_QUEUE},
-    {"sender-key", MP_TABLE_SENDER_KEY},
 };
 
 static mp_table check_table(lua_State *L, int arg) {

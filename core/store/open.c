@@ -98,6 +98,11 @@ static int open_keys(mp_store *store, const data_file *keys, const data_file *tr
   return MP_OK;
 }
 
+/* Before a version says that there is a whole store. Some file systems sync no folders. */
+static bool is_on_disk(const mp_store *store) {
+  return fsync(store->traffic.fd) == 0 && (fsync(store->folder) == 0 || errno == EINVAL);
+}
+
 static int open_files(mp_store *store, const char *folder, const mp_store_options *options, mp_error *e) {
   bool temporary = options->path == NULL;
   unsigned flags = temporary || options->durability == MP_DURABLE_PROCESS ? MDB_NOSYNC : 0;
@@ -111,7 +116,7 @@ static int open_files(mp_store *store, const char *folder, const mp_store_option
   if (rc != MP_OK) return rc;
   mp_environment_keep_slack(&store->keys);
   mp_environment_keep_slack(&store->traffic);
-  if (version == 0 && !temporary && (fsync(store->traffic.fd) != 0 || fsync(store->folder) != 0))
+  if (version == 0 && !temporary && !is_on_disk(store))
     return mp_fail(e, errno == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot write store %s: %s", store->path, strerror(errno));
   return version < MP_STORE_VERSION ? mp_store_migrate(store, version, MP_STORE_VERSION, steps, e) : MP_OK;
 }

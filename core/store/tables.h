@@ -17,7 +17,6 @@
  *   sender-key   (group, sender, key id, iteration): with group messages
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw
  *                                                 the client's: lua/moonpost/client/rows.lua
- *   cache        (nothing yet)
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 device 00 sequence (u64) -> attempts (u16), stanza
  */
@@ -47,7 +46,6 @@ typedef enum {
   MP_TABLE_SECRET = 'K',
   MP_TABLE_APPSTATE_KEY = 'L',
   MP_TABLE_RAW = 'M',
-  MP_TABLE_CACHE = 'N',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;
