@@ -244,6 +244,53 @@ describe("a handler that runs twice", function()
   end))
 end)
 
+describe("a conversation whose handler fails", function()
+  it("is done with, answers and all", support.async(function()
+    local rig <close> = start()
+    local ana, errors, strays = rig:contact "Ana", task.queue(), 0
+    local folder = support.tmpdir() .. "/state"
+    local function new_bot()
+      local bot = rig:bot { store = folder }
+      bot:command("order", function(ctx)
+        ctx:ask "What?"
+        error "kaboom"
+      end)
+      bot:command("ping", function(ctx) ctx:send "pong" end)
+      bot:on("message", function() strays = strays + 1 end)
+      bot:on("error", function(err) errors:push(err) end)
+      return bot
+    end
+    local bot = new_bot()
+    local me = rig:run(bot)
+    assert.equal("What?", ana:ask(me.jid, "!order").text)
+    assert(ana.client:send(me.jid, "tea"))
+    assert.matches("kaboom", errors:pop(5))
+    assert.equal("pong", ana:ask(me.jid, "!ping").text)
+    assert.equal(0, journal_count(bot.client))
+    bot:stop()
+    rig.bots[1].running:join(5)
+    rig:run(new_bot())
+    assert.equal("pong", ana:ask(me.jid, "!ping").text)
+    assert.equal(0, strays)
+  end))
+
+  it("because of an error of its own that is called closed is reported and done with", support.async(function()
+    local rig <close> = start()
+    local errors = task.queue()
+    local client = first_run(rig, function()
+      local closed = task.queue()
+      closed:close()
+      error(select(2, closed:pop()), 0)
+    end)
+    client:on("error", function(err) errors:push(err) end)
+    local ana = rig:contact "Ana"
+    assert(ana.client:send(client.me.jid, "hi"))
+    assert.equal("closed", errors:pop(5).code)
+    assert.equal(0, journal_count(client))
+    client:close()
+  end))
+end)
+
 describe("messages", function()
   it("of one chat are handled one after another, those of others at the same time", support.async(function()
     local rig <close> = start()

@@ -283,6 +283,14 @@ describe("the server's answer", function()
   end))
 end)
 
+describe("a message's id", function()
+  it("is that of the fact sheet's vector", function()
+    local random = ""
+    for i = 0, 15 do random = random .. string.char(i) end
+    assert.equal("3EB05765B9D1119841E331", require("moonpost.client.send")().make_id(1700000000, "15551234567", random))
+  end)
+end)
+
 describe("the participants' hash", function()
   it("is that of the fact sheet's vectors, in any order", function()
     local vectors = {

@@ -58,10 +58,10 @@ end
 
 --- Ends a handler: the answers it took leave the journal, their turns go back.
 -- @tparam table held as given to `wait`
--- @bool ok false keeps the answers in the journal, to be played again with the question
-function Conversation.finish(_, held, ok)
+-- @bool over false keeps the answers in the journal, to be played again with the question in the next run
+function Conversation.finish(_, held, over)
   for _, answer in ipairs(held) do
-    if ok then answer.message:handled() end
+    if over then answer.message:handled() end
     answer.taken:close()
   end
 end

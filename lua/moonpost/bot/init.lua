@@ -73,7 +73,7 @@ local function on_message(bot, m)
   local ok, err = xpcall(dispatch, function(why)
     return type(why) == "string" and debug.traceback(why, 2) or why
   end, bot, ctx)
-  bot.conversation:finish(ctx.run.held, ok)
+  bot.conversation:finish(ctx.run.held, ok or not m:interrupted(err))
   if not ok then error(err, 0) end
 end
 

@@ -36,6 +36,13 @@ function Message:defer() self.entry.deferred = true end
 --- Takes a deferred message out of the journal.
 function Message:handled() self.entry.journal:remove(self.entry) end
 
+--- Whether an error of its handler only tells that the client ends: the message is handled again in the next run.
+function Message:interrupted(err)
+  local client = self.entry.journal.client
+  if type(err) ~= "table" or not (client.journal.closing or client.connection.stopped) then return false end
+  return err.code == "cancelled" or err.code == "closed" or err == client.connection.final
+end
+
 local function make_event(client, entry)
   local row = entry.row
   local message = entry.message or messages.from_own_device(assert(proto.decode("Message", row.message)))
@@ -63,16 +70,11 @@ end
 
 local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
 
--- Whether a handler stopped because the client did: its message is handled in the next run.
-local function interrupted(self, err)
-  return type(err) == "table" and (err.code == "cancelled" or err.code == "closed" or err == self.client.connection.final)
-end
-
 local function handle(self, entry)
   local m = make_event(self.client, entry)
   entry.message = nil
   local ok, err = xpcall(run_handlers, traced, self, entry, m)
-  if not ok and interrupted(self, err) then return end
+  if not ok and m:interrupted(err) then return end
   if not ok then self.client:emit("error", err, m) end
   if not entry.deferred or not ok then self:remove(entry) end
 end

@@ -16,10 +16,14 @@ Sender.__index = Sender
 
 local function to_id(bytes) return "3EB0" .. crypto.hex(bytes:sub(1, 9)):upper() end
 
--- The web client's form of an id (§2).
+--- An id of the web client's form (§2).
+-- @int seconds Unix time
+-- @string user of the own phone-number JID
+-- @string random 16 bytes
+function Sender.make_id(seconds, user, random) return to_id(crypto.sha256((">I8"):pack(seconds) .. user .. "@c.us" .. random)) end
+
 local function random_id(client)
-  local user = jid.parse(client.me.jid)
-  return to_id(crypto.sha256((">I8"):pack(math.floor(core.net.time())) .. user .. "@c.us" .. crypto.random(16)))
+  return Sender.make_id(math.floor(core.net.time()), (jid.parse(client.me.jid)), crypto.random(16))
 end
 
 -- The id of a handler's n-th send: the same whenever the handler runs again.
