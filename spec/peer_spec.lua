@@ -157,6 +157,19 @@ describe("the phone", function()
     assert.is_nil(response.peerDataOperationResult)
   end))
 
+  it("brings history on demand, as much as it has", support.async(function()
+    local rig <close> = start()
+    local client, seen = greeted(rig)
+    tell(client, client.me.lid, {
+      type = "PEER_DATA_OPERATION_REQUEST_MESSAGE",
+      peerDataOperationRequestMessage = { peerDataOperationRequestType = "HISTORY_SYNC_ON_DEMAND" },
+    })
+    seen:to_client "message"
+    seen:next(function(_, node) return node.attrs.type == "peer_msg" end)
+    local messages = raw_messages(client)
+    assert.equal("ON_DEMAND", messages[#messages].protocolMessage.historySyncNotification.syncType)
+  end))
+
   it("keeps in step with the copies it gets, and confirms none", support.async(function()
     local rig <close> = start()
     local ana, bob = rig:contact "Ana", rig:contact "Bob"

@@ -81,12 +81,13 @@ local protocols = {
   disappearing_mode = function() return stanza.node("disappearing_mode", { duration = "0", t = "0" }) end,
 }
 
+-- Somebody of an address book, by number or JID (S-233): the account, the name it is answered under, and whether it is in.
 local function contact_node(sandbox, user)
-  local contact = stanza.child(user, "contact")
-  local text = contact and type(contact.content) == "string" and contact.content or ""
-  local account = sandbox.accounts.by_pn[text:match "^%+?(%d+)" or ""]
-  local asked = user.attrs.jid or (text:match "^%+?(%d+)" or "0") .. "@s.whatsapp.net"
-  return account, account and account:jid() or asked, stanza.node("contact", { type = account and "in" or "out" }, text)
+  local text = stanza.bytes(user, "contact") or ""
+  local number = text:match "^%+?(%d+)"
+  local account = sandbox.accounts.by_pn[number or ""] or sandbox.accounts:lookup(user.attrs.jid)
+  local asked = user.attrs.jid or account and account:jid() or (number or "0") .. "@s.whatsapp.net"
+  return account, asked, stanza.node("contact", { type = account and "in" or "out" }, text)
 end
 
 local function user_node(sandbox, wanted, user)

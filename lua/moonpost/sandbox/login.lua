@@ -19,6 +19,7 @@ local function replace(device)
   local old = device.connection
   if not old then return end
   login.detach(old)
+  devices.unavailable(old.sandbox, device) -- until the new session says otherwise (S-104)
   old:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
 end
 

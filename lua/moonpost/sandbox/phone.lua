@@ -75,7 +75,7 @@ local function key_share(self, wanted)
   } } } } }
 end
 
-local function history(self)
+local function history(self, kind)
   local account = self.account
   local mappings = {}
   for pn in pairs(account.contacts) do
@@ -83,11 +83,11 @@ local function history(self)
     if contact then mappings[#mappings + 1] = { pnJid = contact:jid(), lidJid = contact:jid "lid" } end
   end
   local payload = assert(proto.encode("HistorySync", {
-    syncType = "INITIAL_BOOTSTRAP", chunkOrder = 1, progress = 100,
+    syncType = kind, chunkOrder = 1, progress = 100,
     pushnames = { { id = account:jid(), pushname = account.name } }, phoneNumberToLidMappings = mappings,
   }))
   return { protocolMessage = { type = "HISTORY_SYNC_NOTIFICATION", historySyncNotification = {
-    syncType = "INITIAL_BOOTSTRAP", chunkOrder = 1, progress = 100, initialHistBootstrapInlinePayload = assert(core.wire.deflate(payload)),
+    syncType = kind, chunkOrder = 1, progress = 100, initialHistBootstrapInlinePayload = assert(core.wire.deflate(payload)),
   } } }
 end
 
@@ -95,7 +95,7 @@ end
 function phone.greet(sandbox, device)
   local self = phone.of(sandbox, device.account)
   self:tell(device, key_share(self))
-  self:tell(device, history(self))
+  self:tell(device, history(self, "INITIAL_BOOTSTRAP"))
 end
 
 -- Requests of companions, by ProtocolMessage.type: fn(phone, device, protocol).
@@ -111,8 +111,12 @@ function requests.APP_STATE_SYNC_KEY_REQUEST(self, device, protocol)
   if share then self:tell(device, share) end
 end
 
+-- More history than there is at the start the phone does not have; of everything else the result is empty.
 function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
   local request = protocol.peerDataOperationRequestMessage
+  if request and request.peerDataOperationRequestType == "HISTORY_SYNC_ON_DEMAND" then
+    return self:tell(device, history(self, "ON_DEMAND"))
+  end
   self:tell(device, { protocolMessage = {
     type = "PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE",
     peerDataOperationRequestResponseMessage = {
