@@ -155,39 +155,46 @@ local function results_of(self)
   error(ended[2], 0)
 end
 
+local function remove(list, value)
+  for i = #list, 1, -1 do
+    if list[i] == value then return table.remove(list, i) end
+  end
+end
+
+-- Waits for the end; false at the timeout. Who no longer waits hears nothing: an error is reported then.
+local function wait_end(self, timeout)
+  local timer, mine
+  local guard <close> = setmetatable({}, { __close = function()
+    if timer then timer:stop() end
+    if not self.joiners then return end
+    remove(self.joiners, mine)
+    if #self.joiners == 0 then self.joiners = nil end
+  end })
+  task.await(function(resume)
+    mine = resume
+    self.joiners = self.joiners or {}
+    table.insert(self.joiners, resume)
+    if timeout then timer = net.timer(timeout, resume) end
+  end)
+  return guard and self.ended ~= nil
+end
+
 --- Waits for the task's end; returns its results, or raises its error.
 -- @tparam ?number timeout seconds; then nil and an error of code "timeout"
 function Task:join(timeout)
-  if self.ended then return results_of(self) end
-  local timer
-  local late = task.await(function(resume)
-    self.joiners = self.joiners or {}
-    table.insert(self.joiners, resume)
-    if timeout then timer = net.timer(timeout, function() resume(true) end) end
-  end)
-  if late then return nil, core.error("timeout", ("the task has not ended within %g s"):format(timeout)) end
-  if timer then timer:stop() end
-  return results_of(self)
+  if self.ended or wait_end(self, timeout) then return results_of(self) end
+  return nil, core.error("timeout", ("the task has not ended within %g s"):format(timeout))
 end
 
 --- Runs fn with a limit of time.
 -- @number seconds
 -- @func fn
--- @return fn's results; nil and an error of code "timeout" when it took longer (it is cancelled then)
+-- @return fn's results; nil and an error of code "timeout" when it took longer. It is cancelled then, as when the caller is.
 function task.deadline(seconds, fn, ...)
-  local joiners, timer = {}, nil
-  local inner = start_task(joiners, fn, ...)
-  if inner.ended then return results_of(inner) end
-  local late = task.await(function(resume)
-    joiners[1] = resume
-    timer = net.timer(seconds, function() resume(true) end)
-  end)
-  if not late then
-    timer:stop()
-    return results_of(inner)
-  end
-  inner:cancel()
-  return nil, core.error("timeout", ("not done within %g s"):format(seconds))
+  local inner = start_task({}, fn, ...)
+  local guard <close> = setmetatable({}, { __close = function() inner:cancel() end })
+  if inner.ended or wait_end(inner, seconds) then return results_of(inner) end
+  return guard and nil, core.error("timeout", ("not done within %g s"):format(seconds))
 end
 
 local Queue = {}
@@ -215,8 +222,10 @@ local function wait_in(list, timeout)
   local timer
   local entry = {}
   local guard <close> = setmetatable({}, { __close = function()
-    entry.gone = true
     if timer then timer:stop() end
+    if entry.gone then return end
+    entry.gone = true
+    remove(list, entry)
   end })
   return guard and task.await(function(resume)
     entry.resume = resume
