@@ -8,18 +8,9 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
 
--- A contact whose connection is made again without long pauses.
-local function quick(rig)
-  local ana = rig:contact "Ana"
-  ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
-  ana.online, ana.offline = tap.event(ana.client, "online"), tap.event(ana.client, "offline")
-  ana.device, ana.account = tap.device(rig, ana.client)
-  return ana
-end
-
--- The same, its connection watched at this pace.
+-- A contact whose connection is watched at this pace.
 local function watched(rig, pace)
-  local ana = quick(rig)
+  local ana = tap.quick(rig)
   ana.client.connection.keepalive_pace = pace
   ana.device.connection:drop()
   assert(ana.offline:pop(5))
@@ -53,7 +44,7 @@ end)
 describe("a login", function()
   it("is online with both of its names, and counts the logins the server took", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     local me = ana.client.me
     assert.equal(ana.account:jid(), me.jid)
     assert.equal(ana.account:jid "lid", me.lid)
@@ -65,7 +56,7 @@ describe("a login", function()
 
   it("learns from the server when its LID has changed", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     local filed = rig.sandbox.accounts.by_lid
     filed[ana.account.lid], ana.account.lid = nil, "199999999999999"
     filed[ana.account.lid] = ana.account
@@ -78,7 +69,7 @@ describe("a login", function()
 
   it("asks for what waited in batches, each behind the first stanza of the one before", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     local seen, conn = tap.on(rig), ana.device.connection
     local function queued(id)
       tap.inject(conn, stanza.node("notification", {
@@ -118,7 +109,7 @@ end)
 describe("a lost connection", function()
   it("is told and made again", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     ana.device.connection:drop()
     local err = assert(ana.offline:pop(5))
     assert.equal("network", err.code)
@@ -156,7 +147,7 @@ describe("a lost connection", function()
 
   it("clears the back-off once a session was stable", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     for round = 1, 3 do
       ana.device.connection:drop()
       assert(ana.online:pop(5))
@@ -205,7 +196,7 @@ describe("a lost connection", function()
 
   it("fails the queries that wait on it", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     tap.on(rig, function(direction) return direction ~= "to-client" end)
     local asked = task.spawn(ana.client.query, ana.client, stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" }))
     ana.device.connection:drop()
@@ -218,7 +209,7 @@ end)
 describe("the server", function()
   it("may ask for a new connection (515), which nobody needs to hear of", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     ana.device.connection:stream_error "515"
     assert(ana.online:pop(5))
     assert.equal(0, #ana.offline)
@@ -226,7 +217,7 @@ describe("the server", function()
 
   it("may end the stream, and is connected to again", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     tap.inject(ana.device.connection, stanza.node "xmlstreamend")
     assert.matches("the server ended the stream", tostring(assert(ana.offline:pop(5))))
     assert(ana.online:pop(5))
@@ -234,7 +225,7 @@ describe("the server", function()
 
   it("may be in trouble (503), and is connected to again", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     ana.device.connection:stream_error "503"
     assert.matches("503", tostring(assert(ana.offline:pop(5))))
     assert(ana.online:pop(5))
@@ -242,218 +233,12 @@ describe("the server", function()
 
   it("gets an answer to its own ping", support.async(function()
     local rig <close> = start()
-    local ana = quick(rig)
+    local ana = tap.quick(rig)
     local seen = tap.on(rig)
     tap.inject(ana.device.connection, stanza.node("iq", {
       from = "s.whatsapp.net", type = "get", xmlns = "urn:xmpp:ping", id = "1700000000-9",
     }))
     local answer = seen:next(function(_, node) return node.attrs.id == "1700000000-9" end)
     assert.same({ "result", "s.whatsapp.net" }, { answer.attrs.type, answer.attrs.to })
-  end))
-end)
-
-describe("a second login of the same device", function()
-  it("ends the first, which stays away and keeps what it has", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    local replaced = tap.event(ana.client, "replaced")
-    local twin = rig:contact("Ana", { store_handle = ana.client.store })
-    local err = assert(replaced:pop(5))
-    assert.equal("replaced", err.code)
-    assert.matches("must not be used twice", tostring(err))
-    assert.is_true(twin.client.connection.online)
-    assert.is_false(ana.client.connection.online)
-    assert.is_table(ana.client.me)
-    assert.equal(0, #ana.offline)
-  end))
-
-  it("may take its place back when it is told to", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    ana.device.connection:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
-    assert(tap.event(ana.client, "replaced"):pop(5))
-    assert.is_true(ana.client:connect())
-    assert.is_true(ana.client.connection.online)
-  end))
-end)
-
-describe("an unlinked device", function()
-  local function check_forgotten(rig, ana, err)
-    assert.equal("unlinked", err.code)
-    assert.matches("run it again to link the account anew", tostring(err))
-    assert.is_false(ana.client:linked())
-    assert.is_false(ana.client.account:exists())
-    for _, name in ipairs { "lid", "device-list", "dedupe", "appstate-key", "journal", "outbox" } do
-      assert.equal(0, ana.client.store:count(name, ""), name)
-    end
-    local again, why = ana.client:connect()
-    assert.is_nil(again)
-    assert.equal("unlinked", why.code)
-    assert.equal(0, #rig.sandbox.accounts:companions(ana.account))
-  end
-
-  it("hears of it while it is online, and forgets everything of the account", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    local unlinked = tap.event(ana.client, "unlinked")
-    assert.equal(200, (tap.admin(rig, "POST", "/admin/mock-phone/unlink", { jid = ana.device:jid() })))
-    local err = assert(unlinked:pop(5))
-    assert.matches("removed on the phone", tostring(err))
-    check_forgotten(rig, ana, err)
-  end))
-
-  it("hears of it at its next login", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    local unlinked, conn = tap.event(ana.client, "unlinked"), ana.device.connection
-    tap.on(rig, function(_, node) return node.tag ~= "stream:error" end)
-    require("moonpost.sandbox.login").unlink(rig.sandbox, ana.device)
-    conn:drop()
-    local err = assert(unlinked:pop(5))
-    assert.matches("%(401%)", tostring(err))
-    check_forgotten(rig, ana, err)
-  end))
-
-  it("can be linked anew, with new keys and a new number", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    local identity, number = ana.device.identity, ana.device.number
-    local unlinked = tap.event(ana.client, "unlinked")
-    require("moonpost.sandbox.login").unlink(rig.sandbox, ana.device)
-    assert(unlinked:pop(5))
-    assert(ana.client:pair(tap.scanner(rig)))
-    assert(ana.client:connect())
-    local device = tap.device(rig, ana.client)
-    assert.are_not.equal(identity, device.identity)
-    assert.are_not.equal(number, device.number)
-    assert.equal(ana.jid, ana.client.me.jid)
-  end))
-
-  it("ends its bot with the error that the command turns into exit code 3", support.async(function()
-    local rig <close> = start()
-    local bot = rig:bot()
-    local me = rig:run(bot)
-    local device = rig.sandbox.accounts:companions((rig.sandbox.accounts:lookup(me.jid)))[1]
-    require("moonpost.sandbox.login").unlink(rig.sandbox, device)
-    local ok, err = rig.bots[1].running:join(5)
-    assert.is_nil(ok)
-    assert.equal("unlinked", err.code)
-  end))
-end)
-
-describe("a login the service refuses", function()
-  local final = {
-    ["400"] = { "refused", "malformed" }, ["401"] = { "unlinked", "unlinked from the phone" },
-    ["402"] = { "banned", "banned for 2%.0 hours %(402, code 104: it sent the same message too often%)" },
-    ["403"] = { "unlinked", "locked or its phone is gone %(403: Sorry for that%)" },
-    ["405"] = { "outdated", "%-%-wa%-version 2%.3000%.NUMBER" }, ["406"] = { "unlinked", "logged out by the service" },
-    ["409"] = { "refused", "%(409%)" }, ["411"] = { "refused", "%(411%)" }, ["415"] = { "refused", "%(415%)" },
-    ["418"] = { "refused", "%(418%)" }, ["501"] = { "refused", "%(501%)" },
-  }
-  local more = {
-    ["402"] = { code = "104", expire = 7200 }, ["403"] = { logout_message_header = "Sorry", logout_message_subtext = "for that" },
-  }
-
-  for reason, expected in pairs(final) do
-    it(("for good (%s) is told as '%s'"):format(reason, expected[1]), support.async(function()
-      local rig <close> = start()
-      local ana = quick(rig)
-      local told = tap.event(ana.client, expected[1] == "unlinked" and "unlinked" or "refused")
-      local call = { jid = ana.device:jid(), reason = reason }
-      for name, value in pairs(more[reason] or {}) do call[name] = value end
-      assert.equal(200, (tap.admin(rig, "POST", "/admin/refuse", call)))
-      ana.device.connection:drop()
-      local err = assert(told:pop(5))
-      assert.equal(expected[1], err.code)
-      assert.matches(expected[2], tostring(err))
-      assert.equal(expected[1] ~= "unlinked", ana.client:linked())
-      assert.is_nil((ana.client.connection:wait_online()))
-    end))
-  end
-
-  for _, reason in ipairs { "500", "503" } do
-    it(("for a while (%s) is tried again"):format(reason), support.async(function()
-      local rig <close> = start()
-      local ana = quick(rig)
-      assert.equal(200, (tap.admin(rig, "POST", "/admin/refuse", { jid = ana.device:jid(), reason = reason })))
-      ana.device.connection:drop()
-      assert(ana.offline:pop(5))
-      assert.matches("refused the login: .*" .. reason, tostring(assert(ana.offline:pop(5))))
-      assert(ana.online:pop(5))
-    end))
-  end
-
-  it("without a reason is final too", function()
-    assert.is_true(endings.of_failure(stanza.node("failure", {})).final)
-  end)
-
-  it("ends the bot, which had been online before", support.async(function()
-    local rig <close> = start()
-    local bot = rig:bot()
-    bot:on("error", function() end)
-    local me = rig:run(bot)
-    local device = rig.sandbox.accounts:companions((rig.sandbox.accounts:lookup(me.jid)))[1]
-    device.refusal = { reason = "405" }
-    device.connection:stream_error "515"
-    local ok, err = rig.bots[1].running:join(5)
-    assert.is_nil(ok)
-    assert.equal("outdated", err.code)
-  end))
-end)
-
-describe("a stream error", function()
-  it("is final when it is a conflict or a logout, and a lost connection otherwise", function()
-    local function of(attrs, child) return endings.of_stream_error(stanza.node("stream:error", attrs, child)) end
-    assert.equal("replaced", of({ code = "409" }, stanza.node("conflict", { type = "replaced" })).code)
-    assert.equal("unlinked", of({ code = "401" }, stanza.node("conflict", { type = "device_removed" })).code)
-    for _, code in ipairs { "401", "409", "516" } do
-      local err = of { code = code }
-      assert.same({ "refused", true }, { err.code, err.final })
-    end
-    assert.same({ "refused", true }, { of({}, stanza.node("conflict", { type = "other" })).code, of({}, stanza.node "conflict").final })
-    for _, err in ipairs { of { code = "503" }, of({}, stanza.node "xml-not-well-formed"), of({}, stanza.node "ack"), of {} } do
-      assert.equal("network", err.code)
-      assert.is_nil(err.final)
-    end
-    assert.equal(8, of({ code = "429" }).penalty)
-  end)
-end)
-
-describe("Ctrl-C", function()
-  it("ends a bot that shows QRs", support.async(function()
-    local rig <close> = start()
-    local shown = task.queue()
-    local bot = rig:bot { qr = function(text) shown:push(text) end }
-    local running = task.spawn(bot.run, bot)
-    assert(shown:pop(5))
-    bot:stop()
-    assert.is_true((running:join(5)))
-  end))
-
-  it("ends a bot that waits to connect again", support.async(function()
-    local rig = start()
-    local bot, failed = rig:bot(), task.queue()
-    bot:on("error", function(err) failed:push(err) end)
-    rig:run(bot)
-    rig.sandbox:close()
-    for _ = 1, 3 do assert(failed:pop(5)) end
-    bot:stop()
-    assert.is_true((rig.bots[1].running:join(5)))
-  end))
-
-  it("ends a client that knocks where nobody answers", support.async(function()
-    local rig <close> = start()
-    local ana = quick(rig)
-    local store = ana.client.store
-    ana.client:close()
-    local silent = assert(core.net.listen { host = "127.0.0.1", port = 0, accept = function() return { message = function() end } end })
-    local client = tap.client(rig, { store_handle = store, url = ("ws://127.0.0.1:%d/ws/chat"):format(silent:port()) })
-    local connecting = task.spawn(client.connect, client)
-    task.sleep(0)
-    client:close()
-    local ok, err = connecting:join(5)
-    assert.is_nil(ok)
-    assert.equal("closed", err.code)
-    silent:close()
   end))
 end)

@@ -96,6 +96,16 @@ function tap.scanner(rig)
   return { qr = function(text) task.spawn(rig.scan, rig, text) end }
 end
 
+--- A contact whose connection is made again without long pauses: also its device and account at the sandbox, and the queues
+-- `online` and `offline` of its events.
+function tap.quick(rig)
+  local ana = rig:contact "Ana"
+  ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+  ana.online, ana.offline = tap.event(ana.client, "online"), tap.event(ana.client, "offline")
+  ana.device, ana.account = tap.device(rig, ana.client)
+  return ana
+end
+
 --- An event of a client as a queue of its first argument.
 function tap.event(client, name)
   local queue = task.queue()
