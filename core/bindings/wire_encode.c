@@ -190,7 +190,7 @@ static void encode_node(encoder *e, int node, int depth) {
   if (++e->nodes > MP_NODE_COUNT_MAX) luaL_error(L, "a stanza has more than %d nodes", MP_NODE_COUNT_MAX);
   luaL_checkstack(L, 12, "stanza");
   e->tag = field(L, node, KEY_TAG) == LUA_TSTRING ? lua_tolstring(L, -1, &tag_length) : "";
-  if (e->tag[0] == 0) luaL_error(L, "a node has no tag");
+  if (tag_length == 0) luaL_error(L, "a node has no tag");
   int tag_code = mpl_wire_code(e->names, e->tag, tag_length);
   check_utf8(e, tag_code, e->tag, tag_length, NULL);
   int type = field(L, node, KEY_ATTRS);
