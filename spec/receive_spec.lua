@@ -139,6 +139,40 @@ describe("a message", function()
     assert.same({ ana.lid, ana.lid, ana.jid:match "^%d+" }, { m.chat, m.sender, m.phone })
   end))
 
+  it("under the LID is read with the session that was made under the number", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local store, account = ben.client.store, ben.client.account
+    store:delete("lid", "p" .. ana.jid:match "^%d+")
+    store:delete("lid", "l" .. ana.lid:match "^%d+")
+    assert.is_true(account:migrate(device_jid(ana, "lid"), device_jid(ana)))
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("hi", ben:next().text)
+    assert.is_true(account:has_session(device_jid(ana, "lid")))
+    assert.is_false(account:has_session(device_jid(ana)))
+    assert.equal(0, #ben.errors)
+  end))
+
+  it("of a new session is heard also before the first of it", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local held, arrived = nil, task.queue()
+    local stop = rig:tap(function(direction, node, conn)
+      if direction ~= "to-client" or node.tag ~= "message" or node.attrs.category or conn.device.account.name ~= "Ben" then return end
+      held = held or node
+      arrived:push(true)
+      return node ~= held
+    end)
+    assert(ana.client:send(ben.jid, "1"))
+    assert(arrived:pop(5))
+    assert(ana.client:send(ben.jid, "2"))
+    assert.equal("2", ben:next().text)
+    stop()
+    assert.equal("pkmsg", stanza.child(held, "enc").attrs.type)
+    inject(rig, ben, held)
+    assert.equal("1", ben:next().text)
+  end))
+
   it("is heard through the wrappers that only say how it is shown", support.async(function()
     local rig <close> = start()
     local ana, ben = acquainted(rig)

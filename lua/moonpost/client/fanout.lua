@@ -88,19 +88,21 @@ local function device_identity(self) return stanza.node("device-identity", nil, 
 -- @string id
 -- @tparam table address as `address` gives it
 -- @tparam table message
+-- @string bytes the same, encoded
 -- @treturn ?table node
 -- @treturn ?table err when nobody could be written to
-function Fanout:build(id, address, message)
+function Fanout:build(id, address, message, bytes)
   local to = address.to
   local attrs, enc_attrs = labels(message)
   attrs.id, attrs.to = id, to
   if select(2, jid.parse(to)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
   local participants = {}
-  local reached, prekeyed = add_encrypted(self, participants, to, address.theirs, encode(message), enc_attrs)
+  local reached, prekeyed = add_encrypted(self, participants, to, address.theirs, bytes, enc_attrs)
   if reached == 0 and #address.theirs > 0 then
     return nil, core.error("no-devices", ("no device of %s can be written to"):format(to))
   end
-  local _, own_prekeyed = add_encrypted(self, participants, to, address.own, encode(messages.for_own_devices(to, message)), enc_attrs)
+  local for_own = encode(messages.for_own_devices(to, message))
+  local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, {
     stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self) or nil,
   })

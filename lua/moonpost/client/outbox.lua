@@ -33,7 +33,7 @@ end
 
 -- Looks after messages whose ack does not come although the connection lives.
 local function watch(self)
-  if self.watching then return end
+  if self.watching or self.client.closed then return end
   self.watching = core.net.timer(self.ack_seconds, function()
     self.watching = nil
     local now = core.net.time()

@@ -69,7 +69,7 @@ end
 -- The ciphertexts and the outbox row, in one transaction.
 local function store_stanza(self, letter, address)
   local client = self.client
-  local node, err = client.fanout:build(letter.id, address, letter.message)
+  local node, err = client.fanout:build(letter.id, address, letter.message, letter.bytes)
   if not node then return nil, err end
   local info = letter.message.messageContextInfo
   if info and info.messageSecret then
