@@ -22,7 +22,11 @@ const isComplaint = (level, entry, text) => {
 }
 
 // Stanzas that say somebody could not read something.
-const isRefusal = xml => /^<receipt(?![^>]* to=)(?![^>]* from=)/.test(xml) || /^<receipt[^>]* type='(retry|enc_rekey_retry|server-error)'/.test(xml) || /^<ack[^>]* error='/.test(xml)
+const refusals = [
+  /^<receipt[^>]* type='(retry|enc_rekey_retry|server-error)'/, /^<ack[^>]* error='/,
+  /^<receipt(?![^>]* to=)(?![^>]* from=)/, // it did not learn whose message it confirms (S-402)
+]
+const isRefusal = xml => refusals.some(refusal => refusal.test(xml))
 
 const printable = value => JSON.stringify(value, (_, inner) => {
   if (inner instanceof Error) return `${inner.message}\n${inner.stack}`
@@ -41,6 +45,9 @@ const makeLogger = (name, write, complain) => {
   for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) logger[level] = log(level)
   return logger
 }
+
+const silent = { level: 'silent', child: () => silent }
+for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal']) silent[level] = () => {}
 
 /** Baileys' auth state in memory; `saved()` is what a restart finds. */
 export class AuthState {
@@ -70,6 +77,11 @@ export class AuthState {
   saved() { return JSON.stringify({ creds: this.creds, rows: this.rows }, BufferJSON.replacer) }
 }
 
+// Ends after which no application comes back.
+const lasting = new Set([
+  DisconnectReason.loggedOut, DisconnectReason.connectionReplaced, DisconnectReason.forbidden, DisconnectReason.multideviceMismatch,
+])
+
 const textOf = message => message?.conversation ?? message?.extendedTextMessage?.text ?? undefined
 
 // A message as tests look at it.
@@ -78,9 +90,10 @@ const describe = (message, how) => {
   const quoted = message.message?.extendedTextMessage?.contextInfo
   const reaction = message.message?.reactionMessage
   return {
-    kind: reaction ? 'reaction' : 'message', id: key.id, chat: key.remoteJid, chatAlt: key.remoteJidAlt, fromMe: key.fromMe, how, name: message.pushName,
-    text: reaction ? reaction.text : textOf(message.message), quoted: quoted?.quotedMessage ? { id: quoted.stanzaId, text: textOf(quoted.quotedMessage) } : undefined,
-    to: reaction?.key?.id, raw: message,
+    kind: reaction ? 'reaction' : 'message', id: key.id, chat: key.remoteJid, fromMe: key.fromMe, name: message.pushName,
+    text: reaction ? reaction.text : textOf(message.message),
+    quoted: quoted?.quotedMessage ? { id: quoted.stanzaId, text: textOf(quoted.quotedMessage) } : undefined,
+    to: reaction?.key?.id, how, raw: message,
   }
 }
 
@@ -100,9 +113,10 @@ export class Peer extends Inbox {
     this.state = new AuthState(options.saved)
     const file = options.log && createWriteStream(options.log, { flags: 'a' })
     this.file = file
-    const write = (level, text, entry) => file?.write(`${Date.now()} ${level} ${text} ${typeof entry === 'string' ? '' : printable(entry)}\n`)
-    this.logger = makeLogger(name, write, text => this.complaints.push(text))
-    if (options.quiet) this.logger.level = 'silent'
+    const write = (level, text, entry) => {
+      file?.write(`${Date.now()} ${level} ${text} ${typeof entry === 'string' ? '' : printable(entry)}\n`)
+    }
+    this.logger = options.quiet ? silent : makeLogger(name, write, text => this.complaints.push(text))
   }
 
   /** Links (or, with `saved`, logs in) and waits until it is online and knows its name. */
@@ -130,7 +144,8 @@ export class Peer extends Inbox {
     const sock = makeWASocket({
       auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },
       waWebSocketUrl: sandbox.url, agent: sandbox.certificate ? new Agent({ ca: sandbox.certificate }) : undefined,
-      appStateMacVerification: { patch: true, snapshot: true }, logger, pushName: this.name, emitOwnEvents: false, getMessage: async key => this.sent.get(key.id), ...this.options.config,
+      appStateMacVerification: { patch: true, snapshot: true }, logger, pushName: this.name, emitOwnEvents: false,
+      getMessage: async key => this.sent.get(key.id), ...this.options.config,
     })
     this.sock = sock
     sock.ev.on('creds.update', update => {
@@ -167,9 +182,8 @@ export class Peer extends Inbox {
     this.push({ kind: 'close', code, error: lastDisconnect?.error })
     if (this.stopped) return
     // an application opens a new socket: at once when asked to restart, after a moment when the server went away
-    const lasting = [DisconnectReason.loggedOut, DisconnectReason.connectionReplaced, DisconnectReason.forbidden, DisconnectReason.multideviceMismatch]
     if (code === DisconnectReason.restartRequired) this.open()
-    else if (!lasting.includes(code) && this.opens > 0) setTimeout(() => this.stopped || this.open(), 200)
+    else if (!lasting.has(code) && this.opens > 0) setTimeout(() => this.stopped || this.open(), 200)
     else this.fail(new Error(`${this.name}: the connection ended: ${lastDisconnect?.error}`))
   }
 
@@ -186,7 +200,8 @@ export class Peer extends Inbox {
    * @returns {Promise<string>} the message's id
    */
   async send(jid, content, quoted) {
-    const message = await this.sock.sendMessage(jid, typeof content === 'string' ? { text: content } : content, quoted && { quoted: quoted.raw })
+    const full = typeof content === 'string' ? { text: content } : content
+    const message = await this.sock.sendMessage(jid, full, quoted && { quoted: quoted.raw })
     this.sent.set(message.key.id, message.message)
     return message.key.id
   }

@@ -8,12 +8,19 @@ import { Inbox } from './inbox.mjs'
 export const root = fileURLToPath(new URL('../../', import.meta.url))
 const moonpost = process.env.MOONPOST ?? `${root}build/moonpost`
 
+// Nothing outlives this process, however it ends.
+const running = new Set()
+process.on('exit', () => { for (const child of running) child.kill('SIGKILL') })
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+
 class Program extends Inbox {
   constructor(title, args, options = {}) {
     super(title)
     this.errors = []
     this.child = spawn(moonpost, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options })
-    this.exit = once(this.child, 'exit').then(([code, signal]) => {
+    running.add(this.child)
+    this.exit = once(this.child, 'close').then(([code, signal]) => { // its last words have been read then
+      running.delete(this.child)
       this.ended = { code, signal }
       this.fail(new Error(`${title} ended (${signal ?? `code ${code}`})\n${this.errors.join('\n')}`))
       return this.ended
@@ -62,7 +69,8 @@ export class Sandbox extends Program {
 export class Bot extends Program {
   /** @param {Sandbox} sandbox @param {string} script path @param {string} store folder of its state @param {Array} args the script's */
   constructor(sandbox, script, store, args = []) {
-    super(script.replace(/.*\//, ''), ['run', script, '--sandbox', sandbox.url, '--store', store, '--qr', 'text', '--', ...args.map(String)])
+    const options = ['--sandbox', sandbox.url, '--store', store, '--qr', 'text']
+    super(script.replace(/.*\//, ''), ['run', script, ...options, '--', ...args.map(String)])
     Object.assign(this, { sandbox, script, store })
   }
 

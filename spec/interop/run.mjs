@@ -16,20 +16,23 @@ for (const level of ['error', 'warn', 'info']) console[level] = (...words) => mu
 class Scene {
   constructor(folder, lawful) { Object.assign(this, { folder, lawful, sandboxes: [], peers: [], programs: [], counter: 0 }) }
 
+  // A test that ran out of time must not begin anything more.
+  add(list, one) {
+    list.push(one)
+    if (this.closed) throw new Error('the test is over')
+    return one
+  }
+
   path(name) { return join(this.folder, `${++this.counter}-${name}`) }
 
   async sandbox(options) {
-    const sandbox = await Sandbox.start(options)
-    this.sandboxes.push(sandbox)
-    return sandbox
+    return this.add(this.sandboxes, await Sandbox.start(options))
   }
 
   /** A peer that nobody has connected yet. */
   idlePeer(sandbox, name, options) {
     const log = join(process.env.INTEROP_LOGS ?? this.folder, `${++this.counter}-${name}.log`)
-    const peer = new Peer(sandbox, name, { log, ...options })
-    this.peers.push(peer)
-    return peer
+    return this.add(this.peers, new Peer(sandbox, name, { log, ...options }))
   }
 
   async peer(sandbox, name, options) {
@@ -40,22 +43,22 @@ class Scene {
 
   async bot(sandbox, script, store = this.path('store'), args = []) {
     const path = script === 'echo' ? `${root}scripts/bots/echo.lua` : `${root}spec/interop/bots/${script}.lua`
-    const bot = new Bot(sandbox, path, store, args)
-    this.programs.push(bot)
+    const bot = this.add(this.programs, new Bot(sandbox, path, store, args))
     await bot.online()
     return bot
   }
 
   async client(sandbox, name, store = this.path('store')) {
-    const client = await Client.start(sandbox, name, store)
-    this.programs.push(client)
-    return Object.assign(client, { store })
+    return Object.assign(this.add(this.programs, await Client.start(sandbox, name, store)), { store })
   }
 
   // Until everybody who is there has confirmed what was sent to them.
   async settle() {
     for (const sandbox of this.sandboxes.filter(one => !one.ended)) {
-      const waiting = async () => (await sandbox.state()).accounts.flatMap(account => account.devices).filter(one => one.connected && one.queued > 0)
+      const waiting = async () => {
+        const { accounts } = await sandbox.state()
+        return accounts.flatMap(account => account.devices).filter(one => one.connected && one.queued > 0)
+      }
       const deadline = performance.now() + 10_000
       let left
       while ((left = await waiting()).length && performance.now() < deadline) await new Promise(resolve => setTimeout(resolve, 20))
@@ -63,32 +66,34 @@ class Scene {
     }
   }
 
-  // What no test may cause: violations of the shapes, queries nobody answers, retries, messages heard twice,
-  // complaints of either side.
+  // What no test may cause, as far as it shows while everybody is there: violations of the shapes, queries nobody answers, retries,
+  // messages heard twice, Baileys' complaints.
   async findings() {
     const found = []
-    for (const sandbox of this.sandboxes) {
-      if (sandbox.ended) continue
+    for (const sandbox of this.sandboxes.filter(one => !one.ended)) {
       const state = await sandbox.state()
       found.push(...state.violations, ...Object.keys(state.unknown_queries).map(name => `the sandbox does not know the query ${name}`))
     }
-    for (const sandbox of this.sandboxes) found.push(...sandbox.errors.map(line => `sandbox: ${line}`))
     for (const peer of this.peers) found.push(...peer.complaints)
     for (const one of [...this.peers, ...this.programs].filter(({ heard }) => heard)) {
       const ids = one.heard.map(e => e.id)
       found.push(...ids.filter((id, at) => ids.indexOf(id) < at).map(id => `${one.owner} heard ${id} twice`))
     }
-    for (const program of this.programs) found.push(...program.errors.map(line => `${program.owner}: ${line}`))
     found.push(...muttered.filter(line => line.startsWith('error') || /closed session/.test(line)))
-    if (this.lawful) return found.filter(line => !this.lawful.test(line))
-    return found
+    return this.lawful ? found.filter(line => !this.lawful.test(line)) : found
   }
 
+  // Ends everything; what our programs wrote to standard error, and how they ended, are findings as well.
   async close() {
+    this.closed = true
     await Promise.all(this.peers.map(peer => peer.stop()))
     await Promise.all(this.programs.map(program => program.stop()))
     await Promise.all(this.sandboxes.map(sandbox => sandbox.stop()))
     for (const peer of this.peers) peer.close()
+    return [...this.programs, ...this.sandboxes].flatMap(({ owner, errors, ended: { code, signal } }) => [
+      ...errors.map(line => `${owner}: ${line}`),
+      ...(code === 0 || signal === 'SIGKILL' ? [] : [`${owner} ended with ${signal ?? `code ${code}`}`]),
+    ])
   }
 
   kill() { for (const program of [...this.programs, ...this.sandboxes]) program.child.kill('SIGKILL') }
@@ -110,7 +115,7 @@ const runTest = async ({ name, run, lawful }) => {
   try { await within(DEADLINE, run(scene)) } catch (error) { problems.push(error.stack) }
   try { if (!problems.length) await scene.settle() } catch (error) { problems.push(error.stack) }
   try { problems.push(...await within(5_000, scene.findings())) } catch (error) { problems.push(error.stack) }
-  try { await within(10_000, scene.close()) } catch (error) {
+  try { problems.push(...await within(10_000, scene.close())) } catch (error) {
     problems.push(`the end: ${error.stack}`)
     scene.kill()
   }
