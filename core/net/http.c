@@ -25,7 +25,8 @@ static void free_exchange(exchange *x) {
 }
 
 static void finish(exchange *x) {
-  if (!x->complete && x->reason.code == MP_OK) mp_fail(&x->reason, MP_ENET, "the answer ended too early");
+  if (!x->complete && x->reason.code == MP_OK)
+    mp_fail(&x->reason, MP_ENET, x->status == 0 ? "the server gave no answer" : "the answer ended too early");
   bool failed = x->reason.code != MP_OK;
   if (x->done != NULL) {
     x->done(x->user, failed ? 0 : x->status, x->answer.data, failed ? 0 : x->answer.length, failed ? &x->reason : NULL);

@@ -62,7 +62,7 @@ static void finish(mp_socket *socket) {
   if (socket->aborted) {
     socket->reason.code = MP_OK; /* our own doing */
   } else if (socket->reason.code == MP_OK && !socket->opened) {
-    mp_fail(&socket->reason, MP_ENET, "the connection was refused");
+    mp_fail(&socket->reason, MP_ENET, "the server gave no answer");
   } else if (socket->reason.code == MP_OK && !socket->close_sent && !socket->peer_closed) {
     mp_fail(&socket->reason, MP_ENET, "the connection broke off");
   }
@@ -121,7 +121,7 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
     if (wsi != NULL) lws_set_opaque_user_data(wsi, NULL);
     free_socket(socket);
     return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
-                   reason.code != MP_OK ? reason.message : "the connection was refused");
+                   reason.code != MP_OK ? reason.message : "the connection failed");
   }
   mp_socket_bind(socket, events, user);
   mp_lws_wake(); /* for the time limit of connecting */
