@@ -66,6 +66,9 @@ class Scene {
     }
   }
 
+  // Without what this test causes on purpose.
+  unlawful(found) { return this.lawful ? found.filter(line => !this.lawful.test(line)) : found }
+
   // What no test may cause, as far as it shows while everybody is there: violations of the shapes, queries nobody answers, retries,
   // messages heard twice, Baileys' complaints.
   async findings() {
@@ -80,7 +83,7 @@ class Scene {
       found.push(...ids.filter((id, at) => ids.indexOf(id) < at).map(id => `${one.owner} heard ${id} twice`))
     }
     found.push(...muttered.filter(line => line.startsWith('error') || /closed session/.test(line)))
-    return this.lawful ? found.filter(line => !this.lawful.test(line)) : found
+    return this.unlawful(found)
   }
 
   // Ends everything; what our programs wrote to standard error, and how they ended, are findings as well.
@@ -90,10 +93,10 @@ class Scene {
     await Promise.all(this.programs.map(program => program.stop()))
     await Promise.all(this.sandboxes.map(sandbox => sandbox.stop()))
     for (const peer of this.peers) peer.close()
-    return [...this.programs, ...this.sandboxes].flatMap(({ owner, errors, ended: { code, signal } }) => [
+    return this.unlawful([...this.programs, ...this.sandboxes].flatMap(({ owner, errors, ended: { code, signal } }) => [
       ...errors.map(line => `${owner}: ${line}`),
       ...(code === 0 || signal === 'SIGKILL' ? [] : [`${owner} ended with ${signal ?? `code ${code}`}`]),
-    ])
+    ]))
   }
 
   kill() { for (const program of [...this.programs, ...this.sandboxes]) program.child.kill('SIGKILL') }
@@ -128,7 +131,7 @@ const runTest = async ({ name, run, lawful }) => {
 
 const scenarios = new URL('scenarios/', import.meta.url)
 const tests = []
-for (const file of (await readdir(scenarios)).sort()) tests.push(...(await import(new URL(file, scenarios))).default)
+for (const file of (await readdir(scenarios)).sort((a, b) => parseInt(a) - parseInt(b))) tests.push(...(await import(new URL(file, scenarios))).default)
 const words = process.argv.slice(2)
 let passed = 0
 let failed = 0
