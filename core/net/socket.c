@@ -7,6 +7,7 @@
 #define CLOSE_SECONDS 20                         /* for what is queued to leave before a close frame */
 #define WRITE_CLOSE ((enum lws_write_protocol)4) /* a close frame: the public header speaks of it without its number */
 #define ANSWER_SECONDS 5                         /* for the peer's close frame after ours */
+#define WRITES_MAX 16                            /* in a row on one socket */
 
 typedef struct chunk {
   struct chunk *next;
@@ -194,7 +195,6 @@ static int write_first(mp_socket *socket) {
   free(next);
   if (failed) return -1;
   if (!lws_partial_buffered(socket->wsi)) written(socket);
-  if (socket->first != NULL || socket->closing) lws_callback_on_writable(socket->wsi);
   return 0;
 }
 
@@ -209,13 +209,23 @@ static int write_close(mp_socket *socket) {
   return lws_write(socket->wsi, frame + LWS_PRE, 2, WRITE_CLOSE) < 2 ? -1 : 0;
 }
 
-/* One write per call: libwebsockets takes everything and would keep the rest without a bound. */
+/* Writes what waits while the kernel takes it: libwebsockets would take everything, and keep the rest without a bound. A turn
+ * that made many stanzas goes out together; the other sockets have their turn after WRITES_MAX. */
+static int write_chunks(mp_socket *socket) {
+  for (int i = 0; i < WRITES_MAX && socket->first != NULL; i++) {
+    if (i > 0 && (lws_partial_buffered(socket->wsi) || lws_send_pipe_choked(socket->wsi))) break;
+    if (write_first(socket) != 0) return -1;
+  }
+  if (socket->first != NULL || socket->closing) lws_callback_on_writable(socket->wsi);
+  return 0;
+}
+
 static int write_next(mp_socket *socket) {
   if (socket->aborted) return -1;
   if (lws_partial_buffered(socket->wsi)) return 0; /* it calls again by itself when that is out */
   written(socket);
   if (socket->first != NULL) {
-    if (write_first(socket) != 0) return -1;
+    if (write_chunks(socket) != 0) return -1;
   } else if (socket->closing) {
     return write_close(socket);
   }
