@@ -1,100 +1,12 @@
--- Sockets below everything else: one port for four protocols, certificates, HTTP, back-pressure, ends of connections.
+-- Sockets below everything else: one port for four protocols, messages, back-pressure, the ends of connections, timers.
 local core = require "moonpost.core"
-local process = require "spec.process"
+local sockets = require "spec.sockets"
 local support = require "spec.support"
 local task = require "moonpost.task"
 
 local net = core.net
+local certificate, collect, dial, run_script, serve = sockets.certificate, sockets.collect, sockets.dial, sockets.run_script, sockets.serve
 local MIB = 1024 * 1024
-
--- A listener whose connections and what they hear come out of queues.
-local Server = {}
-Server.__index = Server
-
-local function serve(options)
-  options = options or {}
-  local self = setmetatable({ accepted = task.queue(), heard = task.queue(), ended = task.queue(), drained = task.queue() }, Server)
-  self.listener = assert(net.listen {
-    host = options.host, port = options.port, tls = options.tls, request = options.request or function(request)
-      request:respond(200, "text/plain", ("%s %s [%s]"):format(request.method, request.path, request.body))
-    end,
-    accept = options.accept or function(conn, info)
-      self.accepted:push { conn = conn, info = info }
-      return {
-        message = function(_, bytes)
-          if options.echo then conn:send(bytes) end
-          self.heard:push(bytes)
-        end,
-        close = function(_, code, err) self.ended:push { code = code, err = err } end,
-        drain = function() self.drained:push(true) end,
-      }
-    end,
-  })
-  self.port = self.listener:port()
-  return self
-end
-
-function Server:url(scheme, path) return ("%s://127.0.0.1:%d%s"):format(scheme, self.port, path or "/") end
-function Server:__close() self.listener:close() end
-
--- A client's connection, open; or nil and the reason it did not open.
-local function dial(url, options)
-  options = options or {}
-  local self = { opened = task.queue(), heard = task.queue(), ended = task.queue(), drained = task.queue() }
-  local conn, err = net.connect {
-    url = url, ca = options.ca, address = options.address,
-    open = function() self.opened:push(true) end,
-    message = function(_, bytes) self.heard:push(bytes) end,
-    close = function(_, code, why)
-      self.opened:push(why or false)
-      self.ended:push { code = code, err = why }
-    end,
-    drain = function() self.drained:push(true) end,
-  }
-  if not conn then return nil, err end
-  self.conn = conn
-  local opened = assert(self.opened:pop(5))
-  if opened ~= true then return nil, opened end
-  return self
-end
-
--- Bytes from a queue of pieces, until there are as many.
-local function collect(queue, length)
-  local pieces, total = {}, 0
-  while total < length do
-    local piece = assert(queue:pop(10))
-    pieces[#pieces + 1] = piece
-    total = total + #piece
-  end
-  return table.concat(pieces), #pieces
-end
-
-local function certificate(host)
-  local cert, key = core.crypto.certificate { host = host or "127.0.0.1", days = 30 }
-  return { certificate = assert(cert), key = key }
-end
-
-local function write_file(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  assert(file:close())
-  return path
-end
-
--- Runs a Lua script in the executable, the port as its argument, and gives its first line.
-local function run_script(text, port, before)
-  local path = write_file(support.tmpdir() .. "/script.lua", text)
-  local run <close> = process.start(("moonpost run %s %d"):format(path, port), { before = before })
-  return (run:wait "(.+)")
-end
-
--- Sends raw bytes to a port and gives all that comes back.
-local function raw(port, bytes)
-  local path = write_file(support.tmpdir() .. "/bytes", bytes)
-  local run <close> = process.start(("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; cat %s >&3; cat <&3'"):format(port, path))
-  run:wait_end()
-  return run:text()
-end
 
 describe("one port", function()
   it("speaks ws, wss, http and https", support.async(function()
@@ -103,7 +15,7 @@ describe("one port", function()
     for _, scheme in ipairs { "ws", "wss" } do
       local client = assert(dial(server:url(scheme), { ca = tls.certificate }))
       assert(client.conn:send(scheme))
-      assert.equal(scheme, client.heard:pop(5))
+      assert.equal(scheme, client.heard:pop(15))
     end
     for _, scheme in ipairs { "http", "https" } do
       local answer = assert(support.http("GET", server:url(scheme, "/x?y=1"), nil, tls.certificate))
@@ -115,7 +27,7 @@ describe("one port", function()
   it("tells who knocks: path, host and origin", support.async(function()
     local server <close> = serve()
     local client = assert(dial(server:url("ws", "/ws/chat?ED=abc")))
-    local info = server.accepted:pop(5).info
+    local info = server.accepted:pop(15).info
     assert.equal("/ws/chat", info.path)
     assert.matches("^127%.0%.0%.1", info.headers.host)
     client.conn:close()
@@ -152,132 +64,11 @@ describe("one port", function()
     local first = serve()
     local client = assert(dial(first:url "ws"))
     first.listener:close()
-    assert.equal(1001, client.ended:pop(5).code)
-    assert(first.ended:pop(5))
+    assert.equal(1001, client.ended:pop(15).code)
+    assert(first.ended:pop(15))
     task.sleep(0)
     local second <close> = serve { port = first.port }
     assert.equal(first.port, second.port)
-  end))
-end)
-
-describe("a certificate", function()
-  local function refused(options)
-    local tls = certificate(options.host)
-    local server <close> = serve { tls = tls }
-    local client, err = dial(server:url "wss", { ca = options.ca and options.ca(tls) })
-    assert.is_nil(client)
-    assert.equal("network", err.code)
-    local answer, why = support.http("GET", server:url "https", nil, options.ca and options.ca(tls))
-    assert.is_nil(answer)
-    assert.equal("network", why.code)
-    assert.is_nil(server.accepted:pop(0))
-    return tostring(err), tostring(why)
-  end
-
-  it("signed by another authority is refused", support.async(function()
-    for _, text in ipairs { refused { ca = function() return certificate().certificate end } } do
-      assert.matches("^the server's certificate is refused: ", text)
-    end
-  end))
-
-  it("for another host is refused", support.async(function()
-    for _, text in ipairs { refused { host = "127.0.0.2", ca = function(tls) return tls.certificate end } } do
-      assert.equal("the server's certificate is refused: IP address mismatch", text)
-    end
-  end))
-
-  it("nobody vouches for is refused", support.async(function()
-    for _, text in ipairs { refused {} } do assert.matches("^the server's certificate is refused: self.signed certificate", text) end
-  end))
-
-  it("authority that is no PEM is an error at once", support.async(function()
-    local conn, err = net.connect { url = "wss://127.0.0.1:1/", ca = "nonsense" }
-    assert.is_nil(conn)
-    assert.equal("the given certificate is no PEM", tostring(err))
-  end))
-
-  local script = [[
-    local net = require("moonpost.core").net
-    local function say(text) print(text) io.stdout:flush() net.stop() end
-    net.connect { url = ("wss://127.0.0.1:%d/"):format((...)), open = function() say "open" end,
-      close = function(_, _, err) say(tostring(err)) end }
-    net.run()
-  ]]
-
-  it("is looked for in SSL_CERT_FILE and in the hashed directory SSL_CERT_DIR", support.async(function()
-    local tls = certificate()
-    local server <close> = serve { tls = tls }
-    local folder = support.tmpdir()
-    local file = write_file(folder .. "/ca.pem", tls.certificate)
-    assert.equal("open", run_script(script, server.port, "unset SSL_CERT_DIR; export SSL_CERT_FILE=" .. file))
-    local hash = assert(io.popen(("openssl x509 -hash -noout -in %s"):format(file))):read "l"
-    write_file(("%s/%s.0"):format(folder, hash), tls.certificate)
-    assert.equal("open", run_script(script, server.port, "unset SSL_CERT_FILE; export SSL_CERT_DIR=" .. folder))
-    assert.matches("certificate", run_script(script, server.port, "unset SSL_CERT_FILE SSL_CERT_DIR"))
-  end))
-end)
-
-describe("HTTP", function()
-  it("brings a body by its length", support.async(function()
-    local server <close> = serve()
-    local answer = assert(support.http("POST", server:url("http", "/p"), ("b"):rep(100000)))
-    assert.equal("POST /p [" .. ("b"):rep(100000) .. "]", answer.body)
-  end))
-
-  it("brings a body in chunks, and one of no bytes", support.async(function()
-    local server <close> = serve()
-    local head = "POST /p HTTP/1.1\r\nHost: localhost\r\n"
-    assert.matches("200 OK.*%[chunk,ed%]",
-      raw(server.port, head .. "Transfer-Encoding: chunked\r\n\r\n6\r\nchunk,\r\n2\r\ned\r\n0\r\n\r\n"))
-    assert.matches("200 OK.*%[%]", raw(server.port, head .. "Content-Length: 0\r\n\r\n"))
-    assert.matches("200 OK.*%[%]", raw(server.port, head .. "\r\n"))
-  end))
-
-  it("refuses a malformed chunk and a body too large, and serves the next", support.async(function()
-    local server <close> = serve()
-    local head = "POST /p HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-    assert.matches("400 Bad Request", raw(server.port, head .. "xyz\r\n"))
-    local large = assert(support.http("POST", server:url "http", ("b"):rep(MIB + 1)))
-    assert.equal(413, large.status)
-    assert.equal(200, assert(support.http("GET", server:url "http")).status)
-  end))
-
-  it("answers later, at length, and to a peer that has left", support.async(function()
-    local waiting = task.queue()
-    local server <close> = serve { request = function(request) waiting:push(request) end }
-    local body = ("long "):rep(150000)
-    local asking = task.spawn(support.http, "GET", server:url "http")
-    assert(waiting:pop(5)):respond(200, "text/plain", body)
-    assert.equal(body, asking:join(5).body)
-    local left <close> = process.start(
-      ("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; printf \"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\" >&3; exec cat <&3'"):format(server.port))
-    local request = assert(waiting:pop(5))
-    left:signal "KILL"
-    left:wait_end()
-    request:respond(200, "text/plain", "too late")
-    assert.equal("/", request.path)
-  end))
-
-  it("says when nobody listens", support.async(function()
-    local answer, err = support.http("GET", "http://127.0.0.1:1/")
-    assert.is_nil(answer)
-    assert.equal("network", err.code)
-    assert.equal("Connection refused", tostring(err))
-  end))
-
-  it("to loopback goes past the proxy of the environment", support.async(function()
-    local server <close> = serve { echo = true }
-    local text = run_script([[
-      local net = require("moonpost.core").net
-      local port = (...)
-      net.request { url = ("http://127.0.0.1:%d/"):format(port), done = function(answer, err)
-        net.connect { url = ("ws://127.0.0.1:%d/"):format(port),
-          open = function() print("open", answer and answer.status or err) io.stdout:flush() net.stop() end,
-          close = function(_, _, why) print("closed", why) net.stop() end }
-      end }
-      net.run()
-    ]], server.port, "export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1")
-    assert.equal("open\t200", text)
   end))
 end)
 
@@ -300,7 +91,7 @@ describe("a connection", function()
     local server <close> = serve()
     local conn = assert(net.connect { url = server:url "ws" })
     assert(conn:send "early")
-    assert.equal("early", server.heard:pop(5))
+    assert.equal("early", server.heard:pop(15))
     conn:close()
   end))
 
@@ -311,10 +102,10 @@ describe("a connection", function()
     client.conn:send(bytes)
     client.conn:close(4001)
     assert.is_true(collect(server.heard, #bytes) == bytes)
-    local ended = server.ended:pop(5)
+    local ended = server.ended:pop(15)
     assert.equal(4001, ended.code)
     assert.is_nil(ended.err)
-    assert.is_nil(client.ended:pop(5).err)
+    assert.is_nil(client.ended:pop(15).err)
     local ok, err = client.conn:send "late"
     assert.is_nil(ok)
     assert.equal("closed", err.code)
@@ -324,18 +115,18 @@ describe("a connection", function()
   it("hears the server's code as well", support.async(function()
     local server <close> = serve()
     local client = assert(dial(server:url "ws"))
-    server.accepted:pop(5).conn:close(1008)
-    assert.equal(1008, client.ended:pop(5).code)
+    server.accepted:pop(15).conn:close(1008)
+    assert.equal(1008, client.ended:pop(15).code)
   end))
 
   it("that breaks off says so, and not on the side that broke it", support.async(function()
     local server <close> = serve()
     local client = assert(dial(server:url "ws"))
-    assert(server.accepted:pop(5))
+    assert(server.accepted:pop(15))
     task.sleep(0.02) -- nothing else happens on the sockets: libwebsockets must be woken
     client.conn:abort()
-    assert.is_nil(client.ended:pop(5).err)
-    local ended = server.ended:pop(5)
+    assert.is_nil(client.ended:pop(15).err)
+    local ended = server.ended:pop(15)
     assert.is_nil(ended.code)
     assert.equal("the connection broke off", tostring(ended.err))
   end))
@@ -370,12 +161,12 @@ describe("a connection", function()
       heard:push(bytes)
     end })
     conn:send "one"
-    local text = tostring(errors:pop(5))
+    local text = tostring(errors:pop(15))
     net.on_callback_error(print)
     assert.matches("kaboom", text)
     assert.matches("traceback", text)
     conn:send "two"
-    assert.equal("two", heard:pop(5))
+    assert.equal("two", heard:pop(15))
     conn:close()
   end))
 end)
@@ -398,26 +189,26 @@ describe("back-pressure", function()
     assert.is_true(from:pending() > 16 * MIB)
     assert.equal(0, #drained)
     reader:resume()
-    assert(drained:pop(10))
+    assert(drained:pop(15))
     local total = 0
-    while total < sent * MIB do total = total + #assert(heard:pop(10)) end
+    while total < sent * MIB do total = total + #assert(heard:pop(15)) end
     assert.equal(sent * MIB, total)
     assert.equal(0, from:pending())
     assert(from:send "on it goes")
-    assert.equal("on it goes", heard:pop(5))
+    assert.equal("on it goes", heard:pop(15))
   end
 
   it("from client to server holds a bounded queue, and nothing is lost", support.async(function()
     local server <close> = serve()
     local client = assert(dial(server:url "ws"))
-    fill(client.conn, server.accepted:pop(5).conn, client.drained, server.heard)
+    fill(client.conn, server.accepted:pop(15).conn, client.drained, server.heard)
   end))
 
   it("from server to client holds a bounded queue, and nothing is lost", support.async(function()
     local tls = certificate()
     local server <close> = serve { tls = tls }
     local client = assert(dial(server:url "wss", { ca = tls.certificate }))
-    fill(server.accepted:pop(5).conn, client.conn, server.drained, client.heard)
+    fill(server.accepted:pop(15).conn, client.conn, server.drained, client.heard)
   end))
 
   it("counts empty messages too", support.async(function()
@@ -441,11 +232,11 @@ describe("back-pressure", function()
       url = server:url "ws", open = function() opened:push(true) end, message = function(_, bytes) heard:push(bytes) end,
     })
     conn:pause()
-    assert(opened:pop(5))
+    assert(opened:pop(15))
     assert.equal(200, assert(support.http("GET", server:url "http")).status) -- a round trip: "hello" has come by now
     assert.equal(0, #heard)
     conn:resume()
-    assert.equal("hello", heard:pop(5))
+    assert.equal("hello", heard:pop(15))
     conn:close()
   end))
 end)
@@ -458,8 +249,8 @@ describe("timers and signals", function()
     local stopped = net.timer(0.01, function() order:push "stopped" end)
     assert.equal("moonpost.net.handle (timer)", tostring(stopped))
     stopped:stop()
-    assert.equal("at once", order:pop(5))
-    assert.equal("later", order:pop(5))
+    assert.equal("at once", order:pop(15))
+    assert.equal("later", order:pop(15))
     assert.equal("moonpost.net.handle (stopped)", tostring(stopped))
   end))
 
@@ -470,7 +261,7 @@ describe("timers and signals", function()
     local pid = shell:read "l"
     shell:close()
     os.execute("kill -USR1 " .. pid)
-    assert.is_true(heard:pop(5))
+    assert.is_true(heard:pop(15))
     handle:stop()
     assert.has_error(function() net.signal("KILL", print) end)
     assert.has_error(function() net.timer(-1, print) end)

@@ -2,33 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
-#include "net/chunked.h"
-#include "net/listen.h"
-#include "net/lws.h"
-
-struct mp_server {
-  struct lws_vhost *vhost; /* of its own for TLS, else the one of all */
-  mp_listener *listener;
-  const mp_server_events *events;
-  void *user;
-  bool tls, closed;
-  mp_tagged *connections; /* callers, accepted sockets and requests */
-};
-
-#define FIELD 256 /* bytes of a header we look at */
-
-struct mp_request {
-  mp_tagged tagged;
-  struct lws *wsi;
-  char method[8], path[1024], query[1024], host[FIELD], origin[FIELD], content_type[FIELD];
-  mp_buffer body;
-  mp_chunked chunked;
-  bool is_chunked, dispatched, answered;
-  int status, refusal; /* refusal: what a body that cannot be taken is answered with, 0 when it can */
-  char answer_type[FIELD];
-  mp_buffer answer; /* LWS_PRE bytes of room first */
-};
+#include "net/server.h"
 
 /* Loopback only: the sandbox is nobody else's. */
 static int check_loopback(const char *host, struct in_addr *address, mp_error *e) {
@@ -116,8 +90,8 @@ uint16_t mp_server_port(const mp_server *server) {
 static void end_connection(mp_tagged *tagged) {
   if (tagged->kind == MP_KIND_SOCKET) {
     mp_socket_close((mp_socket *)tagged, LWS_CLOSE_STATUS_GOINGAWAY);
-  } else if (tagged->kind == MP_KIND_REQUEST && !((mp_request *)tagged)->answered) {
-    lws_set_timeout(((mp_request *)tagged)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  } else if (tagged->kind == MP_KIND_REQUEST) {
+    mp_request_drop((mp_request *)tagged);
   }
 }
 
@@ -135,127 +109,13 @@ void mp_server_close(mp_server *server) {
   free_when_over(server);
 }
 
-static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
-  if (lws_hdr_copy(wsi, out, size, token) < 0) out[0] = 0;
-}
-
-static void read_info(struct lws *wsi, mp_request *request) {
-  static const struct {
-    enum lws_token_indexes token;
-    const char *method;
-  } methods[] = {{WSI_TOKEN_GET_URI, "GET"},       {WSI_TOKEN_POST_URI, "POST"}, {WSI_TOKEN_PUT_URI, "PUT"},
-                 {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"}, {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}};
-  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-    if (lws_hdr_total_length(wsi, methods[i].token) == 0) continue;
-    strcpy(request->method, methods[i].method); /* at most 7 characters */
-    copy_header(wsi, methods[i].token, request->path, sizeof request->path);
-    break;
-  }
-  copy_header(wsi, WSI_TOKEN_HTTP_URI_ARGS, request->query, sizeof request->query);
-  copy_header(wsi, WSI_TOKEN_HOST, request->host, sizeof request->host);
-  copy_header(wsi, WSI_TOKEN_ORIGIN, request->origin, sizeof request->origin);
-  copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, request->content_type, sizeof request->content_type);
-}
-
-static mp_request_info info_of(const mp_request *request) {
-  return (mp_request_info){request->method, request->path,         request->query,     request->host,
-                           request->origin, request->content_type, request->body.data, request->body.length};
-}
-
-static void free_request(mp_request *request) {
-  if (request->wsi != NULL) lws_set_opaque_user_data(request->wsi, NULL);
-  mp_server_release(&request->tagged);
-  mp_buffer_free(&request->body);
-  mp_buffer_free(&request->answer);
-  free(request);
-}
-
-static void dispatch(mp_request *request) {
-  if (request->dispatched) return;
-  request->dispatched = true;
-  mp_request_info info = info_of(request);
-  request->tagged.server->events->request(request->tagged.server->user, request, &info);
-}
-
-void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length) {
-  static const uint8_t room[LWS_PRE];
-  if (request->answered) return;
-  request->answered = true;
-  request->status = status;
-  snprintf(request->answer_type, sizeof request->answer_type, "%s", content_type);
-  if (mp_buffer_append(&request->answer, room, sizeof room) != MP_OK ||
-      mp_buffer_append(&request->answer, body, length) != MP_OK) {
-    request->status = 500;
-  }
-  lws_callback_on_writable(request->wsi);
-}
-
-static int write_answer(mp_request *request) {
-  struct lws *wsi = request->wsi;
-  uint8_t head[LWS_PRE + 1024], *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
-  if (!request->answered) return 0;
-  size_t length = request->answer.length > LWS_PRE ? request->answer.length - LWS_PRE : 0;
-  if (lws_add_http_common_headers(wsi, (unsigned)request->status, request->answer_type, length, &at, end) ||
-      lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const uint8_t *)"close", 5, &at, end) ||
-      lws_finalize_write_http_header(wsi, start, &at, end)) {
-    return -1;
-  }
-  if (length > 0) lws_write(wsi, request->answer.data + LWS_PRE, length, LWS_WRITE_HTTP_FINAL);
-  return -1;
-}
-
-/* The request's head has come. Its body may follow by Content-Length, or in chunks; a POST with neither has none. */
 static int begin_request(struct lws *wsi, mp_tagged *caller) {
-  char encoding[64], length[24];
   if (caller->server->closed) return -1;
-  mp_request *request = calloc(1, sizeof *request);
+  mp_request *request = mp_request_new(wsi, caller->server);
   if (request == NULL) return -1;
-  request->tagged.kind = MP_KIND_REQUEST;
-  request->wsi = wsi;
-  mp_server_hold(caller->server, &request->tagged);
-  mp_buffer_init(&request->body, MP_HTTP_BODY_MAX);
-  mp_buffer_init(&request->answer, 0);
-  mp_chunked_init(&request->chunked);
   forget_caller(wsi, caller);
-  lws_set_opaque_user_data(wsi, request);
-  read_info(wsi, request);
-  copy_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, encoding, sizeof encoding);
-  request->is_chunked = strstr(encoding, "chunked") != NULL;
-  bool body = request->is_chunked || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
-  copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
-  if (!request->is_chunked && strtoull(length, NULL, 10) == 0) body = false;
-  if (!body || strcmp(request->method, "GET") == 0) dispatch(request);
+  mp_request_begin(request);
   return 0;
-}
-
-static void refuse_body(mp_request *request) {
-  mp_request_respond(request, request->refusal, "text/plain", "the body is malformed or too large\n", 35);
-}
-
-static int feed_body(mp_request *request, const void *bytes, size_t length) {
-  mp_error e;
-  if (request->dispatched) return 0;
-  int rc = request->is_chunked ? mp_chunked_feed(&request->chunked, bytes, length, &request->body, &e)
-                               : mp_buffer_append(&request->body, bytes, length);
-  if (rc < 0) {
-    request->dispatched = true;
-    request->refusal = rc == MP_ELIMIT ? 413 : 400;
-    if (request->is_chunked) refuse_body(request);
-  } else if (rc == 1) {
-    dispatch(request);
-  }
-  return 0;
-}
-
-/* A body of a known length has come in full. One that is refused is read to its end too: an answer before that is lost in the
- * reset of a connection closed with bytes unread. */
-static void complete_body(mp_request *request) {
-  if (request->is_chunked) return;
-  if (request->refusal != 0) {
-    refuse_body(request);
-  } else {
-    dispatch(request);
-  }
 }
 
 /* A WebSocket wants in: its owner decides before the upgrade is answered. */
@@ -264,9 +124,9 @@ static int filter_upgrade(struct lws *wsi, mp_tagged *caller) {
   const mp_socket_events *events = NULL;
   void *user = NULL;
   if (server->closed) return -1;
-  mp_request knock = {.wsi = wsi};
-  read_info(wsi, &knock);
-  mp_request_info info = info_of(&knock);
+  mp_request_head head;
+  mp_request_read_head(wsi, &head);
+  mp_request_info info = mp_request_head_info(&head);
   mp_socket *socket = mp_socket_accepted(wsi, server);
   if (socket == NULL) return -1;
   mp_server_release(caller);
@@ -295,21 +155,5 @@ static int caller_callback(struct lws *wsi, enum lws_callback_reasons reason, mp
 
 int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_tagged *tagged, void *in, size_t length) {
   if (tagged->kind == MP_KIND_CALLER) return caller_callback(wsi, reason, tagged);
-  mp_request *request = (mp_request *)tagged;
-  switch (reason) {
-    case LWS_CALLBACK_HTTP_BODY:
-      return feed_body(request, in, length);
-    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-      complete_body(request);
-      return 0;
-    case LWS_CALLBACK_HTTP_WRITEABLE:
-      return write_answer(request);
-    case LWS_CALLBACK_CLOSED_HTTP:
-    case LWS_CALLBACK_WSI_DESTROY:
-      if (request->dispatched) tagged->server->events->gone(tagged->server->user, request);
-      free_request(request);
-      return 0;
-    default:
-      return 0;
-  }
+  return mp_request_callback((mp_request *)tagged, reason, in, length);
 }

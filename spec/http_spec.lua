@@ -1,0 +1,72 @@
+-- HTTP on the sandbox's port, and the small client for it.
+local process = require "spec.process"
+local sockets = require "spec.sockets"
+local support = require "spec.support"
+local task = require "moonpost.task"
+
+local raw, run_script, serve = sockets.raw, sockets.run_script, sockets.serve
+local MIB = 1024 * 1024
+
+describe("HTTP", function()
+  it("brings a body by its length", support.async(function()
+    local server <close> = serve()
+    local answer = assert(support.http("POST", server:url("http", "/p"), ("b"):rep(100000)))
+    assert.equal("POST /p [" .. ("b"):rep(100000) .. "]", answer.body)
+  end))
+
+  it("brings a body in chunks, and one of no bytes", support.async(function()
+    local server <close> = serve()
+    local head = "POST /p HTTP/1.1\r\nHost: localhost\r\n"
+    assert.matches("200 OK.*%[chunk,ed%]",
+      raw(server.port, head .. "Transfer-Encoding: chunked\r\n\r\n6\r\nchunk,\r\n2\r\ned\r\n0\r\n\r\n"))
+    assert.matches("200 OK.*%[%]", raw(server.port, head .. "Content-Length: 0\r\n\r\n"))
+    assert.matches("200 OK.*%[%]", raw(server.port, head .. "\r\n"))
+  end))
+
+  it("refuses a malformed chunk and a body too large, and serves the next", support.async(function()
+    local server <close> = serve()
+    local head = "POST /p HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert.matches("400 Bad Request", raw(server.port, head .. "xyz\r\n"))
+    local large = assert(support.http("POST", server:url "http", ("b"):rep(MIB + 1)))
+    assert.equal(413, large.status)
+    assert.equal(200, assert(support.http("GET", server:url "http")).status)
+  end))
+
+  it("answers later, at length, and to a peer that has left", support.async(function()
+    local waiting = task.queue()
+    local server <close> = serve { request = function(request) waiting:push(request) end }
+    local body = ("long "):rep(150000)
+    local asking = task.spawn(support.http, "GET", server:url "http")
+    assert(waiting:pop(15)):respond(200, "text/plain", body)
+    assert.equal(body, asking:join(15).body)
+    local left <close> = process.start(
+      ("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; printf \"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\" >&3; exec cat <&3'"):format(server.port))
+    local request = assert(waiting:pop(15))
+    left:signal "KILL"
+    left:wait_end()
+    request:respond(200, "text/plain", "too late")
+    assert.equal("/", request.path)
+  end))
+
+  it("says when nobody listens", support.async(function()
+    local answer, err = support.http("GET", "http://127.0.0.1:1/")
+    assert.is_nil(answer)
+    assert.equal("network", err.code)
+    assert.equal("Connection refused", tostring(err))
+  end))
+
+  it("to loopback goes past the proxy of the environment", support.async(function()
+    local server <close> = serve { echo = true }
+    local text = run_script([[
+      local net = require("moonpost.core").net
+      local port = (...)
+      net.request { url = ("http://127.0.0.1:%d/"):format(port), done = function(answer, err)
+        net.connect { url = ("ws://127.0.0.1:%d/"):format(port),
+          open = function() print("open", answer and answer.status or err) io.stdout:flush() net.stop() end,
+          close = function(_, _, why) print("closed", why) net.stop() end }
+      end }
+      net.run()
+    ]], server.port, "export http_proxy=http://127.0.0.1:1 https_proxy=http://127.0.0.1:1")
+    assert.equal("open\t200", text)
+  end))
+end)
