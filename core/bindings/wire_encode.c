@@ -24,8 +24,8 @@ typedef struct {
   mp_buffer *out;
   const mpl_names *names;
   uint32_t nodes;
-  const char *tag;            /* of the node at hand, for errors */
-  attribute attrs[ATTRS_MAX]; /* of the node at hand: they are written before its children are looked at */
+  const char *tag;                /* of the node at hand, for errors */
+  attribute attrs[ATTRS_MAX + 1]; /* of the node at hand: they are written before its children are looked at */
 } encoder;
 
 /* Fixed places on the stack during an encode. */
@@ -90,23 +90,30 @@ static int compare(const attribute *a, const attribute *b) {
   return order != 0 ? order : (a->name_length > b->name_length) - (a->name_length < b->name_length);
 }
 
+/* Moves the attribute at `last` before those it comes before. */
+static void put_in_order(attribute *attrs, int last) {
+  const attribute moved = attrs[last];
+  int at = last;
+  for (; at > 0 && compare(&attrs[at - 1], &moved) > 0; at--) attrs[at] = attrs[at - 1];
+  attrs[at] = moved;
+}
+
 /* Collects the attributes of the attrs table on top of the stack, in order; returns how many. */
 static int collect(encoder *e) {
   lua_State *L = e->L;
   int table = lua_gettop(L), count = 0;
   lua_pushnil(L);
   for (; lua_next(L, table) != 0; lua_pop(L, 1)) {
-    attribute attr;
+    attribute *attr = &e->attrs[count];
     if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "<%s>: an attribute's name is a %s", e->tag, luaL_typename(L, -2));
-    attr.name = lua_tolstring(L, -2, &attr.name_length);
-    if (attr.name_length == 0) luaL_error(L, "<%s>: an attribute has no name", e->tag);
-    attr.rank = mpl_wire_code(e->names, attr.name, attr.name_length);
-    check_utf8(e, attr.rank, attr.name, attr.name_length, attr.name);
-    if (!read_value(e, &attr)) continue;
+    attr->name = lua_tolstring(L, -2, &attr->name_length);
+    if (attr->name_length == 0) luaL_error(L, "<%s>: an attribute has no name", e->tag);
+    attr->rank = mpl_wire_code(e->names, attr->name, attr->name_length);
+    check_utf8(e, attr->rank, attr->name, attr->name_length, attr->name);
+    if (!read_value(e, attr)) continue;
     if (count == ATTRS_MAX) luaL_error(L, "<%s>: more than %d attributes", e->tag, ATTRS_MAX);
-    int at = count++;
-    for (; at > 0 && compare(&e->attrs[at - 1], &attr) > 0; at--) e->attrs[at] = e->attrs[at - 1];
-    e->attrs[at] = attr;
+    if (count > 0 && compare(attr - 1, attr) > 0) put_in_order(e->attrs, count);
+    count++;
   }
   return count;
 }
@@ -150,14 +157,10 @@ static void write_children(encoder *e, int list, int depth) {
 /* Leaves the content on the stack and says whether there is any; an empty list counts as none. */
 static bool push_content(encoder *e, int node, bool *is_text) {
   lua_State *L = e->L;
-  int type = field(L, node, KEY_TEXT);
-  *is_text = type == LUA_TSTRING;
-  if (*is_text) return true;
-  if (type != LUA_TNIL) luaL_error(L, "<%s>: text is a %s, not a string", e->tag, luaL_typename(L, -1));
-  lua_pop(L, 1);
+  *is_text = false;
   switch (field(L, node, KEY_CONTENT)) {
     case LUA_TNIL:
-      return false;
+      break;
     case LUA_TSTRING:
       return true;
     case LUA_TTABLE:
@@ -165,6 +168,11 @@ static bool push_content(encoder *e, int node, bool *is_text) {
     default:
       return luaL_error(L, "<%s>: content is a %s, not bytes or a list of nodes", e->tag, luaL_typename(L, -1));
   }
+  lua_pop(L, 1);
+  int type = field(L, node, KEY_TEXT);
+  if (type != LUA_TNIL && type != LUA_TSTRING) luaL_error(L, "<%s>: text is a %s, not a string", e->tag, luaL_typename(L, -1));
+  *is_text = type == LUA_TSTRING;
+  return *is_text;
 }
 
 static void write_content(encoder *e, int content, bool is_text, int depth) {
@@ -188,7 +196,7 @@ static void encode_node(encoder *e, int node, int depth) {
   int count = 0;
   if (depth >= MP_NODE_DEPTH_MAX) luaL_error(L, "a stanza is nested deeper than %d nodes", MP_NODE_DEPTH_MAX);
   if (++e->nodes > MP_NODE_COUNT_MAX) luaL_error(L, "a stanza has more than %d nodes", MP_NODE_COUNT_MAX);
-  luaL_checkstack(L, 12, "stanza");
+  if (depth % 8 == 0) luaL_checkstack(L, 8 * 6 + 12, "stanza"); /* a node and what belongs to it take 6 places */
   e->tag = field(L, node, KEY_TAG) == LUA_TSTRING ? lua_tolstring(L, -1, &tag_length) : "";
   if (tag_length == 0) luaL_error(L, "a node has no tag");
   int tag_code = mpl_wire_code(e->names, e->tag, tag_length);
