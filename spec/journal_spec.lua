@@ -3,6 +3,7 @@ local core = require "moonpost.core"
 local moonpost = require "moonpost"
 local start = require("spec.rig").start
 local support = require "spec.support"
+local tap = require "spec.tap"
 local task = require "moonpost.task"
 
 -- A client of a lasting store, linked, not connected yet: its handlers are set first.
@@ -117,6 +118,32 @@ describe("a message whose handler has not ended", function()
     end)
     for _ = 1, 4 do assert(done:pop(5)) end
     assert.same({ "1 true 2", "2 false 1", "3 false 1", "4 false 1" }, order)
+    client:close()
+  end))
+
+  it("does not count runs that never came online", support.async(function()
+    local rig <close> = start()
+    local began = task.queue()
+    local client = first_run(rig, function(m)
+      began:push(m)
+      never()
+    end)
+    local ana = rig:contact "Ana"
+    assert(ana.client:send(client.me.jid, "hi"))
+    assert.equal(1, began:pop(5).attempts)
+    client:close()
+    for _ = 1, 5 do
+      local away = moonpost.client { store_handle = client.store, url = "ws://127.0.0.1:1/ws/chat", root = rig.sandbox.root }
+      away.journal.close_seconds = 0
+      away:on("message", function(m) began:push(m) end)
+      local offline = tap.event(away, "offline")
+      task.spawn(away.connect, away)
+      assert(offline:pop(5))
+      away:close()
+    end
+    assert.equal(0, #began)
+    client = next_run(rig, client.store, function(m) began:push(m) end)
+    assert.equal(2, began:pop(5).attempts)
     client:close()
   end))
 

@@ -168,6 +168,7 @@ local function settle(self)
   self.online, self.online_at = true, net.now()
   self.client.outbox:resend()
   self.client:emit("online", self.client.me)
+  self.client.journal:go()
   self.ready:close()
   return true
 end

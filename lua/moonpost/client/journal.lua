@@ -113,7 +113,7 @@ local function dispatch(self, lane, entry)
 end
 
 function run_lane(self, lane)
-  if lane.busy or self.closing then return end
+  if lane.busy or self.held or self.closing then return end
   if lane.first > lane.last then
     self.lanes[lane.chat] = nil
     return
@@ -147,7 +147,7 @@ end
 -- @tparam table message decoded
 function Journal:add(envelope, plaintext, message)
   local chat = envelope.chat
-  local idle = not self.lanes[chat] and not self.expected[chat] and not self.closing
+  local idle = not self.lanes[chat] and not self.expected[chat] and not self.held and not self.closing
   local entry = {
     journal = self, sequence = next_sequence(self), message = message, counted = idle,
     row = {
@@ -208,7 +208,7 @@ local function park(self, entry)
     entry.row.id, entry.row.sender, ATTEMPTS)), make_event(self.client, entry))
 end
 
---- Hands out what an earlier run left behind, oldest first.
+--- Takes up what an earlier run left behind, oldest first, to be handed out by `go`.
 function Journal:replay()
   each_row(self, function(sequence, row)
     if row.parked then return end
@@ -216,6 +216,17 @@ function Journal:replay()
     local entry = { journal = self, sequence = sequence, row = row, replayed = attempts > 0 }
     if attempts >= ATTEMPTS then park(self, entry) else enqueue(self, row.chat, entry) end
   end)
+end
+
+--- Begins to hand out messages: the client is online. Before that a handler could not answer, and a run that never comes so far
+-- must not count as an attempt.
+function Journal:go()
+  if not self.held then return end
+  self.held = false
+  local waiting = {}
+  for _, lane in pairs(self.lanes) do waiting[#waiting + 1] = lane end
+  table.sort(waiting, function(a, b) return a[a.first].sequence < b[b.first].sequence end)
+  for _, lane in ipairs(waiting) do run_lane(self, lane) end
 end
 
 --- Stops dispatching and lets the handlers that run end; those that still wait then are cancelled, their messages stay.
@@ -234,5 +245,5 @@ function Journal:finish()
 end
 
 return function(client)
-  return setmetatable({ client = client, lanes = {}, running = {}, expected = {}, close_seconds = CLOSE_SECONDS }, Journal)
+  return setmetatable({ client = client, lanes = {}, running = {}, expected = {}, held = true, close_seconds = CLOSE_SECONDS }, Journal)
 end
