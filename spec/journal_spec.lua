@@ -9,7 +9,7 @@ local task = require "moonpost.task"
 -- A client of a lasting store, linked, not connected yet: its handlers are set first.
 local function new_client(rig, name, handle, options)
   local settings = {
-    store_handle = handle or assert(core.store.open {}), url = rig.sandbox.url, root = rig.sandbox.root, name = name, pace = false,
+    store_handle = handle or assert(core.store.open {}), url = rig.sandbox.url, root = rig.sandbox.root, name = name,
   }
   for key, value in pairs(options or {}) do settings[key] = value end
   local client = moonpost.client(settings)

@@ -77,7 +77,7 @@ end
 
 --- A companion client of an account called `name`, linked and online.
 function Rig:contact(name, options)
-  local settings = { url = self.sandbox.url, root = self.sandbox.root, ca = self.sandbox.certificate, name = name, pace = false }
+  local settings = { url = self.sandbox.url, root = self.sandbox.root, ca = self.sandbox.certificate, name = name }
   for key, value in pairs(options or {}) do settings[key] = value end
   if not settings.store then settings.store_handle = settings.store_handle or assert(core.store.open {}) end
   local client = moonpost.client(settings)
@@ -95,7 +95,7 @@ end
 function Rig:bot(options)
   local settings = {
     store = support.tmpdir() .. "/state", name = "Echo", url = self.sandbox.url, root = self.sandbox.root,
-    ca = self.sandbox.certificate, qr = qr_scanner(self), pace = false,
+    ca = self.sandbox.certificate, qr = qr_scanner(self),
   }
   for key, value in pairs(options or {}) do settings[key] = value end
   return moonpost.bot(settings)

@@ -49,15 +49,22 @@ describe("the throttle", function()
     assert.equal(bucket.count, count)
   end)
 
-  it("is on unless it is told otherwise, also on this machine", function()
-    local client = assert(moonpost.client { store_handle = assert(core.store.open {}), url = "ws://127.0.0.1:1/ws/chat" })
-    assert.is_true(client.throttle.enabled)
-    client:close()
+  it("is on for the service, whatever the address, and off where another Noise root is given: a sandbox", function()
+    local function enabled(root)
+      local store = assert(core.store.open {})
+      local client = assert(moonpost.client { store_handle = store, url = "ws://127.0.0.1:1/ws/chat", root = root })
+      client:close()
+      return client.throttle.enabled
+    end
+    assert.is_true(enabled(nil))
+    assert.is_true(enabled(core.noise.ROOT))
+    assert.is_false(enabled(("r"):rep(32)))
   end)
 
   it("paces what a client sends, and keeps it in order", support.async(function()
     local rig <close> = start()
-    local ana, ben = rig:contact("Ana", { pace = true }), rig:contact "Ben"
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    ana.client.throttle.enabled = true
     local waits, resumes = 0, {}
     function ana.client.throttle:delay() -- luacheck: ignore 212
       waits = waits + 1

@@ -12,7 +12,7 @@ end
 local url, root, ca = table.unpack(arg)
 local file = assert(io.open(ca))
 local bot = moonpost.bot {
-  store = "bench-state", name = "Echo", url = url, root = core.crypto.unhex(root), ca = file:read "a", pace = false,
+  store = "bench-state", name = "Echo", url = url, root = core.crypto.unhex(root), ca = file:read "a",
   qr = function(text) say("qr " .. text) end,
 }
 file:close()

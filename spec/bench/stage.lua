@@ -88,7 +88,7 @@ end
 
 local function new_contact(stage, number)
   local client = assert(moonpost.client {
-    store_handle = assert(core.store.open {}), url = stage.plain_url, root = stage.link.root, name = "Contact " .. number, pace = false,
+    store_handle = assert(core.store.open {}), url = stage.plain_url, root = stage.link.root, name = "Contact " .. number,
   })
   assert(client:pair { qr = function(text) task.spawn(function() assert(stage.link:scan(text)) end) end })
   assert(client:connect())

@@ -6,7 +6,6 @@
 -- @field root the server's Noise root key, 32 bytes
 -- @field ca PEM certificate the server's TLS is checked against instead of the system's
 -- @field version {2, 3000, n}: the web client version to log in as
--- @field pace false where nobody is bothered by fast sends: the sandbox
 -- @field show_qr fn(text, seconds): shows a QR instead of the terminal
 -- @field on_online fn(me): called when the bot is online for the first time
 -- @field result {true} or {nil, err}: how the last bot:run() of the script ended

@@ -77,17 +77,11 @@ local function on_message(bot, m)
   if not ok then error(err, 0) end
 end
 
-local function first_set(a, b)
-  if a ~= nil then return a end
-  return b
-end
-
 local function make_client(bot)
   local options = bot.options
   local client, err = new_client {
     store = host.store or options.store, url = host.url or options.url, root = host.root or options.root,
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
-    pace = first_set(host.pace, options.pace),
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
@@ -166,13 +160,13 @@ end
 
 local kinds = {
   store = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
-  version = "table", qr = "function", pace = "boolean",
+  version = "table", qr = "function",
 }
 
 --- Makes a bot.
 -- @tparam table options `store` folder of its state (required), `name` push name, `prefix` of commands ("!"), `own` true to hear
 -- the account's owner too (never its own sends), `url`, `root`, `ca`, `version` of the server as in moonpost.client,
--- `qr` fn(text, seconds) to show the QR oneself, `pace` false to send as fast as one can (on the service this asks for a ban)
+-- `qr` fn(text, seconds) to show the QR oneself
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end

@@ -115,7 +115,7 @@ local function link_contact(link, name)
   if not ok then options.stop("%s", tostring(err)) end
   local store, why = core.store.open {}
   if not store then options.stop("%s", tostring(why)) end
-  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name, pace = false }
+  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name }
   local me
   me, err = client:pair { qr = function(text)
     task.spawn(function()

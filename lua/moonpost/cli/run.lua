@@ -54,7 +54,7 @@ local function use_sandbox(url, show)
   local link = sandbox_link(url)
   local ok, err = task.run(link.prepare, link)
   if not ok then options.stop("%s", tostring(err)) end
-  host.url, host.root, host.ca, host.pace = url, link.root, link.ca, false
+  host.url, host.root, host.ca = url, link.root, link.ca
   host.show_qr = function(text)
     show(text)
     task.spawn(function()

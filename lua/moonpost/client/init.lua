@@ -203,7 +203,7 @@ end
 
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean", pace = "boolean",
+  own = "boolean",
 }
 
 local function check(options)
@@ -237,8 +237,7 @@ local rooms = { sender = "send" }
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
---   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices;
---   pace: false to send as fast as one can, for servers where nobody is bothered (true)
+--   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
 -- @treturn ?table client
 -- @treturn ?table err the store cannot be opened
 return function(options)
@@ -257,7 +256,7 @@ return function(options)
     self:set_me(self.me)
   end
   self.lids = require("moonpost.client.lid")(store, self.account)
-  self.throttle = require("moonpost.client.throttle")(options.pace ~= false)
+  self.throttle = require("moonpost.client.throttle")(not self.root or self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
   self.turn_end = core.net.on_turn_end(function() return self:commit() end)
   return self

@@ -61,5 +61,5 @@ function Throttle:wait(chat)
   if seconds > 0 then task.sleep(seconds) end
 end
 
---- @bool enabled
+--- @bool enabled: true on the service, which is known by its Noise root; nobody is bothered in a sandbox
 return function(enabled) return setmetatable({ enabled = enabled, chats = {}, count = 0 }, Throttle) end

@@ -12,7 +12,7 @@ local function say(event)
 end
 
 local client = assert(moonpost.client {
-  store = host.store, url = host.url, root = host.root, ca = host.ca, name = arg[1], own = true, pace = false,
+  store = host.store, url = host.url, root = host.root, ca = host.ca, name = arg[1], own = true,
 })
 local heard = {}
 
