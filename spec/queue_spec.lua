@@ -113,7 +113,7 @@ describe("a device that was away", function()
   it("gets what comes while it catches up behind the marker", support.async(function()
     local rig <close> = start()
     local ana, ben = with_ben_away(rig)
-    local long = ("x"):rep(150000) -- more than the socket takes at once
+    local long = ("\u{1f600}"):rep(37500) -- 150,000 bytes: more than the socket takes at once
     for i = 1, 5 do assert(ana.client:send(ben.jid, long .. i)) end
     local list, begun = written_to(rig, ben.device), nil
     rig:tap(function(direction, node, conn)

@@ -211,5 +211,7 @@ int mpl_open_wire(lua_State *L) {
   lua_pushliteral(L, "content");
   lua_pushcclosure(L, mpl_wire_decode, 3);
   lua_setfield(L, -2, "decode");
+  lua_pushinteger(L, MP_FRAME_MAX); /* bytes */
+  lua_setfield(L, -2, "FRAME_MAX");
   return 1;
 }

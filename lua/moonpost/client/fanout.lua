@@ -3,6 +3,7 @@
 -- @module moonpost.client.fanout
 local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
+local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local stanza = require "moonpost.stanza"
 
@@ -84,15 +85,28 @@ end
 
 local function device_identity(self) return stanza.node("device-identity", nil, self.client.me.deviceIdentity) end
 
+-- Bytes the ciphertext for one device has around the plaintext, with its nodes: more than any real one (some 250).
+local ENVELOPE = 512
+
+-- Whether the stanza will fit, before any ratchet moves.
+local function check_size(id, for_theirs, theirs, for_own, own)
+  local size = (#for_theirs + ENVELOPE) * #theirs + (#for_own + ENVELOPE) * #own + ENVELOPE
+  if size <= limits.STANZA then return true end
+  return nil, limits.exceeded(("message %s to %d devices"):format(id, #theirs + #own), size, limits.STANZA, "bytes")
+end
+
 --- The stanza of a message; ratchets move, so it belongs into a transaction with the outbox row.
 -- @string id
 -- @tparam table address as `address` gives it
 -- @tparam table message
 -- @string bytes the same, encoded
 -- @treturn ?table node
--- @treturn ?table err when nobody could be written to
+-- @treturn ?table err when nobody could be written to; code "limit", before any ratchet moved, when it is too large
 function Fanout:build(id, address, message, bytes)
   local to = address.to
+  local for_own = encode(messages.for_own_devices(to, message))
+  local fits, err = check_size(id, bytes, address.theirs, for_own, address.own)
+  if not fits then return nil, err end
   local attrs, enc_attrs = labels(message)
   attrs.id, attrs.to = id, to
   if select(2, jid.parse(to)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
@@ -101,7 +115,6 @@ function Fanout:build(id, address, message, bytes)
   if reached == 0 and #address.theirs > 0 then
     return nil, core.error("no-devices", ("no device of %s can be written to"):format(to))
   end
-  local for_own = encode(messages.for_own_devices(to, message))
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, {
     stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self) or nil,

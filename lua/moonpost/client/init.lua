@@ -131,7 +131,7 @@ end
 -- @tparam string|table message a text, or a Message as a table
 -- @tparam ?table options quote = m: the message to quote
 -- @treturn ?table {id=, time=}
--- @treturn ?table err
+-- @treturn ?table err code "limit": the text (65,536 characters) or the Message (1 MiB) is too large; nothing of it is kept
 function Client:send(jid, message, options)
   if type(jid) ~= "string" then error("client:send expects a JID, got " .. type(jid), 2) end
   if type(message) ~= "string" and type(message) ~= "table" then

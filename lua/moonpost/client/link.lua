@@ -2,6 +2,7 @@
 -- Callbacks: `stanza(node)` for each that comes, `closed(err)` once at the end.
 -- @module moonpost.client.link
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local task = require "moonpost.task"
 
 local ORIGIN = "https://web.whatsapp.com"
@@ -76,12 +77,20 @@ function Link:send(node)
   return self:send_encoded(core.wire.encode(node))
 end
 
---- Sends a stanza that is encoded already.
+--- Sends a stanza that is encoded already. One that fits into no frame is refused before the cipher moves; when the socket takes
+-- no more, the cipher is ahead of the server's and the connection ends.
+-- @treturn ?boolean true
+-- @treturn ?table err code "closed", or "limit": the stanza is too large
 function Link:send_encoded(bytes)
   if self.dead or not self.transport then return nil, core.error("closed", "the connection is closed") end
+  if #bytes > limits.SEALED then return nil, limits.exceeded("a stanza", #bytes, limits.SEALED, "bytes") end
   local sealed, err = self.transport:encrypt(bytes)
   if not sealed then return nil, err end
-  return self.conn:send(core.wire.frame(sealed))
+  local sent
+  sent, err = self.conn:send(core.wire.frame(sealed))
+  if sent then return true end
+  fail(self, err)
+  return nil, core.error("closed", "the connection ends: " .. tostring(err))
 end
 
 --- Ends the connection after what is queued has gone.

@@ -2,6 +2,7 @@
 -- of them leaves; it keeps its id and its ciphertexts for life, is sent again after a reconnect or a restart, and goes with the ack.
 -- @module moonpost.client.outbox
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local repair = require "moonpost.client.repair"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -31,6 +32,14 @@ local function each(self, fn)
   for _, pair in ipairs(self.client.store:range("outbox", "o")) do fn(assert(proto.decode("StoreOutbox", pair[2]))) end
 end
 
+-- Sends the bytes of a row. What fits into no frame never will: it is dropped, with a report.
+local function transmit(self, row)
+  local sent, err = self.client.connection:send_encoded(row.stanza)
+  if sent or err.code ~= "limit" then return end
+  self:remove(row)
+  self:tell(row.id, nil, core.error("limit", ("message %s to %s was not sent: %s"):format(row.id, row.to, err.message)))
+end
+
 -- Looks after messages whose ack does not come although the connection lives.
 local function watch(self)
   if self.watching or self.client.closed then return end
@@ -38,7 +47,7 @@ local function watch(self)
     self.watching = nil
     local now = core.net.time()
     each(self, function(row)
-      if self.client.connection.online and now - row.time >= self.ack_seconds then self.client.connection:send_encoded(row.stanza) end
+      if self.client.connection.online and now - row.time >= self.ack_seconds then transmit(self, row) end
       watch(self)
     end)
   end)
@@ -46,16 +55,22 @@ end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
 -- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause; device when it is for that one alone
+-- @treturn ?boolean true
+-- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)
   local client = self.client
+  if #row.stanza > limits.STANZA then
+    return nil, limits.exceeded(("message %s to %s"):format(row.id, row.to), #row.stanza, limits.STANZA, "bytes")
+  end
   row.time = math.floor(core.net.time())
   local sequence = rows.sequence(rows.last_sequence(client.store, "outbox", "o") + 1)
   rows.put(client.store, "outbox", "o" .. sequence, "StoreOutbox", row)
   client.store:put("outbox", index_key(row), sequence)
   client.store:after_commit(function()
-    if client.connection.online then client.connection:send_encoded(row.stanza) end
+    if client.connection.online then transmit(self, row) end
     watch(self)
   end)
+  return true
 end
 
 --- Takes a message out.
@@ -105,8 +120,8 @@ function Outbox:expect(id)
   return ticket
 end
 
--- Tells those who wait; an error nobody waits for is reported.
-local function tell(self, id, result, err)
+--- Tells those who wait; an error nobody waits for is reported.
+function Outbox:tell(id, result, err)
   local list = { table.unpack(self.waiting[id] or {}) }
   for _, ticket in ipairs(list) do
     ticket.result = { result, err }
@@ -146,20 +161,20 @@ function Outbox:ack(node)
   else
     result = accepted(self, node, row)
   end
-  self.client.store:after_commit(function() tell(self, id, result, err) end)
+  self.client.store:after_commit(function() self:tell(id, result, err) end)
 end
 
 local function drop_old(self, row)
   self:remove(row)
   local err = core.error("expired", ("message %s to %s was not sent: it waited for more than a day"):format(row.id, row.to))
-  tell(self, row.id, nil, err)
+  self:tell(row.id, nil, err)
 end
 
 --- Sends everything that waits, in order: the connection is new.
 function Outbox:resend()
   local oldest = core.net.time() - LIMIT_SECONDS
   each(self, function(row)
-    if row.time < oldest then drop_old(self, row) else self.client.connection:send_encoded(row.stanza) end
+    if row.time < oldest then drop_old(self, row) else transmit(self, row) end
     watch(self)
   end)
 end
@@ -169,7 +184,7 @@ function Outbox:give_up(err)
   if self.watching then self.watching:stop() end
   local ids = {}
   for id in pairs(self.waiting) do ids[#ids + 1] = id end
-  for _, id in ipairs(ids) do tell(self, id, nil, err) end
+  for _, id in ipairs(ids) do self:tell(id, nil, err) end
 end
 
 return function(client) return setmetatable({ client = client, waiting = {}, repairing = {}, ack_seconds = ACK_SECONDS }, Outbox) end

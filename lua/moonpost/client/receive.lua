@@ -63,7 +63,8 @@ end
 
 local function keep_secret(self, envelope, message)
   local secret = message.messageContextInfo and message.messageContextInfo.messageSecret
-  if secret then self.client.store:put("secret", key_of(envelope), secret .. rows.time(core.net.time())) end
+  if not secret or #secret ~= rows.SECRET_BYTES then return end
+  self.client.store:put("secret", key_of(envelope), secret .. rows.time(core.net.time()))
 end
 
 -- Messages for people are journalled for the handlers; the rest is kept as it came.

@@ -23,7 +23,10 @@ local function store_copies(client, row, address, message, devices, own)
   for _, device in ipairs(devices) do
     local node = client.fanout:build_for(row.id, address, message, device, own)
     if node then
-      client.outbox:add { id = row.id, to = row.to, stanza = core.wire.encode(node), message = row.message, device = device }
+      local added, err = client.outbox:add {
+        id = row.id, to = row.to, stanza = core.wire.encode(node), message = row.message, device = device,
+      }
+      if not added then client:emit("error", err) end
     end
   end
 end

@@ -18,7 +18,9 @@ local proto = core.proto
 
 local KEY_MAX = 400 -- bytes of a message's key; the store takes 500, its prefix included
 
-local rows = {}
+local rows = {
+  SECRET_BYTES = 32, -- of a messageSecret; what a sender gives instead is not kept
+}
 
 local function must(value, err)
   if value == nil then error(err, 0) end

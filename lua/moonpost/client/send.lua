@@ -2,6 +2,7 @@
 -- the outbox, and the server's ack.
 -- @module moonpost.client.send
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -34,6 +35,7 @@ end
 
 -- A copy with a secret of its own; one the caller set is kept (§13).
 local function with_secret(message)
+  if type(message.messageContextInfo or {}) ~= "table" then return message end -- the encoder tells what is wrong
   local copy = {}
   for name, value in pairs(message) do copy[name] = value end
   local info = {}
@@ -71,12 +73,16 @@ local function store_stanza(self, letter, address)
   local client = self.client
   local node, err = client.fanout:build(letter.id, address, letter.message, letter.bytes)
   if not node then return nil, err end
+  local added
+  added, err = client.outbox:add {
+    id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes,
+  }
+  if not added then return nil, err end
   local info = letter.message.messageContextInfo
   if info and info.messageSecret then
     local author = client.lids:stable(client.me.jid)
     client.store:put("secret", rows.message_key(address.chat, author, letter.id), info.messageSecret .. rows.time(core.net.time()))
   end
-  client.outbox:add { id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes }
   return true
 end
 
@@ -136,6 +142,23 @@ local function recipient(to)
   return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
 end
 
+-- Refuses what is too large before anything is made of it.
+local function check_size(message, bytes)
+  local text = messages.text_of(message) or ""
+  local characters = #text > limits.TEXT and utf8.len(text) or 0
+  if characters > limits.TEXT then return nil, limits.exceeded("a text", characters, limits.TEXT, "characters") end
+  if #bytes > limits.MESSAGE then return nil, limits.exceeded("a message", #bytes, limits.MESSAGE, "bytes") end
+  return true
+end
+
+-- What a message must hold to be one; a sentence when it does not.
+local function lacking(message)
+  if messages.text_of(message) == "" then return "the text is empty" end
+  if not messages.content(message) then return "the Message is empty" end
+  local secret = message.messageContextInfo and message.messageContextInfo.messageSecret
+  if secret and #secret ~= rows.SECRET_BYTES then return ("messageSecret must be %d bytes"):format(rows.SECRET_BYTES) end
+end
+
 --- Sends a message; see client:send.
 -- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m
 function Sender:send(to, message, options)
@@ -148,7 +171,11 @@ function Sender:send(to, message, options)
   if not message.reactionMessage then message = with_secret(message) end
   local bytes
   bytes, err = proto.encode("Message", message)
-  if not bytes then error(("client:send: %s"):format(tostring(err)), 2) end
+  local wrong = not bytes and tostring(err) or lacking(message)
+  if wrong then error(("client:send: %s"):format(wrong), 2) end
+  local fits
+  fits, err = check_size(message, bytes)
+  if not fits then return nil, err end
   local id = options.cause and caused_id(client, options.cause) or random_id(client)
   local before = options.cause and client.outbox:sent(id)
   if before then return { id = id, time = before } end

@@ -1,0 +1,23 @@
+--- Every limit of what the client sends and keeps, in one place.
+-- @module moonpost.client.limits
+local core = require "moonpost.core"
+
+local TAG = 16 -- bytes Noise adds to a stanza
+
+local limits = {
+  TEXT = 65536,                      -- characters of a text: the official composers stop there (fact sheet 05 §2)
+  MESSAGE = 1024 * 1024,             -- bytes of an encoded Message; media travels elsewhere
+  STANZA = core.wire.FRAME_MAX - 64, -- bytes of a stanza in the outbox (fact sheet 08: own frames below 2^24 - 64)
+  SEALED = core.wire.FRAME_MAX - TAG, -- bytes of a stanza that fits into one frame
+}
+
+--- The error of something too large; code "limit".
+-- @string what
+-- @int size
+-- @int limit
+-- @string unit "bytes" or "characters"
+function limits.exceeded(what, size, limit, unit)
+  return core.error("limit", ("%s of %d %s is too large: at most %d %s can be sent"):format(what, size, unit, limit, unit))
+end
+
+return limits
