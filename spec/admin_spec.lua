@@ -150,6 +150,43 @@ describe("an admin call", function()
     end
   end))
 
+  it("is refused to what only begins like this machine's name", support.async(function()
+    local rig <close> = start()
+    local wrong = {
+      "[::1].evil.example", "[::1", "[::1]evil:80", "localhost:80@evil.example", "localhost:evil", "localhost:", "localhost:65536",
+      "127.999.1.1", "127.0.0.1@evil.example", "127.1", "127.0.0.0001", "localhost.",
+    }
+    for _, name in ipairs(wrong) do
+      assert.equal(403, (request(rig, "GET /admin/state", { "Host: " .. name })), name)
+      assert.equal(403, (request(rig, "GET /admin/state", { "Host: localhost", "Origin: http://" .. name })), name)
+    end
+    for _, origins in ipairs { { "http://localhost", "http://evil.example" }, { "http://evil.example", "http://localhost" } } do
+      assert.equal(403, (request(rig, "GET /admin/state",
+        { "Host: localhost", "Origin: " .. origins[1], "Origin: " .. origins[2] })))
+    end
+  end))
+
+  it("is refused when its Origin or Host is there and too long or empty: it is not taken for absent", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local device = tap.device(rig, ana.client)
+    local body = ('{"jid":"%s"}'):format(device:jid())
+    local label = ("a"):rep(62) .. "."
+    for _, size in ipairs { 255, 256, 257, 1000, 3000 } do
+      local origin = "http://" .. label:rep(60):sub(1, size - #"http://.example") .. ".example"
+      local status = request(rig, "POST /admin/mock-phone/unlink", { "Host: 127.0.0.1", "Origin: " .. origin }, body)
+      assert.equal(size <= 255 and 403 or 400, status, size)
+    end
+    for _, headers in ipairs {
+      { "Host: 127.0.0.1", "Origin:" }, { "Host: 127.0.0.1", "Origin: " }, { "Host:" },
+      { "Host: 127.0.0.1." .. ("a"):rep(250) }, { "Host: 127.0.0.1", "Content-Type: " .. ("a"):rep(256) },
+    } do
+      assert.equal(400, (request(rig, "POST /admin/mock-phone/unlink", headers, body)), table.concat(headers, " "))
+    end
+    assert.equal(400, (request(rig, "GET /admin/" .. ("a"):rep(1100), { "Host: 127.0.0.1" })))
+    assert.is_true(device.active)
+  end))
+
   it("that is refused has no effect", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"

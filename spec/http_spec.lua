@@ -32,6 +32,20 @@ describe("HTTP", function()
     assert.equal(200, assert(support.http("GET", server:url "http")).status)
   end))
 
+  it("refuses a length that is none, one beyond all measure, and a body with two ways to end", support.async(function()
+    local server <close> = serve()
+    local head = "POST /p HTTP/1.1\r\nHost: localhost\r\n"
+    for _, length in ipairs { "-5", "+3", "3x", "0x3", "3,3" } do
+      assert.matches("^HTTP/1.1 400 ", raw(server.port, head .. "Content-Length: " .. length .. "\r\n\r\nabc"))
+    end
+    assert.matches("^HTTP/1.1 400 ", raw(server.port, head .. "Content-Length: 3\r\nContent-Length: 30\r\n\r\nabc"))
+    assert.matches("^HTTP/1.1 400 ", raw(server.port, head .. "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+    assert.matches("^HTTP/1.1 400 ", raw(server.port, head .. "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"))
+    for _, length in ipairs { "9000000", "99999999999", "18446744073709551617", ("9"):rep(23) } do
+      assert.matches("^HTTP/1.1 413 ", raw(server.port, head .. "Content-Length: " .. length .. "\r\n\r\nabc"))
+    end
+  end))
+
   it("answers later, at length, and to a peer that has left", support.async(function()
     local waiting = task.queue()
     local server <close> = serve { request = function(request) waiting:push(request) end }

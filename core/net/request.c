@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/limits.h"
 #include "net/chunked.h"
@@ -17,27 +18,33 @@ struct mp_request {
   mp_buffer answer; /* LWS_PRE bytes of room first */
 };
 
-static void copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
-  if (lws_hdr_copy(wsi, out, size, token) < 0) out[0] = 0;
+/* "" for one that is absent; false for one that does not fit, or is there without a value. */
+static bool copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
+  char byte[1];
+  int length = lws_hdr_copy(wsi, out, size, token);
+  if (length > 0) return true;
+  out[0] = 0;
+  return length == 0 && lws_hdr_copy_fragment(wsi, byte, sizeof byte, token, 0) < 0;
 }
 
-void mp_request_read_head(struct lws *wsi, mp_request_head *head) {
+bool mp_request_read_head(struct lws *wsi, mp_request_head *head) {
   static const struct {
     enum lws_token_indexes token;
     const char *method;
   } methods[] = {{WSI_TOKEN_GET_URI, "GET"},       {WSI_TOKEN_POST_URI, "POST"}, {WSI_TOKEN_PUT_URI, "PUT"},
                  {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"}, {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}};
+  bool fits = true;
   head->method[0] = head->path[0] = 0;
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
     if (lws_hdr_total_length(wsi, methods[i].token) == 0) continue;
     strcpy(head->method, methods[i].method); /* at most 7 characters */
-    copy_header(wsi, methods[i].token, head->path, sizeof head->path);
+    fits = copy_header(wsi, methods[i].token, head->path, sizeof head->path);
     break;
   }
-  copy_header(wsi, WSI_TOKEN_HTTP_URI_ARGS, head->query, sizeof head->query);
-  copy_header(wsi, WSI_TOKEN_HOST, head->host, sizeof head->host);
-  copy_header(wsi, WSI_TOKEN_ORIGIN, head->origin, sizeof head->origin);
-  copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, head->content_type, sizeof head->content_type);
+  if (lws_hdr_copy(wsi, head->query, sizeof head->query, WSI_TOKEN_HTTP_URI_ARGS) < 0) return false; /* may be empty */
+  return copy_header(wsi, WSI_TOKEN_HOST, head->host, sizeof head->host) &&
+         copy_header(wsi, WSI_TOKEN_ORIGIN, head->origin, sizeof head->origin) &&
+         copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, head->content_type, sizeof head->content_type) && fits;
 }
 
 mp_request_info mp_request_head_info(const mp_request_head *head) {
@@ -107,48 +114,72 @@ mp_request *mp_request_new(struct lws *wsi, mp_server *server) {
   return request;
 }
 
-/* The body may follow by Content-Length, or in chunks; a POST with neither has none. */
+static void refuse(mp_request *request) {
+  static const char malformed[] = "the request is malformed\n", large[] = "the body is too large\n";
+  bool too_large = request->refusal == 413;
+  request->dispatched = true;
+  mp_request_respond(request, request->refusal, "text/plain", too_large ? large : malformed,
+                     too_large ? sizeof large - 1 : sizeof malformed - 1);
+}
+
+/* How a body follows: not at all, by its length, or in chunks. Returns 0, or what such a head is refused with. */
+static int read_framing(mp_request *request, uint64_t *length) {
+  char encoding[64], digits[24];
+  *length = 0;
+  if (!copy_header(request->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, encoding, sizeof encoding) ||
+      !copy_header(request->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, digits, sizeof digits)) {
+    return 400;
+  }
+  request->is_chunked = encoding[0] != 0;
+  if (request->is_chunked) return strcasecmp(encoding, "chunked") == 0 && digits[0] == 0 ? 0 : 400;
+  if (digits[strspn(digits, "0123456789")] != 0) return 400;
+  *length = strtoull(digits, NULL, 10); /* ULLONG_MAX when it is more */
+  return *length > MP_HTTP_BODY_MAX ? 413 : 0;
+}
+
+/* A POST with neither a length nor chunks has no body. One that is refused is read to its end where that is near: an answer
+ * before that is lost in the reset of a connection closed with bytes unread. */
 void mp_request_begin(mp_request *request) {
-  struct lws *wsi = request->wsi;
-  char encoding[64], length[24];
-  lws_set_opaque_user_data(wsi, request);
-  mp_request_read_head(wsi, &request->head);
-  copy_header(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, encoding, sizeof encoding);
-  copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof length);
-  request->is_chunked = strstr(encoding, "chunked") != NULL;
-  bool body = request->is_chunked || strtoull(length, NULL, 10) > 0;
-  if (!body || strcmp(request->head.method, "GET") == 0) dispatch(request);
+  uint64_t length;
+  lws_set_opaque_user_data(request->wsi, request);
+  bool fits = mp_request_read_head(request->wsi, &request->head);
+  request->refusal = read_framing(request, &length);
+  if (!fits) request->refusal = 400;
+  if (strcmp(request->head.method, "GET") == 0) {
+    request->is_chunked = false;
+    length = 0;
+  }
+  bool follows = length > 0 && length <= MP_HTTP_UNREAD_MAX;
+  if (request->refusal != 0) {
+    if (!follows) refuse(request);
+  } else if (!follows && !request->is_chunked) {
+    dispatch(request);
+  }
 }
 
 void mp_request_drop(mp_request *request) {
   if (!request->answered) lws_set_timeout(request->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-static void refuse_body(mp_request *request) {
-  mp_request_respond(request, request->refusal, "text/plain", "the body is malformed or too large\n", 35);
-}
-
 static int feed_body(mp_request *request, const void *bytes, size_t length) {
   mp_error e;
-  if (request->dispatched) return 0;
+  if (request->dispatched || request->refusal != 0) return 0;
   int rc = request->is_chunked ? mp_chunked_feed(&request->chunked, bytes, length, &request->body, &e)
                                : mp_buffer_append(&request->body, bytes, length);
   if (rc < 0) {
-    request->dispatched = true;
     request->refusal = rc == MP_ELIMIT ? 413 : 400;
-    if (request->is_chunked) refuse_body(request);
+    refuse(request);
   } else if (rc == 1) {
     dispatch(request);
   }
   return 0;
 }
 
-/* A body of a known length has come in full. One that is refused is read to its end too: an answer before that is lost in the
- * reset of a connection closed with bytes unread. */
+/* A body of a known length has come in full. */
 static void complete_body(mp_request *request) {
   if (request->is_chunked) return;
   if (request->refusal != 0) {
-    refuse_body(request);
+    refuse(request);
   } else {
     dispatch(request);
   }

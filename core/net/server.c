@@ -125,7 +125,7 @@ static int filter_upgrade(struct lws *wsi, mp_tagged *caller) {
   void *user = NULL;
   if (server->closed) return -1;
   mp_request_head head;
-  mp_request_read_head(wsi, &head);
+  if (!mp_request_read_head(wsi, &head)) return -1;
   mp_request_info info = mp_request_head_info(&head);
   mp_socket *socket = mp_socket_accepted(wsi, server);
   if (socket == NULL) return -1;

@@ -13,14 +13,16 @@ struct mp_server {
   mp_tagged *connections; /* callers, accepted sockets and requests */
 };
 
-#define MP_REQUEST_FIELD 256 /* bytes of a header we look at */
+#define MP_REQUEST_FIELD 256  /* bytes of a header we look at, with its ending 0 */
+#define MP_REQUEST_QUERY 4096 /* as much as libwebsockets takes of a whole head */
 
 typedef struct {
-  char method[8], path[1024], query[1024];
+  char method[8], path[1024], query[MP_REQUEST_QUERY];
   char host[MP_REQUEST_FIELD], origin[MP_REQUEST_FIELD], content_type[MP_REQUEST_FIELD];
 } mp_request_head;
 
-void mp_request_read_head(struct lws *wsi, mp_request_head *head);
+/* False when a part is too long, or a header is there and empty: who decides by it must not take it for absent. */
+bool mp_request_read_head(struct lws *wsi, mp_request_head *head);
 /* The head as the owner sees it; without a body. */
 mp_request_info mp_request_head_info(const mp_request_head *head);
 

@@ -3,6 +3,7 @@
 -- @module moonpost.sandbox.admin
 local core = require "moonpost.core"
 local json = require "cjson.safe"
+local loopback = require "moonpost.loopback"
 local stanza = require "moonpost.stanza"
 local login = require "moonpost.sandbox.login"
 local pairing = require "moonpost.sandbox.pairing"
@@ -12,16 +13,13 @@ local admin = {}
 
 local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
 
-local function is_loopback(host)
-  if not host then return false end
-  local name = host:match "^%[(.-)%]" or host:match "^([^:]*)":lower()
-  return name == "localhost" or name == "::1" or name:match "^127%.%d+%.%d+%.%d+$" ~= nil
-end
-
 local function allowed(headers)
-  local origin = headers.origin
-  if origin and not is_loopback(origin:match "^https?://(.+)$") then return false end
-  return is_loopback(headers.host)
+  local origin, host = headers.origin, headers.host
+  if origin then
+    local authority = origin:match "^https?://(.+)$"
+    if not authority or not loopback.is_authority(authority) then return false end
+  end
+  return host ~= nil and loopback.is_authority(host)
 end
 
 -- Debian's cjson writes every empty table as an object: this text stands for an empty list until it is written.
