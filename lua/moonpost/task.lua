@@ -1,6 +1,7 @@
 --- Tasks: coroutines on the loop. What waits is written as if it blocked.
 -- @module moonpost.task
 local core = require "moonpost.core"
+local traceback = require "moonpost.traceback"
 local net = core.net
 
 local task = {}
@@ -10,7 +11,7 @@ Task.__index = Task
 
 local current -- the running task
 local report = function(err)
-  io.stderr:write("moonpost: error in a task: ", tostring(err), "\n")
+  io.stderr:write("moonpost: error in a task: ", traceback.text(err), "\n")
 end
 
 --- Sets who hears the errors of tasks nobody joins: fn(err), err with its traceback when it was a text. Returns who did before.
@@ -18,10 +19,6 @@ function task.on_error(fn)
   local before = report
   report = fn
   return before
-end
-
-local function with_traceback(co, err)
-  return type(err) == "string" and debug.traceback(co, err) or err
 end
 
 local function finish(self, ok, ...)
@@ -52,7 +49,7 @@ local function run(self, ...)
     if results[1] then
       finish(self, true, table.unpack(results, 2, results.n))
     else
-      local err = with_traceback(self.co, results[2])
+      local err = traceback.of(results[2], self.co)
       coroutine.close(self.co) -- a coroutine that dies of an error leaves its `<close>` variables open
       finish(self, false, err)
     end

@@ -31,8 +31,16 @@ local function check(value, err, ...)
   return value, err, ...
 end
 
-local function check_text(method, text)
+local function check_self(method, ctx)
+  if getmetatable(ctx) ~= Context then error(("ctx.%s was called with a dot: write ctx:%s(…)"):format(method, method), 4) end
+end
+
+-- The text given to a method; a number is taken for one, as by Lua's own string functions.
+local function to_text(method, ctx, text)
+  check_self(method, ctx)
+  if type(text) == "number" then text = tostring(text) end
   if type(text) ~= "string" then error(("ctx:%s expects a text, got %s"):format(method, type(text)), 3) end
+  return text
 end
 
 -- The n-th send of a handler takes an id derived from its message and n: run twice, it sends the same ids.
@@ -46,7 +54,7 @@ end
 -- @string text
 -- @treturn table {id=, time=}
 function Context:reply(text)
-  check_text("reply", text)
+  text = to_text("reply", self, text)
   return check(self.run.client:send(self.chat, text, { cause = cause(self), quote = self.m }))
 end
 
@@ -54,30 +62,43 @@ end
 -- @string text
 -- @treturn table {id=, time=}
 function Context:send(text)
-  check_text("send", text)
+  text = to_text("send", self, text)
   return check(self.run.client:send(self.chat, text, { cause = cause(self) }))
 end
 
 --- Reacts to the message; an empty text takes the reaction back.
 -- @string emoji
 function Context:react(emoji)
-  check_text("react", emoji)
+  emoji = to_text("react", self, emoji)
   return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
 end
 
 --- Shows "typing…" in the chat until the next send.
 function Context:typing()
+  to_text("typing", self, "")
   return check(self.run.client:typing(self.chat, true))
+end
+
+local function timeout_of(options)
+  if options == nil then return nil end
+  if type(options) ~= "table" then error("ctx:ask expects options such as { timeout = 60 }, got " .. type(options), 3) end
+  for name in pairs(options) do
+    if name ~= "timeout" then error(("ctx:ask has no option '%s' (timeout)"):format(tostring(name)), 3) end
+  end
+  local timeout = options.timeout
+  if timeout ~= nil and not (type(timeout) == "number" and timeout > 0) then
+    error(("ctx:ask expects a timeout in seconds, more than 0, got %s"):format(tostring(timeout)), 3)
+  end
+  return timeout
 end
 
 --- Asks, and waits for this person's next message in this chat, which no other handler then sees.
 -- @string text the question
--- @tparam ?table options {timeout = seconds}
--- @treturn ?table the answer's context; nil at the timeout
+-- @tparam ?table options {timeout = seconds, more than 0}; without it the wait has no end
+-- @treturn ?table the answer's context (`answer.text` is what was written); nil at the timeout
 function Context:ask(text, options)
-  check_text("ask", text)
-  local timeout = options and options.timeout
-  if timeout ~= nil and type(timeout) ~= "number" then error("ctx:ask expects timeout in seconds, got " .. type(timeout), 2) end
+  text = to_text("ask", self, text)
+  local timeout = timeout_of(options)
   self:send(text)
   local run = self.run
   local answer = run.conversation:wait(run.origin, run.held, timeout)

@@ -2,7 +2,7 @@
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
 -- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there.
 -- @module moonpost.bot.filter
-local known = { text = true, chat = true, sender = true, phone = true, kind = true, from_me = true }
+local known = { text = "string", chat = "string", sender = "string", phone = "string", kind = "string", from_me = "boolean" }
 
 local function matches(fields, ctx)
   for name, wanted in pairs(fields) do
@@ -25,8 +25,16 @@ end
 return function(filter, level)
   if type(filter) == "function" then return filter end
   if type(filter) ~= "table" then error("a filter is a function or a table, not a " .. type(filter), level + 1) end
-  for name in pairs(filter) do
+  if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
+  for name, wanted in pairs(filter) do
     if not known[name] then error(("a filter has no field '%s'"):format(tostring(name)), level + 1) end
+    if wanted ~= true and type(wanted) ~= known[name] then
+      error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)
+    end
+  end
+  if type(filter.text) == "string" then
+    local ok, why = pcall(string.find, "", filter.text)
+    if not ok then error(("a filter's text '%s' is no Lua pattern: %s"):format(filter.text, why), level + 1) end
   end
   return function(ctx) return matches(filter, ctx) end
 end

@@ -8,5 +8,7 @@
 -- @field version {2, 3000, n}: the web client version to log in as
 -- @field show_qr fn(text, seconds): shows a QR instead of the terminal
 -- @field on_online fn(me): called when the bot is online for the first time
+-- @field script whether `moonpost run` runs the script: it prints how the bot ended
+-- @field bots how many bots the script has made
 -- @field result {true} or {nil, err}: how the last bot:run() of the script ended
 return {}

@@ -6,7 +6,9 @@
 --     bot:run()
 -- @module moonpost.bot
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
 local task = require "moonpost.task"
+local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
 local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
@@ -22,7 +24,8 @@ local events = { ready = true, message = true, error = true }
 
 --- Registers a handler.
 -- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
--- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed.
+-- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
+-- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed.
 -- @string event "ready", "message" or "error"
 -- @tparam ?function|table filter for messages: see moonpost.bot.filter
 -- @func fn
@@ -44,17 +47,29 @@ end
 function Bot:command(name, fn)
   if type(name) ~= "string" or not name:match "^%S+$" then error("bot:command expects a name without spaces", 2) end
   if type(fn) ~= "function" then error("bot:command expects a function, got " .. type(fn), 2) end
+  local prefix = self.options.prefix
+  if prefix ~= "" and name:sub(1, #prefix) == prefix then
+    error(("bot:command expects the name without the prefix: '%s'"):format(name:sub(#prefix + 1)), 2)
+  end
+  if self.commands[name:lower()] then error(("the command '%s' is registered already"):format(name), 2) end
   self.commands[name:lower()] = fn
   return self
 end
 
+local function complain(line, err) io.stderr:write("moonpost: ", line, printable.text(traceback.text(err)), "\n") end
+
 local function report(bot, err, ctx)
   local handlers = bot.handlers.error
-  if #handlers == 0 then io.stderr:write("moonpost: ", tostring(err), "\n") end
+  if #handlers == 0 then complain("", err) end
   for _, handler in ipairs(handlers) do
-    local ok, why = xpcall(handler.fn, debug.traceback, err, ctx)
-    if not ok then io.stderr:write("moonpost: the error handler failed: ", tostring(why), "\n") end
+    local ok, why = xpcall(handler.fn, traceback.told, err, ctx)
+    if not ok then complain("the error handler failed: ", why) end
   end
+end
+
+local function be_ready(bot, fn, me)
+  local ok, err = xpcall(fn, traceback.told, me)
+  if not ok then report(bot, err) end
 end
 
 local function dispatch(bot, ctx)
@@ -70,9 +85,8 @@ end
 local function on_message(bot, m)
   if bot.conversation:offer(m) then return end
   local ctx = context(bot.client, m, bot.conversation)
-  local ok, err = xpcall(dispatch, function(why)
-    return type(why) == "string" and debug.traceback(why, 2) or why
-  end, bot, ctx)
+  bot.contexts[m] = ctx
+  local ok, err = xpcall(dispatch, traceback.told, bot, ctx)
   bot.conversation:finish(ctx.run.held, ok or not m:interrupted(err))
   if not ok then error(err, 0) end
 end
@@ -85,16 +99,21 @@ local function make_client(bot)
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
-  client:on("error", function(why, m) report(bot, why, m and context(client, m, bot.conversation)) end)
+  client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation))) end)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
   client:on("refused", function(why) bot:finish(nil, why) end)
-  client:on("offline", function(why) report(bot, why) end)
+  client:on("offline", function(why)
+    bot.away = true
+    complain("offline, trying again: ", why)
+  end)
   client:on("online", function(me)
+    if bot.away then complain("online again", "") end
+    bot.away = false
     if bot.ready then return end
     bot.ready = true
     if host.on_online then host.on_online(me) end
-    for _, handler in ipairs(bot.handlers.ready) do task.spawn(handler.fn, me) end
+    for _, handler in ipairs(bot.handlers.ready) do task.spawn(be_ready, bot, handler.fn, me) end
   end)
   return client
 end
@@ -145,15 +164,21 @@ end
 -- Inside a task it waits there; elsewhere it runs the loop.
 -- @treturn ?boolean true after a clean stop; nil when it could not go on
 -- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; "banned", "outdated",
--- "refused": the service takes no login; others as they come
+-- "refused": the service takes no login; others as they come. They are printed as well where no `moonpost run` does it.
 function Bot:run()
+  if self.running then error("this bot runs already", 2) end
+  self.running = true
   local ok, err
-  if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end
-  host.result = { ok, err }
+  do
+    local done <close> = setmetatable({}, { __close = function() self.running = false end })
+    if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end
+    host.result = done and { ok, err }
+  end
+  if not ok and not host.script then complain("", err) end
   return ok, err
 end
 
---- Stops the bot: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
+--- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
   if self.stopping then self:finish(true) end
 end
@@ -179,7 +204,9 @@ return function(options)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end
+  host.bots = (host.bots or 0) + 1
   return setmetatable({
     options = copy, commands = {}, handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
+    contexts = setmetatable({}, { __mode = "k" }), -- of the messages being handled: the error handler goes on in the same one
   }, Bot)
 end

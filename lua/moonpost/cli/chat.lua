@@ -4,8 +4,11 @@ local core = require "moonpost.core"
 local new_client = require "moonpost.client"
 local task = require "moonpost.task"
 local options = require "moonpost.cli.options"
+local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local new_screen = require "moonpost.cli.screen"
+
+local jid = core.wire.jid
 
 local command = { summary = "write to a bot in a sandbox, as a contact" }
 
@@ -20,7 +23,12 @@ usage: moonpost chat --sandbox URL --as NAME --to BOT [TEXT]...
 Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.]]
 
 local ANSWER_WAIT = 2.0 -- seconds a line from a pipe waits for an answer before the next one goes, and the end for a last one
+local QUIET = 0.25      -- and then for more of them, since one answer may come in several messages
 local PEER_WAIT = 3.0   -- seconds to wait for BOT to be known to the sandbox
+
+local function is_called(account, wanted, digits)
+  return account.push_name:lower() == wanted:lower() or account.phone == digits or account.jid == wanted or account.lid == wanted
+end
 
 local function find_account(link, wanted)
   local digits = wanted:gsub("[%s%+%-%(%)]", "")
@@ -30,11 +38,12 @@ local function find_account(link, wanted)
     if not state then options.stop("%s", tostring(err)) end
     for i, account in ipairs(state.accounts) do
       names[i] = account.push_name
-      if account.push_name == wanted or account.phone == digits or account.jid == wanted or account.lid == wanted then return account end
+      if is_called(account, wanted, digits) then return account end
     end
     task.sleep(0.1)
   until core.net.now() > deadline
-  options.stop("the sandbox knows nobody called '%s' (it knows: %s); is the bot running?", wanted, table.concat(names, ", "))
+  local others = #names > 0 and "it knows: " .. table.concat(names, ", ") or "it knows nobody yet"
+  options.stop("the sandbox knows nobody called '%s' (%s); is the bot running?", wanted, others)
 end
 
 local function describe(m)
@@ -52,7 +61,7 @@ Chat.__index = Chat
 
 function Chat:watch()
   self.client:on("message", function(m)
-    self.screen:other(m.time, m.name or m.phone or m.sender, describe(m))
+    self.screen:other(m.time, m.from_me and self.name or m.name or m.phone or m.sender, describe(m))
     if self.asked_at then
       self.delays[#self.delays + 1] = core.net.now() - self.asked_at
       self.asked_at = nil
@@ -62,11 +71,11 @@ function Chat:watch()
   self.client:on("receipt", function(receipt)
     local state = not receipt.own and ticks[receipt.type]
     for _, id in ipairs(receipt.ids) do
-      local own = self.lines[id]
+      local own = receipt.chat == self.chat_jid and self.lines[id]
       if own and state then self.screen:update(own, state) end
     end
   end)
-  self.client:on("error", function(err) io.stderr:write("moonpost chat: ", tostring(err), "\n") end)
+  self.client:on("error", function(err) io.stderr:write("moonpost chat: ", printable.text(tostring(err)), "\n") end)
 end
 
 function Chat:send(text, typed)
@@ -83,7 +92,8 @@ end
 function Chat:send_and_listen(text)
   while #self.heard > 0 do self.heard:pop() end
   self:send(text)
-  self.heard:pop(ANSWER_WAIT)
+  local wait = ANSWER_WAIT
+  while self.heard:pop(wait) do wait = QUIET end
 end
 
 function Chat:read_lines()
@@ -115,7 +125,7 @@ local function link_contact(link, name)
   if not ok then options.stop("%s", tostring(err)) end
   local store, why = core.store.open {}
   if not store then options.stop("%s", tostring(why)) end
-  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name }
+  local client = new_client { store_handle = store, url = link.url, root = link.root, ca = link.ca, name = name, own = true }
   local me
   me, err = client:pair { qr = function(text)
     task.spawn(function()
@@ -127,13 +137,22 @@ local function link_contact(link, name)
   return client
 end
 
+-- The device was made for this chat: it goes with it, else the contact's devices, and so every message, would grow.
+local function unlink(client)
+  local device = jid.make((jid.parse(client.me.jid)), "s.whatsapp.net", client.me.device)
+  local ok, err = client:query({ tag = "iq", attrs = { xmlns = "md", type = "set", to = "s.whatsapp.net" }, content = {
+    { tag = "remove-companion-device", attrs = { jid = device, reason = "user_initiated" } },
+  } }, { timeout = 2 })
+  if not ok then io.stderr:write("moonpost chat: this device stays linked: ", printable.line(tostring(err)), "\n") end
+end
+
 local function converse(found, link)
-  local client = link_contact(link, found.as)
   local account = find_account(link, found.to)
-  local interactive = core.net.isatty(0) and core.net.isatty(1)
+  local client = link_contact(link, found.as)
+  local terminal = core.net.isatty(1)
   local chat = setmetatable({
-    client = client, peer = account.jid, screen = new_screen(found.as, core.net.isatty(1)), interactive = interactive,
-    lines = {}, delays = {}, sent = 0, heard = task.queue(),
+    client = client, name = found.as, peer = account.jid, chat_jid = account.lid, screen = new_screen(found.as, terminal),
+    interactive = terminal and core.net.isatty(0), lines = {}, delays = {}, sent = 0, heard = task.queue(),
   }, Chat)
   chat:watch()
   local up, err = client:connect()
@@ -141,6 +160,7 @@ local function converse(found, link)
   for i = 1, #found do chat:send_and_listen(found[i]) end
   chat:read_lines()
   chat:summary()
+  unlink(client)
   client:close()
   return 0
 end

@@ -3,6 +3,8 @@
 -- 3 the account was unlinked.
 -- @module moonpost.cli
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
+local traceback = require "moonpost.traceback"
 
 local cli = {}
 
@@ -20,7 +22,7 @@ local function help()
 end
 
 local function complain(name, line)
-  io.stderr:write("moonpost", name and " " .. name or "", ": ", line, "\n")
+  io.stderr:write("moonpost", name and " " .. name or "", ": ", printable.text(line), "\n")
 end
 
 local function is_command(name)
@@ -31,12 +33,13 @@ end
 
 local function run(name, args)
   local command = require("moonpost.cli." .. name)
-  if args[1] == "--help" then
+  if args[1] == "--help" or args[1] == "-h" then
     print(command.usage)
     return 0
   end
   local ok, result = xpcall(command.main, function(err)
-    return type(err) == "table" and err or debug.traceback(tostring(err), 2)
+    if type(err) == "table" and (err.usage or err.reason) then return err end
+    return traceback.text(traceback.of(err))
   end, args)
   if ok then return result end
   if type(result) == "table" and result.usage then
@@ -50,7 +53,7 @@ end
 --- Runs the command line.
 -- @treturn int the exit code
 function cli.main(name, ...)
-  if name == nil or name == "--help" or name == "help" then return help() end
+  if name == nil or name == "--help" or name == "-h" or name == "help" then return help() end
   if name == "--version" then
     print("moonpost " .. core.version)
     return 0

@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local task = require "moonpost.task"
 local host = require "moonpost.bot.host"
 local options = require "moonpost.cli.options"
+local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 
 local run = { summary = "run a bot script" }
@@ -88,11 +89,15 @@ function run.main(args)
   host.version = found["wa-version"] and parse_version(found["wa-version"])
   host.show_qr = show
   if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
+  local folder = path:match "^(.*)/[^/]*$" or "."
+  package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path -- a script finds the files beside it
+  host.script = true
   _G.arg = { [0] = path, table.unpack(found, 2) }
   chunk(table.unpack(found, 2))
   local result = host.result
+  if not result and host.bots then options.stop("the script made a bot and never ran it: it ends with bot:run()") end
   if not result or result[1] then return 0 end
-  io.stderr:write("moonpost run: ", tostring(result[2]), "\n")
+  io.stderr:write("moonpost run: ", printable.text(tostring(result[2])), "\n")
   return result[2].code == "unlinked" and 3 or 1
 end
 

@@ -2,6 +2,7 @@
 -- On a terminal ticks change in place; in a pipe a line is printed once its ticks are known, or something else must be said.
 -- @module moonpost.cli.screen
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
 
 local Screen = {}
 Screen.__index = Screen
@@ -10,13 +11,13 @@ local dim, blue, bold, plain = "\27[2m", "\27[34m", "\27[1m", "\27[0m"
 
 local function clock(time) return os.date("%H:%M:%S", math.floor(time)) end
 
--- What others write must not steer the terminal: control characters are shown as a middle dot.
-local function printable(text)
-  return (text:gsub("\n", "\n          "):gsub("\t", "  "):gsub("[\0-\9\11-\31\127]", "·"))
-end
+local NAME_MAX, TEXT_MAX = 40, 4000 -- bytes shown of a name, of a text
+
+-- What others write must neither steer the terminal nor look like another line.
+local function show(text) return (printable.text(text, TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n          ")) end
 
 function Screen:format(time, name, text, ticks)
-  name, text = printable(name), printable(text)
+  name, text = printable.line(name, NAME_MAX), show(text)
   local pad = (" "):rep(math.max(0, 8 - (utf8.len(name) or #name)))
   if not self.terminal then
     return ("%s  %s%s  %s%s"):format(clock(time), name, pad, text, ticks and "  " .. ticks or "")

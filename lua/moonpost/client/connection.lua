@@ -8,6 +8,7 @@ local new_link = require "moonpost.client.link"
 local payload = require "moonpost.client.payload"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
+local traceback = require "moonpost.traceback"
 
 local net = core.net
 
@@ -65,9 +66,7 @@ end
 
 -- A stanza that trips a handler must not end the loop's turn for the others: it is told, and the connection goes on.
 local function guarded(self, node)
-  local ok, err = xpcall(on_stanza, function(why)
-    return type(why) == "string" and debug.traceback(why, 2) or why
-  end, self, node)
+  local ok, err = xpcall(on_stanza, traceback.of, self, node)
   if not ok then self.client:emit("error", err) end
 end
 

@@ -16,7 +16,9 @@
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
 local task = require "moonpost.task"
+local traceback = require "moonpost.traceback"
 local payload = require "moonpost.client.payload"
 local rows = require "moonpost.client.rows"
 
@@ -52,7 +54,7 @@ end
 function Client:emit(event, ...)
   local list = self.handlers[event]
   if not list or #list == 0 then
-    if event == "error" then io.stderr:write("moonpost: ", tostring((...)), "\n") end
+    if event == "error" then io.stderr:write("moonpost: ", printable.text(traceback.text((...))), "\n") end
     return
   end
   for _, fn in ipairs { table.unpack(list) } do task.spawn(fn, ...) end

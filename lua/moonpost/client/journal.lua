@@ -5,6 +5,7 @@ local core = require "moonpost.core"
 local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
+local traceback = require "moonpost.traceback"
 
 local proto = core.proto
 
@@ -68,12 +69,10 @@ local function run_handlers(self, entry, m)
   return entry
 end
 
-local function traced(err) return type(err) == "string" and debug.traceback(err, 2) or err end
-
 local function handle(self, entry)
   local m = make_event(self.client, entry)
   entry.message = nil
-  local ok, err = xpcall(run_handlers, traced, self, entry, m)
+  local ok, err = xpcall(run_handlers, traceback.told, self, entry, m)
   if not ok and m:interrupted(err) then return end
   if not ok then self.client:emit("error", err, m) end
   if not entry.deferred or not ok then self:remove(entry) end
