@@ -372,10 +372,10 @@ describe("hostile protobuf bytes", function()
     assert.equal("Message.extendedTextMessage: more than 100 repetitions of what may come once", err.message)
   end)
 
-  it("that hold a million empty messages are refused", function()
-    local err = failure(proto.decode("RecordStructure", ("\18\0"):rep(1000001)))
+  it("that hold ever more empty messages are refused", function()
+    local err = failure(proto.decode("RecordStructure", ("\18\0"):rep(100001)))
     assert.equal("limit", err.code)
-    assert.equal("RecordStructure.previousSessions: more than 1000000 messages", err.message)
+    assert.equal("RecordStructure.previousSessions: more than 100000 messages", err.message)
   end)
 
   it("of any kind never crash", function()

@@ -58,7 +58,21 @@ describe("a stanza", function()
 ]], stanza.xml(stanza.node("message", { to = "2@lid", id = 1 }, { stanza.node("enc", { v = "2" }, "secret"), stanza.node "empty" })))
   end)
 
+  it("is shown up to a size, however large it is", function()
+    local wide = stanza.node("list", nil, {})
+    for i = 1, 1000 do wide.content[i] = stanza.node("user", { jid = ("é"):rep(1000) }) end
+    for _, node in ipairs { wide, stanza.node(("t"):rep(1000)), stanza.node("a", { [("n"):rep(1000)] = ("v"):rep(1000) }) } do
+      local shown = stanza.xml(node, 200)
+      assert.is_true(#shown <= 200 and #shown > 190)
+      assert.is_truthy(utf8.len(shown))
+      assert.equal("…", shown:sub(-3))
+    end
+    assert.equal("<a/>\n", stanza.xml(stanza.node "a", 200))
+  end)
+
   it("is shown so that no value breaks out of its place", function()
     assert.equal('<a b="&lt;&quot;&amp;&gt;\\x0a\\xff">x&lt;</a>\n', stanza.xml { tag = "a", attrs = { b = '<"&>\n\xff' }, text = "x<" })
+    assert.equal('<a\\x1b[2J&gt; b\\x0a&lt;="\\u{009b}\\u{202e}"/>\n',
+      stanza.xml { tag = "a\27[2J>", attrs = { ["b\n<"] = "\u{9b}\u{202e}" } })
   end)
 end)

@@ -11,7 +11,7 @@
 #define MP_JID_USER_MAX 255                   /* bytes of a JID's user part */
 #define MP_AT_TEXT_MAX 1024                   /* bytes of a text that a foreign encoder took for a JID (01 §4.5) */
 #define MP_PROTO_DEPTH_MAX 64                 /* nesting of protobuf messages */
-#define MP_PROTO_MESSAGES_MAX 1000000u        /* protobuf messages in one decoding: each is a Lua table */
+#define MP_PROTO_MESSAGES_MAX 100000u         /* protobuf messages in one decoding: each is a Lua table */
 #define MP_PROTO_MERGES_MAX 100u              /* repetitions of singular messages in one decoding: each is merged */
 #define MP_PROTO_UNKNOWN_MAX (1024u * 1024)   /* bytes of unknown fields kept per message */
 #define MP_SEND_QUEUE_MAX (32u * 1024 * 1024) /* bytes waiting on one socket before it is dropped */

@@ -1,6 +1,8 @@
 --- Stanzas: build and read nodes `{tag=, attrs=, content=}`.
 -- Content is bytes (a string) or an array of nodes; `text` instead of `content` is written as a string that may become a token.
 -- @module moonpost.stanza
+local printable = require "moonpost.printable"
+
 local stanza = {}
 
 --- Makes a node.
@@ -53,37 +55,48 @@ end
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
 
-local function escape(value)
-  return (tostring(value):gsub("[&<>\"%c\x7f-\xff]", function(c)
-    return entities[c] or ("\\x%02x"):format(c:byte())
-  end))
+local function escape(value, max) return (printable.line(value, max):gsub('[&<>"]', entities)) end
+
+local function append(out, text)
+  out[#out + 1] = text
+  out.size = out.size + #text
 end
 
 local function write(node, out, depth)
-  local indent = ("  "):rep(depth)
+  if out.size >= out.max then return end
+  local indent, tag = ("  "):rep(depth), escape(node.tag, out.max)
   local names = {}
   for name in pairs(node.attrs or nothing) do names[#names + 1] = name end
   table.sort(names)
-  out[#out + 1] = indent .. "<" .. node.tag
-  for _, name in ipairs(names) do out[#out + 1] = (' %s="%s"'):format(name, escape(node.attrs[name])) end
+  append(out, indent .. "<" .. tag)
+  for _, name in ipairs(names) do
+    if out.size >= out.max then return end
+    append(out, (' %s="%s"'):format(escape(name, out.max), escape(node.attrs[name], out.max)))
+  end
   local content = node.text or node.content
   if content == nil then
-    out[#out + 1] = "/>\n"
+    append(out, "/>\n")
   elseif type(content) == "string" then
-    out[#out + 1] = (">%s</%s>\n"):format(node.text and escape(content) or ("<!-- %d bytes -->"):format(#content), node.tag)
+    local shown = node.text and escape(content, out.max) or ("<!-- %d bytes -->"):format(#content)
+    append(out, (">%s</%s>\n"):format(shown, tag))
   else
-    out[#out + 1] = ">\n"
+    append(out, ">\n")
     for i = 1, #content do write(content[i], out, depth + 1) end
-    out[#out + 1] = indent .. "</" .. node.tag .. ">\n"
+    append(out, indent .. "</" .. tag .. ">\n")
   end
 end
 
---- A node as readable XML; bytes are shown by their length only, so keys and contents never reach a log.
+local WHOLE = 1 << 30 -- more than any stanza has
+
+--- A node as readable XML; bytes are shown by their length only, so keys and contents never reach a log. What a peer chose is
+-- shown by `moonpost.printable`.
+-- @tparam ?int max bytes of the answer at most; what is cut ends in "…"
 -- @treturn string
-function stanza.xml(node)
-  local out = {}
+function stanza.xml(node, max)
+  local out = { size = 0, max = max or WHOLE }
   write(node, out, 0)
-  return table.concat(out)
+  local text = table.concat(out)
+  return max and printable.text(text, max) or text
 end
 
 return stanza

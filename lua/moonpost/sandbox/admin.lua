@@ -4,6 +4,7 @@
 local core = require "moonpost.core"
 local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
+local printable = require "moonpost.printable"
 local stanza = require "moonpost.stanza"
 local login = require "moonpost.sandbox.login"
 local pairing = require "moonpost.sandbox.pairing"
@@ -53,13 +54,17 @@ local function tell_account(sandbox, account)
       prekeys = device.one_time:count(),
     }
   end
-  return { push_name = account.name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list(devices) }
+  local name = printable.line(account.name, 200) -- a client chose it
+  return { push_name = name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list(devices) }
 end
 
 calls["GET /admin/state"] = function(sandbox, request)
   local accounts = {}
   for i, account in ipairs(sandbox.accounts.list) do accounts[i] = tell_account(sandbox, account) end
-  answer(request, 200, { accounts = list(accounts), violations = list(sandbox.violations), unknown_queries = sandbox.unknown })
+  answer(request, 200, {
+    accounts = list(accounts), violations = list(sandbox.violations), violations_total = sandbox.violations_total,
+    unknown_queries = sandbox.unknown,
+  })
 end
 
 calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)
@@ -76,7 +81,9 @@ end
 
 local function read_json(request)
   local value, err = json.decode(request.body or "")
-  if type(value) ~= "table" then return nil, answer(request, 400, { error = "the body is no JSON object: " .. tostring(err) }) end
+  if type(value) ~= "table" then
+    return nil, answer(request, 400, { error = "the body is no JSON object: " .. printable.line(err, 200) })
+  end
   return value
 end
 
@@ -84,7 +91,7 @@ local function find_device(sandbox, request)
   local value = read_json(request)
   if not value then return nil end
   local device = sandbox.accounts:device(tostring(value.jid))
-  if not device then return nil, answer(request, 404, { error = ("no linked device '%s'"):format(tostring(value.jid)) }) end
+  if not device then return nil, answer(request, 404, { error = ("no linked device '%s'"):format(printable.line(value.jid, 200)) }) end
   return device, value
 end
 
@@ -103,7 +110,7 @@ calls["POST /admin/refuse"] = function(sandbox, request)
   value.jid = nil
   for name, one in pairs(value) do
     if type(one) ~= "string" and math.type(one) == nil then
-      return answer(request, 400, { error = ("'%s' is no text or number"):format(name) })
+      return answer(request, 400, { error = ("'%s' is no text or number"):format(printable.line(name, 200)) })
     end
     value[name] = tostring(math.tointeger(one) or one) -- JSON's numbers come as floats
   end
@@ -158,7 +165,7 @@ function admin.request(sandbox, request)
       return answer(request, 405, { error = ("%s is called with %s"):format(request.path, method) })
     end
   end
-  return answer(request, 404, { error = "no admin call " .. request.path })
+  return answer(request, 404, { error = "no admin call " .. printable.line(request.path, 200) })
 end
 
 return admin

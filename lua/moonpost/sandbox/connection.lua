@@ -80,7 +80,7 @@ local function gone(self)
 end
 
 local function malformed(self, err)
-  self.sandbox.log(("%s: %s"):format(tostring(self), tostring(err)))
+  self.sandbox:note(("%s: %s"):format(tostring(self), tostring(err)))
   if self.transport then return self:refuse() end
   self:drop()
 end

@@ -5,6 +5,7 @@
 --     sandbox:close()
 -- @module moonpost.sandbox
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
 local stanza = require "moonpost.stanza"
 local shapes = require "moonpost.shapes"
 local new_accounts = require "moonpost.sandbox.accounts"
@@ -15,6 +16,12 @@ local devices = require "moonpost.sandbox.devices"
 local net, crypto, noise = core.net, core.crypto, core.noise
 
 local DAY = 24 * 3600
+
+-- What clients cause must not fill memory, the log, or the answer of /admin/state (MP_HTTP_BODY_MAX).
+local VIOLATIONS_KEPT = 50 -- the last ones
+local UNKNOWN_KEPT = 50 -- different ones; more are counted as `others`
+local SENTENCE_MAX, STANZA_MAX = 2000, 2000 -- bytes of what is wrong, and of the stanza
+local LOG_MAX = SENTENCE_MAX + STANZA_MAX + 500
 
 local Sandbox = {}
 Sandbox.__index = Sandbox
@@ -56,10 +63,33 @@ end
 -- @tparam table node
 -- @tparam table err what is wrong with it
 function Sandbox:violation(where, direction, node, err)
-  local line = ("%s %s: %s\n%s"):format(direction, tostring(where), tostring(err), stanza.xml(node))
+  local sentence = printable.text(tostring(err), SENTENCE_MAX)
+  local line = ("%s %s: %s\n%s"):format(direction, tostring(where), sentence, stanza.xml(node, STANZA_MAX))
+  self.violations_total = self.violations_total + 1
+  if #self.violations >= VIOLATIONS_KEPT then table.remove(self.violations, 1) end
   self.violations[#self.violations + 1] = line
   self.log(line)
   if self.strict then where:refuse() end
+end
+
+--- Counts and logs a query that nothing here answers (S-901).
+-- @param where the connection
+-- @tparam table node
+function Sandbox:unknown_query(where, node)
+  local seen = printable.line(("%s %s"):format(node.attrs.xmlns, node.attrs.type), 200)
+  if not self.unknown[seen] then
+    if self.unknown_kinds >= UNKNOWN_KEPT then seen = "others" else self.unknown_kinds = self.unknown_kinds + 1 end
+  end
+  self.unknown[seen] = (self.unknown[seen] or 0) + 1
+  self:note(("%s: unknown query (S-901)"):format(tostring(where)), node)
+end
+
+--- Logs what a client does, with the stanza if there is one.
+-- @string text one line, which may hold what the client chose
+-- @tparam ?table node
+function Sandbox:note(text, node)
+  text = printable.line(text, SENTENCE_MAX)
+  self.log(node and text .. "\n" .. stanza.xml(node, STANZA_MAX) or text)
 end
 
 --- Checks a stanza against the official client's shapes; false when the connection is over because of it.
@@ -135,6 +165,12 @@ local function check_options(options)
   end
 end
 
+local function bounded(log)
+  return function(line)
+    if log then log(printable.text(line, LOG_MAX)) end
+  end
+end
+
 local sandbox = {}
 
 --- Starts a sandbox.
@@ -142,15 +178,17 @@ local sandbox = {}
 --   host ("127.0.0.1") and port (0: any), of loopback only; tls: speak TLS too, on the same port; world: folder that keeps
 --   everything, in memory without it; strict: a stanza the official client would not send or accept ends its connection;
 --   log = fn(line)
--- @treturn ?table url, port, root (32 bytes), certificate (PEM, with tls), violations (array of texts); :close()
+-- @treturn ?table url, port, root (32 bytes), certificate (PEM, with tls), violations (the last ones, as texts) and
+--   violations_total; :close()
 -- @treturn ?table err
 function sandbox.start(options)
   check_options(options)
   local store, err = core.store.open { path = options.world, durability = "process" }
   if not store then return nil, err end
   local self = setmetatable({
-    store = store, keep = options.world ~= nil, strict = options.strict or false, log = options.log or function() end,
-    violations = {}, unknown = {}, connections = {}, refs = {}, counter = 0, accounts = new_accounts(store),
+    store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
+    violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
+    connections = {}, refs = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   prepare_noise(self)
   devices.open_queues(self)

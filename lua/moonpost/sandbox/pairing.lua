@@ -2,6 +2,7 @@
 -- (fact sheet 08 §5, 02 §2.7).
 -- @module moonpost.sandbox.pairing
 local core = require "moonpost.core"
+local printable = require "moonpost.printable"
 local stanza = require "moonpost.stanza"
 local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
@@ -94,7 +95,7 @@ local function send_success(conn, device, adv_secret)
 end
 
 local function tell(account)
-  return { jid = account:jid "s.whatsapp.net", lid = account:jid "lid", push_name = account.name }
+  return { jid = account:jid "s.whatsapp.net", lid = account:jid "lid", push_name = printable.line(account.name, 200) }
 end
 
 --- The phone scans a QR (S-030).
@@ -144,12 +145,12 @@ function pairing.answer(conn, node)
   local device, sandbox = conn.linking, conn.sandbox
   if not device or device.active or node.attrs.id ~= conn.success_id then return end
   if node.attrs.type == "error" then
-    sandbox.log(("%s refused the pairing: %s"):format(device:jid(), stanza.xml(node)))
+    sandbox:note(device:jid() .. " refused the pairing", node)
     return conn:close()
   end
   local blob, why = verify(conn, node)
   if not blob then
-    sandbox.log(("pairing of %s: %s"):format(device:jid(), why))
+    sandbox:note(("pairing of %s: %s"):format(device:jid(), why))
     return conn:stream_error("401")
   end
   device.identity_blob, device.active = blob, true

@@ -51,7 +51,7 @@ function Phone:tell(device, message)
   local ok, err = ensure_session(self, address)
   local sealed = ok and self.signal:encrypt({ address }, assert(proto.encode("Message", message)))[1]
   if not ok or sealed.error then
-    self.sandbox.log(("the phone of %s cannot write to %s: %s"):format(self.account.pn, address, tostring(err or sealed.error)))
+    self.sandbox:note(("the phone of %s cannot write to %s: %s"):format(self.account.pn, address, tostring(err or sealed.error)))
     return
   end
   device.queue:push(stanza.node("message", {
@@ -136,7 +136,7 @@ function phone.read(sandbox, account, device, enc)
   local plaintext, err
   if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
   if plaintext then return proto.decode("Message", plaintext) end
-  sandbox.log(("the phone of %s cannot read a message of %s: %s"):format(account.pn, device:jid(), tostring(err or enc.attrs.type)))
+  sandbox:note(("the phone of %s cannot read a message of %s: %s"):format(account.pn, device:jid(), tostring(err or enc.attrs.type)))
 end
 
 --- Reads a peer message of a companion, and answers what it asks for (S-310).

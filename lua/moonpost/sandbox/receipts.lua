@@ -63,7 +63,7 @@ end
 function receipts.ack(conn, node)
   if not node.attrs.class or not node.attrs.id then return end
   if node.attrs.error then
-    conn.sandbox.log(("%s refuses %s %s: %s"):format(tostring(conn), node.attrs.class, node.attrs.id, node.attrs.error))
+    conn.sandbox:note(("%s refuses %s %s: %s"):format(tostring(conn), node.attrs.class, node.attrs.id, node.attrs.error))
   end
   conn.device.queue:confirm(node.attrs.class, node.attrs.id, node.attrs.to)
 end

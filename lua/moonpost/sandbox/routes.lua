@@ -1,6 +1,5 @@
 --- What each stanza of a client leads to. A capability adds its lines here.
 -- @module moonpost.sandbox.routes
-local stanza = require "moonpost.stanza"
 local iq = require "moonpost.sandbox.iq"
 
 local routes = {}
@@ -32,9 +31,7 @@ local function query(conn, node)
   if not conn.device and not unregistered[xmlns] then return iq.error(conn, node, 401) end
   local fn = queries[xmlns]
   if fn then return fn(conn, node) end
-  local seen = ("%s %s"):format(xmlns, type)
-  conn.sandbox.unknown[seen] = (conn.sandbox.unknown[seen] or 0) + 1
-  conn.sandbox.log(("%s: unknown query (S-901)\n%s"):format(tostring(conn), stanza.xml(node)))
+  conn.sandbox:unknown_query(conn, node)
   if type == "set" then return iq.result(conn, node) end
   return iq.error(conn, node, 501)
 end
@@ -52,8 +49,7 @@ local tags = {
 function routes.route(conn, node)
   local fn = tags[node.tag]
   if not fn then
-    conn.sandbox.log(("%s: a stanza this server does not know\n%s"):format(tostring(conn), stanza.xml(node)))
-    return
+    return conn.sandbox:note(("%s: a stanza this server does not know"):format(tostring(conn)), node)
   end
   if not conn.device and node.tag ~= "iq" and node.tag ~= "ib" then return conn:refuse() end
   return fn(conn, node)

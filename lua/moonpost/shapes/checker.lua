@@ -3,6 +3,8 @@
 -- A check is fn(node, out, path). Without `out` it stops at the first fault and returns false: that is what runs on each stanza. With
 -- `out` it goes on, and appends a sentence for each fault: that runs only after a refusal, to say what was wrong and where.
 -- @module moonpost.shapes.checker
+local printable = require "moonpost.printable"
+
 local checker = {}
 
 local ENOUGH = 10 -- faults of one node's children: a hostile stanza may have many thousands
@@ -14,10 +16,11 @@ local function fault(out, where, what, sheet)
   return false
 end
 
-local function quoted(value)
-  local text = tostring(value):gsub("[%c\x7f-\xff]", function(c) return ("\\x%02x"):format(c:byte()) end)
-  return #text > 60 and ("'%s…'"):format(text:sub(1, 60)) or ("'%s'"):format(text)
-end
+local SHOWN = 60 -- bytes of a name or value of a peer in a sentence
+
+local function shown(value) return printable.line(value, SHOWN) end
+
+local function quoted(value) return ("'%s'"):format(shown(value)) end
 
 local function attr_rules(attrs)
   local rules, known = {}, {}
@@ -46,7 +49,9 @@ local function unknown_attrs(given, known, out, path, sheet)
     if not known[name] then names[#names + 1] = name end
   end
   table.sort(names)
-  for _, name in ipairs(names) do fault(out, ("%s@%s"):format(path, name), "not an attribute of this stanza", sheet) end
+  for i = 1, math.min(#names, ENOUGH) do
+    fault(out, ("%s@%s"):format(path, shown(names[i])), "not an attribute of this stanza", sheet)
+  end
   return false
 end
 
@@ -90,7 +95,7 @@ local function check_empty(sheet)
   return function(node, out, path)
     local content = node.text or node.content
     if content == nil or #content == 0 then return true end
-    local what = type(content) == "table" and ("<%s>"):format(content[1].tag) or ("%d bytes"):format(#content)
+    local what = type(content) == "table" and ("<%s>"):format(shown(content[1].tag)) or ("%d bytes"):format(#content)
     return fault(out, path, ("expected no content, got %s"):format(what), sheet)
   end
 end
@@ -184,7 +189,7 @@ local function child_path(path, list, index)
       if i <= index then number = all end
     end
   end
-  return all > 1 and ("%s/%s[%d]"):format(path, tag, number) or ("%s/%s"):format(path, tag)
+  return all > 1 and ("%s/%s[%d]"):format(path, shown(tag), number) or ("%s/%s"):format(path, shown(tag))
 end
 
 local function check_child(slot, list, index, count, out, path, sheet)

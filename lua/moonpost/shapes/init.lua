@@ -20,6 +20,7 @@
 -- @module moonpost.shapes
 local core = require "moonpost.core"
 local checker = require "moonpost.shapes.checker"
+local printable = require "moonpost.printable"
 local terms = require "moonpost.shapes.terms"
 
 local capabilities = {
@@ -68,19 +69,24 @@ for _, name in ipairs(capabilities) do
   for _, query in ipairs(facts.queries or {}) do file_query(query) end
 end
 
-local function refuse(sentence) return nil, core.error("shape", sentence) end
+local SENTENCE_MAX = 1000 -- bytes
+
+-- All that a peer chose and this sentence repeats is made printable here, whoever wrote the sentence.
+local function refuse(sentence) return nil, core.error("shape", printable.line(sentence, SENTENCE_MAX)) end
+
+local function shown(value) return printable.line(value, 60) end
 
 local named = { "class", "type", "xmlns" }
 
 -- A stanza in short: `iq type="get" xmlns="encrypt" <count/>`.
 local function sketch(node)
-  local parts = { node.tag }
+  local parts = { shown(node.tag) }
   for _, name in ipairs(named) do
     local value = node.attrs and node.attrs[name]
-    if value then parts[#parts + 1] = ('%s="%s"'):format(name, tostring(value)) end
+    if value then parts[#parts + 1] = ('%s="%s"'):format(name, shown(value)) end
   end
   local children = type(node.content) == "table" and node.content or {}
-  for i = 1, math.min(#children, 3) do parts[#parts + 1] = ("<%s/>"):format(children[i].tag) end
+  for i = 1, math.min(#children, 3) do parts[#parts + 1] = ("<%s/>"):format(shown(children[i].tag)) end
   return table.concat(parts, " ")
 end
 
@@ -156,7 +162,7 @@ local function check_error(node, query)
   local code = math.tointeger(tonumber(child.attrs.code))
   if not code or texts[code] ~= child.attrs.text then
     return refuse(("iq/error@text: code %s and text '%s' are no pair the official client knows (10 §0.3, 08 S-900)"):format(
-      tostring(child.attrs.code), tostring(child.attrs.text)))
+      shown(child.attrs.code), shown(child.attrs.text)))
   end
   if not is_told_apart(query.errors, code) then
     return refuse(("iq/error@code: the official client knows no %d here (%s)"):format(code, query.sheet))
@@ -174,10 +180,10 @@ local function check_answer(node, request)
   if not request then return refuse "iq: an answer to nothing (08 S-122)" end
   local to = request.attrs.to or "s.whatsapp.net"
   if node.attrs.id ~= request.attrs.id then
-    return refuse(("iq@id: expected the request's '%s', got '%s' (10 §0.2)"):format(tostring(request.attrs.id), tostring(node.attrs.id)))
+    return refuse(("iq@id: expected the request's '%s', got '%s' (10 §0.2)"):format(shown(request.attrs.id), shown(node.attrs.id)))
   end
   if node.attrs.from ~= to then
-    return refuse(("iq@from: expected the request's address '%s', got '%s' (10 §0.2)"):format(to, tostring(node.attrs.from)))
+    return refuse(("iq@from: expected the request's address '%s', got '%s' (10 §0.2)"):format(shown(to), shown(node.attrs.from)))
   end
   local query = query_of(request)
   if not query then return true end -- the request was the fault, and was told
