@@ -66,7 +66,7 @@ describe("moonpost.client", function()
   it("is of the real service unless told otherwise", function()
     local client = moonpost.client { store_handle = assert(core.store.open {}) }
     assert.equal("wss://web.whatsapp.com/ws/chat", client.url)
-    assert.is_nil(client.root)
+    assert.equal(core.noise.ROOT, client.root)
     client:close()
   end)
 

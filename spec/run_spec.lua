@@ -96,6 +96,22 @@ describe("moonpost run", function()
     assert.matches("this device was removed on the phone; run it again to link", bot:text())
   end))
 
+  it("ends with code 1 and a line when its store is of another sandbox, and goes on at the right one", support.async(function()
+    local rig <close> = start()
+    local other <close> = start()
+    local store = support.tmpdir() .. "/state"
+    do
+      local bot <close> = run_echo(rig, store)
+      bot:signal "INT"
+      assert.equal(0, bot:wait_end())
+    end
+    local bot <close> = process.start(("moonpost run scripts/bots/echo.lua --sandbox %s --store %s"):format(other.sandbox.url, store))
+    assert.equal(1, bot:wait_end())
+    assert.matches("^moonpost run: this store is linked to another server %(a sandbox%)[^\n]*$", bot:text())
+    local _ <close> = run_echo(rig, store)
+    assert.equal(1, #rig.sandbox.accounts:companions(rig.sandbox.accounts.by_name.Echo))
+  end))
+
   it("prints the QR's text for headless use", support.async(function()
     local rig <close> = start()
     local bot <close> = run_echo(rig, support.tmpdir() .. "/state", "--qr text")

@@ -148,6 +148,12 @@ static int store_path(lua_State *L) {
   return 1;
 }
 
+/* identity() -> light userdata: the same for all handles of one open store */
+static int store_identity(lua_State *L) {
+  lua_pushlightuserdata(L, mpl_check_store(L, 1));
+  return 1;
+}
+
 /* close(): drops an open turn and its after-commit list; closing twice is no error */
 static int store_close(lua_State *L) {
   handle *h = luaL_checkudata(L, 1, STORE);
@@ -176,6 +182,7 @@ static const luaL_Reg methods[] = {
     {"commit", store_commit},
     {"dirty", store_dirty},
     {"path", store_path},
+    {"identity", store_identity},
     {"close", store_close},
     {NULL, NULL},
 };

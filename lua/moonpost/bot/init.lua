@@ -10,6 +10,7 @@ local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
+local check_name = require("moonpost.client.options").check_name
 local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
@@ -201,6 +202,7 @@ return function(options)
       error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
     end
   end
+  check_name("moonpost.bot", options.name, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

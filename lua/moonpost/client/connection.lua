@@ -166,7 +166,7 @@ local function settle(self)
   self.client.presence:available()
   self.online, self.online_at = true, net.now()
   self.client.outbox:resend()
-  self.client:emit("online", self.client.me)
+  self.client:emit("online", self.client:identity())
   self.client.journal:go()
   self.ready:close()
   return true

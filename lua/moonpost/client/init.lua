@@ -19,8 +19,10 @@ local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local check = require("moonpost.client.options").check
 local payload = require "moonpost.client.payload"
 local rows = require "moonpost.client.rows"
+local tenancy = require "moonpost.client.tenancy"
 
 local SERVICE = "wss://web.whatsapp.com/ws/chat"
 
@@ -69,6 +71,13 @@ end
 --- Whether the store holds a linked device.
 function Client:linked() return self.me ~= nil end
 
+--- Who this device is, as callers and handlers are told; nil when it is not linked.
+-- @treturn ?table {jid=, lid=, device=, name=}
+function Client:identity()
+  local me = self.me
+  return me and { jid = me.jid, lid = me.lid, device = me.device, name = me.name }
+end
+
 -- Errors of the caller at the caller's line.
 local function in_task(name)
   if not task.running() then error(("client:%s waits, so it must be called in a task (moonpost.task.spawn)"):format(name), 3) end
@@ -85,7 +94,8 @@ function Client:pair(options)
   in_task "pair"
   if self.closed then return closed() end
   if self.me then return nil, core.error("linked", "this store is linked already, as " .. self.me.jid) end
-  return self.pairing:pair(options.qr)
+  local me, err = self.pairing:pair(options.qr)
+  return me and self:identity(), err
 end
 
 --- Goes online, and stays so until `close`: lost connections are made again with growing pauses. In a task.
@@ -112,6 +122,7 @@ function Client:close()
   self:commit()
   self.turn_end:stop()
   self.over = true
+  tenancy.leave(self)
   if self.owns_store then self.store:close() end
 end
 
@@ -182,9 +193,10 @@ function Client:commit()
   return true, err
 end
 
---- Takes note of who the store is linked as; nil forgets it.
+--- Takes note of who the store is linked as, and at which server; nil forgets it.
 function Client:set_me(row)
   self.me = row
+  if row then row.root = row.root or self.root end
   if row then
     rows.put(self.store, "setting", "me", "StoreMe", row)
   else
@@ -203,32 +215,6 @@ function Client:forget_account()
   end
 end
 
-local known = {
-  store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean",
-}
-
-local function check(options)
-  if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
-  for name, value in pairs(options) do
-    if not known[name] then error(("moonpost.client has no option '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= known[name] then
-      error(("moonpost.client: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
-    end
-  end
-  if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
-  if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
-  if options.url and not options.url:match "^wss?://." then
-    error(("moonpost.client: option 'url' must be a ws:// or wss:// address, got '%s'"):format(options.url), 3)
-  end
-  local version = options.version or payload.VERSION
-  for i = 1, 3 do
-    if math.type(version[i]) ~= "integer" or #version ~= 3 then
-      error("moonpost.client: option 'version' must be three integers such as { 2, 3000, 1045368834 }", 3)
-    end
-  end
-end
-
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "journal", "receipts", "notifications",
   "presence", "peer", "sweep",
@@ -241,7 +227,7 @@ local rooms = { sender = "send" }
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
 --   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
 -- @treturn ?table client
--- @treturn ?table err the store cannot be opened
+-- @treturn ?table err the store cannot be opened; code "busy": another client has it, "other-server": it is linked elsewhere
 return function(options)
   check(options)
   local store, err = options.store_handle, nil
@@ -249,16 +235,23 @@ return function(options)
   if not store then return nil, err end
   local self = setmetatable({
     store = store, owns_store = not options.store_handle, account = core.signal.account(store, ""), url = options.url or SERVICE,
-    root = options.root, ca = options.ca, name = options.name, version = options.version or payload.VERSION, own = options.own,
+    root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
+    own = options.own,
     handlers = {}, turn = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
+  local ok
   self.me = rows.get(store, "setting", "me", "StoreMe")
+  ok, err = tenancy.enter(self)
+  if not ok then
+    if self.owns_store then store:close() end
+    return nil, err
+  end
   if self.me and self.name and self.name ~= self.me.name then
     self.me.name = self.name
     self:set_me(self.me)
   end
   self.lids = require("moonpost.client.lid")(store, self.account)
-  self.throttle = require("moonpost.client.throttle")(not self.root or self.root == core.noise.ROOT)
+  self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
   self.turn_end = core.net.on_turn_end(function() return self:commit() end)
   return self

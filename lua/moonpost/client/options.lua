@@ -1,0 +1,54 @@
+--- The options moonpost.client takes, and what is wrong with them.
+-- @module moonpost.client.options
+local payload = require "moonpost.client.payload"
+
+local NAME_MAX = 100 -- characters of a push name; the apps stop at 25, the service does not (fact sheet 07)
+
+local options_of = {}
+
+local known = {
+  store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
+  own = "boolean",
+}
+
+-- Why a push name is none; nil when it is one.
+local function wrong_name(name)
+  local length = utf8.len(name)
+  if not length then return "must be UTF-8" end
+  if length == 0 or length > NAME_MAX then return ("must have 1 to %d characters, got %d"):format(NAME_MAX, length) end
+  if name:find "%c" or name:find "\u{85}" or name:find "\u{2028}" or name:find "\u{2029}" then
+    return "must be one line without control characters"
+  end
+end
+
+--- Checks a push name; an error at `level`.
+-- @string who "moonpost.client" or "moonpost.bot"
+function options_of.check_name(who, name, level)
+  local wrong = name and wrong_name(name)
+  if wrong then error(("%s: option 'name' %s"):format(who, wrong), level + 1) end
+end
+
+--- Checks all of them; an error at the line that calls moonpost.client.
+function options_of.check(options)
+  if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
+  for name, value in pairs(options) do
+    if not known[name] then error(("moonpost.client has no option '%s'"):format(tostring(name)), 3) end
+    if type(value) ~= known[name] then
+      error(("moonpost.client: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
+    end
+  end
+  options_of.check_name("moonpost.client", options.name, 3)
+  if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
+  if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
+  if options.url and not options.url:match "^wss?://." then
+    error(("moonpost.client: option 'url' must be a ws:// or wss:// address, got '%s'"):format(options.url), 3)
+  end
+  local version = options.version or payload.VERSION
+  for i = 1, 3 do
+    if math.type(version[i]) ~= "integer" or #version ~= 3 then
+      error("moonpost.client: option 'version' must be three integers such as { 2, 3000, 1045368834 }", 3)
+    end
+  end
+end
+
+return options_of
