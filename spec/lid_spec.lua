@@ -9,11 +9,11 @@ local tap = require "spec.tap"
 local PN, LID = "15550001111@s.whatsapp.net", "10000000000001@lid"
 local PN3, LID3 = "15550001111:3@s.whatsapp.net", "10000000000001:3@lid"
 
-local function new_map()
+local function new_map(me)
   local store = assert(core.store.open {})
   local account = core.signal.account(store, "")
   account:create()
-  return new_lids(store, account), account, store
+  return new_lids(store, account, function() return me end), account, store
 end
 
 -- An account that can be written to, as a bundle.
@@ -57,16 +57,36 @@ describe("a LID", function()
     assert.is_nil(lids:phone(LID))
   end)
 
-  it("belongs to one number and a number to one LID: the newest pair counts", function()
+  it("belongs to one number and a number to one LID: the newest pair the server answers with counts", function()
     local lids, _, store = new_map()
     lids:learn(PN, LID)
-    lids:learn(PN, "20000000000002@lid")
+    lids:learn_answer(PN, "20000000000002@lid")
     assert.equal("20000000000002@lid", lids:lid_of(PN))
     assert.is_nil(lids:pn_of(LID))
-    lids:learn("15559999999@s.whatsapp.net", "20000000000002@lid")
+    lids:learn_answer("15559999999@s.whatsapp.net", "20000000000002@lid")
     assert.equal("15559999999@s.whatsapp.net", lids:pn_of "20000000000002@lid")
     assert.is_nil(lids:lid_of(PN))
     assert.equal(2, store:count("lid", ""))
+  end)
+
+  it("that is known is nobody else's for what only passes by, nor is the number", function()
+    local lids, _, store = new_map()
+    lids:learn(PN, LID)
+    lids:learn(PN, "20000000000002@lid")
+    lids:learn("15559999999@s.whatsapp.net", LID)
+    assert.same({ LID, PN, 2 }, { lids:lid_of(PN), lids:pn_of(LID), store:count("lid", "") })
+  end)
+
+  it("of the own account is what linking or a login told, and nothing else", function()
+    local me = { jid = PN, lid = LID }
+    local lids, _, store = new_map(me)
+    for _, pair in ipairs { { PN, LID }, { PN, "20000000000002@lid" }, { "15559999999@s.whatsapp.net", LID } } do
+      lids:learn(table.unpack(pair))
+      lids:learn_answer(table.unpack(pair))
+    end
+    assert.equal(0, store:count("lid", ""))
+    lids:learn_own(me)
+    assert.same({ LID, PN }, { lids:lid_of(PN), lids:pn_of(LID) })
   end)
 end)
 

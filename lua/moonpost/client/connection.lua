@@ -12,6 +12,7 @@ local traceback = require "moonpost.traceback"
 
 local net = core.net
 
+local UNRECOGNISED = 488 -- a refusal (04 §14.1)
 local QUERY_SECONDS, LOGIN_SECONDS = 75, 20
 
 -- Seconds: a session as long as `stable` clears the back-off; pauses grow from the first to the longest.
@@ -26,7 +27,12 @@ local function closed_error() return core.error("closed", "not connected") end
 -- Who handles which stanza: fn(self, node).
 local on = {}
 
-function on.success(self, node) self.login:push(node) end
+function on.success(self, node)
+  if self.welcomed then return end
+  self.welcomed = true
+  self.login:push(node)
+end
+
 function on.failure(self, node) self:abort(endings.of_failure(node)) end
 on["stream:error"] = function(self, node) self:abort(endings.of_stream_error(node)) end
 function on.xmlstreamend(self) self:abort(core.error("network", "the server ended the stream")) end
@@ -61,13 +67,15 @@ local function on_stanza(self, node)
   self.backlog:stanza(node)
   local handler = on[node.tag]
   if handler then return handler(self, node) end
-  if node.attrs.id and node.attrs.from then self.client.receipts:ack(node, 488) end
+  if node.attrs.id and node.attrs.from then self.client.receipts:ack(node, UNRECOGNISED) end
 end
 
--- A stanza that trips a handler must not end the loop's turn for the others: it is told, and the connection goes on.
+-- A stanza that trips a handler must not end the loop's turn for the others: it is told and refused, and the connection goes on.
 local function guarded(self, node)
   local ok, err = xpcall(on_stanza, traceback.of, self, node)
-  if not ok then self.client:emit("error", err) end
+  if ok then return end
+  self.client:emit("error", err)
+  self.client.receipts:refuse(node, err)
 end
 
 --- Sends a stanza.
@@ -136,7 +144,7 @@ end
 
 local function open_link(self)
   local client = self.client
-  self.login, self.over, self.ending, self.online_at = task.queue(), task.queue(), nil, nil
+  self.login, self.over, self.ending, self.online_at, self.welcomed = task.queue(), task.queue(), nil, nil, false
   local link, err = new_link {
     url = client.url, ca = client.ca, root = client.root, static = client.account:noise(),
     payload = payload.login(client.me, client.version),
@@ -151,9 +159,13 @@ end
 local function learn_self(self, success)
   local me, lid = self.client.me, success.attrs.lid
   me.loginCounter = (me.loginCounter or 0) + 1
-  if lid then me.lid = core.wire.jid.bare(lid) end
+  if lid and self.client.lids.is_lid(lid) then
+    me.lid = core.wire.jid.bare(lid)
+  elseif lid then
+    self.client:emit("error", core.error("malformed", "the server's name for this account is no LID"))
+  end
   self.client:set_me(me)
-  self.client.lids:learn(me.jid, me.lid)
+  self.client.lids:learn_own(me)
 end
 
 -- What a login brings with it; each step needs the answer to the one before. Keys the server does not take now are offered at the

@@ -1,11 +1,14 @@
 --- Which devices an account has (usync, fact sheet 03 §4), kept in the store, and sessions with them (§5).
 -- @module moonpost.client.devices
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
+local vouch = require "moonpost.client.vouch"
 local jid = core.wire.jid
 
 local BUNDLES_PER_IQ = 32 -- one chunk of new sessions holds the loop for some 10 ms
+local DEVICES = 100 -- device numbers are below
 
 local Devices = {}
 Devices.__index = Devices
@@ -14,10 +17,13 @@ local function read_devices(user)
   local list = stanza.path(user, "devices", "device-list")
   if not list then return nil end
   local name, server = jid.parse(user.attrs.jid)
-  local jids = {}
+  local jids, seen = {}, {}
   for _, device in stanza.children(list, "device") do
     local id = math.tointeger(tonumber(device.attrs.id))
-    if id and id >= 0 and id < 100 and device.attrs.is_hosted ~= "true" then jids[#jids + 1] = jid.make(name, server, id) end
+    if id and id >= 0 and id < DEVICES and not seen[id] and device.attrs.is_hosted ~= "true" then
+      jids[#jids + 1] = jid.make(name, server, id)
+      seen[id] = true
+    end
   end
   return jids
 end
@@ -35,23 +41,28 @@ local function query(self, jids)
   return stanza.path(answer, "usync", "list") or stanza.node "list"
 end
 
--- Keeps what an answer says; devices are filed under the LID once it is known.
-local function keep(self, list)
-  local found = {}
+-- Keeps what an answer says of one account; devices are filed under the LID once it is known. `asked`: it was asked for by this name.
+local function keep_user(self, user, asked)
+  local client, lid = self.client, stanza.child(user, "lid")
+  if lid and asked then client.lids:learn_answer(user.attrs.jid, lid.attrs.val) end
+  local jids = read_devices(user)
+  if not jids then return end
+  for i, one in ipairs(jids) do jids[i] = client.lids:stable(one) end
+  rows.put(client.store, "device-list", client.lids:stable(jid.bare(user.attrs.jid)), "StoreDevices", {
+    jids = jids, time = math.floor(core.net.time()),
+  })
+end
+
+-- Keeps what an answer says of those that were asked for, under whichever of their names.
+local function keep(self, list, jids)
+  local asked, wanted, lids = {}, {}, self.client.lids
+  for _, one in ipairs(jids) do asked[one], wanted[lids:stable(one)] = true, true end
   self.client.store:atomic(function()
     for _, user in stanza.children(list, "user") do
-      local lid = stanza.child(user, "lid")
-      if lid and user.attrs.jid then self.client.lids:learn(user.attrs.jid, lid.attrs.val) end
-      local jids = user.attrs.jid and read_devices(user)
-      if jids then
-        local stable = self.client.lids:stable(jid.bare(user.attrs.jid))
-        for i, one in ipairs(jids) do jids[i] = self.client.lids:stable(one) end
-        rows.put(self.client.store, "device-list", stable, "StoreDevices", { jids = jids, time = math.floor(core.net.time()) })
-        found[user.attrs.jid] = stable
-      end
+      local name = user.attrs.jid
+      if attributes.is_person(name) and (asked[name] or wanted[lids:stable(jid.bare(name))]) then keep_user(self, user, asked[name]) end
     end
   end)
-  return found
 end
 
 --- The devices of accounts; asks the server for those not known.
@@ -67,7 +78,7 @@ function Devices:of(bare)
   if #missing == 0 then return result end
   local list, err = query(self, missing)
   if not list then return nil, err end
-  keep(self, list)
+  keep(self, list, missing)
   for _, one in ipairs(missing) do
     local row = rows.get(self.client.store, "device-list", self.client.lids:stable(one), "StoreDevices")
     result[one] = row and row.jids or {}
@@ -81,14 +92,34 @@ function Devices:forget(bare)
   self.client.store:delete("device-list", bare)
 end
 
+-- Bytes of an exact length.
+local function exactly(size, ...)
+  local bytes = stanza.bytes(...)
+  return bytes and #bytes == size and bytes or error "malformed"
+end
+
 local function read_bundle(user)
-  local function id_of(node) return (">I3"):unpack(stanza.bytes(node, "id")) end
+  local function id_of(node) return (">I3"):unpack(exactly(3, node, "id")) end
   local skey, key = stanza.child(user, "skey"), stanza.child(user, "key")
   return {
-    registration_id = (">I4"):unpack(stanza.bytes(user, "registration")), identity = stanza.bytes(user, "identity"),
-    signed_prekey = { id = id_of(skey), public = stanza.bytes(skey, "value"), signature = stanza.bytes(skey, "signature") },
-    prekey = key and { id = id_of(key), public = stanza.bytes(key, "value") } or nil,
+    registration_id = (">I4"):unpack(exactly(4, user, "registration")), identity = exactly(32, user, "identity"),
+    signed_prekey = { id = id_of(skey), public = exactly(32, skey, "value"), signature = exactly(64, skey, "signature") },
+    prekey = key and { id = id_of(key), public = exactly(32, key, "value") } or nil,
   }
+end
+
+-- Starts a session with what a bundle says (02 §10.6). Own devices must be vouched for by the own phone; of others a new identity
+-- is taken over (02 §11).
+local function start_session(self, device, user)
+  local client = self.client
+  local called, bundle = pcall(read_bundle, user)
+  if not called then return nil, core.error("malformed", ("the key bundle of %s is malformed"):format(device)) end
+  local bare = jid.bare(device)
+  if bare == client.me.jid or bare == client.me.lid then
+    local ok, err = vouch(client.me, device, bundle.identity, stanza.bytes(user, "device-identity"))
+    if not ok then return nil, core.error(err.code, ("the key bundle of %s is not taken: %s"):format(device, err.message)) end
+  end
+  return client.account:process_bundle(device, bundle)
 end
 
 local function fetch_chunk(self, jids)
@@ -105,13 +136,9 @@ local function fetch_chunk(self, jids)
     local one = user.attrs.jid
     if one and not asked[one] then one = self.client.lids:stable(one) end
     if one and asked[one] and not stanza.child(user, "error") then
-      local ok, bundle = pcall(read_bundle, user)
-      if ok then
-        local started, why = self.client.account:process_bundle(one, bundle)
-        if not started then self.client:emit("error", why) end
-      else
-        self.client:emit("error", core.error("malformed", ("the key bundle of %s is malformed"):format(one)))
-      end
+      asked[one] = nil
+      local ok, why = start_session(self, one, user)
+      if not ok then self.client:emit("error", why) end
     end
   end
   return true
@@ -132,18 +159,22 @@ function Devices:ensure_sessions(jids)
   return true
 end
 
--- Both names of the account a notification is about, its `lid` attribute learnt first.
+-- Both names of the account a notification is about, its `lid` attribute learnt first; nil when it is about no person.
 local function names_of(self, node)
-  local bare, lids = jid.bare(node.attrs.from), self.client.lids
-  if node.attrs.lid then lids:learn(bare, jid.bare(node.attrs.lid)) end
+  local bare, lids = attributes.bare(node, "from"), self.client.lids
+  if not attributes.is_person(bare) then return nil end
+  lids:learn(bare, attributes.bare(node, "lid"))
   return lids:stable(bare), lids:pn_of(lids:stable(bare)) or bare
 end
 
 --- A `devices` notification: some account's list has changed (fact sheet 02 §8.2). The sessions with what was removed go.
 function Devices:on_notification(node)
-  self:forget((names_of(self, node)))
+  local lids, name = self.client.lids, names_of(self, node)
+  if not name then return end
+  self:forget(name)
   for _, device in stanza.children(stanza.child(node, "remove"), "device") do
-    if device.attrs.jid then self.client.account:delete_session(self.client.lids:stable(device.attrs.jid)) end
+    local removed = attributes.jid(device, "jid")
+    if removed and jid.bare(lids:stable(removed)) == name then self.client.account:delete_session(lids:stable(removed)) end
   end
 end
 
@@ -151,8 +182,8 @@ end
 -- session with any of them is worth anything (§11). The new identity is taken from the next bundle or message.
 function Devices:identity_changed(node)
   local lid, pn = names_of(self, node)
-  if pn == self.client.me.jid or jid.bare(node.attrs.from) ~= node.attrs.from then return end -- the own, or a companion's
-  for device = 0, 99 do
+  if not lid or pn == self.client.me.jid or jid.bare(node.attrs.from) ~= node.attrs.from then return end -- the own, or a companion's
+  for device = 0, DEVICES - 1 do
     for _, bare in ipairs { lid, pn } do
       local user, server = jid.parse(bare)
       self.client.account:delete_session(jid.make(user, server, device))

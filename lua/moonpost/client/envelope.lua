@@ -1,5 +1,6 @@
 --- Whom a `<message>` is from and where it belongs (fact sheet 04 §2.3).
 -- @module moonpost.client.envelope
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local jid = core.wire.jid
 
@@ -11,13 +12,15 @@ local function is_own(me, user, server)
   return server == "s.whatsapp.net" and user == jid.parse(me.jid) or server == "lid" and me.lid and user == jid.parse(me.lid)
 end
 
-local function direct(envelope, me, attrs, user, server)
-  local from_me = is_own(me, user, server)
+local function malformed(text, ...) error(core.error("malformed", text:format(...)), 0) end
+
+local function direct(envelope, me, node, user, server)
+  local attrs, from_me = node.attrs, is_own(me, user, server)
   envelope.from_me = from_me and true or false
   envelope.sender = attrs.from
   if from_me then
     envelope.kind = attrs.category == "peer" and "peer" or "direct"
-    envelope.chat = jid.bare(attrs.recipient or attrs.from)
+    envelope.chat = attributes.bare(node, attrs.recipient and "recipient" or "from")
     envelope.chat_other = attrs.peer_recipient_lid or attrs.peer_recipient_pn
   else
     envelope.kind = "direct"
@@ -26,42 +29,38 @@ local function direct(envelope, me, attrs, user, server)
   end
 end
 
-local function several(envelope, me, attrs)
-  local author = attrs.participant
-  if not author then return nil end
+local function several(envelope, me, node)
+  local attrs, author = node.attrs, attributes.jid(node, "participant")
+  if not author then malformed("message %s in %s names no participant", envelope.id, attrs.from) end
   local user, server = jid.parse(author)
   envelope.from_me = is_own(me, user, server) and true or false
   envelope.chat, envelope.sender = attrs.from, author
-  envelope.sender_other = attrs.participant_lid or attrs.participant_pn
-  return envelope
 end
 
 --- Reads the envelope of a message stanza.
 -- @tparam table me own identity
 -- @tparam table node
--- @treturn ?table {node, id, kind = "direct" | "peer" | "group" | "newsletter", chat (bare), sender (device JID), from_me,
+-- @treturn table {node, id, kind = "direct" | "peer" | "group" | "newsletter", chat (bare), sender (device JID), from_me,
 --   chat_other, sender_other (their other names), name, time}
--- @treturn ?table err what is wrong with it
+-- @raise "malformed": what is wrong with it
 return function(me, node)
   local attrs = node.attrs
   local id, from = attrs.id, attrs.from
-  if not id or id == "" or not from then return nil, core.error("malformed", "a message without id or from") end
-  if #id > ID_MAX then return nil, core.error("malformed", ("a message with an id of %d bytes"):format(#id)) end
+  if not id or id == "" or not from then malformed "a message without id or from" end
+  if #id > ID_MAX then malformed("a message with an id of %d bytes", #id) end
   local user, server = jid.parse(from)
-  if (user or "") == "" then return nil, core.error("malformed", ("message %s is from '%s', which is nobody's JID"):format(id, from)) end
+  if (user or "") == "" then malformed("message %s is from '%s', which is nobody's JID", id, from) end
   local name = attrs.notify
   local envelope = {
     node = node, id = id, kind = kinds[server], name = name ~= "" and name ~= "-" and name or nil,
-    time = math.tointeger(tonumber(attrs.t)) or math.floor(core.net.time()), offline = attrs.offline ~= nil,
+    time = attributes.time(attrs.t) or math.floor(core.net.time()), offline = attrs.offline ~= nil,
   }
   if envelope.kind == "newsletter" then
     envelope.chat, envelope.sender, envelope.from_me = from, from, false
   elseif envelope.kind == "group" then
-    if not several(envelope, me, attrs) then
-      return nil, core.error("malformed", ("message %s in %s names no participant"):format(id, from))
-    end
+    several(envelope, me, node)
   else
-    direct(envelope, me, attrs, user, server)
+    direct(envelope, me, node, user, server)
   end
   return envelope
 end

@@ -250,7 +250,7 @@ return function(options)
     self.me.name = self.name
     self:set_me(self.me)
   end
-  self.lids = require("moonpost.client.lid")(store, self.account)
+  self.lids = require("moonpost.client.lid")(store, self.account, function() return self.me end)
   self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
   self.turn_end = core.net.on_turn_end(function() return self:commit() end)

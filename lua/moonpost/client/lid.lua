@@ -52,18 +52,59 @@ local function pair(self, pn_user, lid_user)
   self.store:put("lid", "l" .. lid_user, pn_user)
 end
 
---- Notes that two JIDs (either order, devices ignored) are one account; its sessions move to the LID.
--- Anything but a person's LID and a person's number is no pair, and ignored.
-function Lids:learn(one, other)
+-- The users of a number and a LID, given in either order; nil when they are anything but a person's.
+local function users_of(one, other)
   local a, a_server = jid.parse(one or "")
   local b, b_server = jid.parse(other or "")
   if a_server == "lid" and b_server == "s.whatsapp.net" then a, b = b, a
-  elseif not (a_server == "s.whatsapp.net" and b_server == "lid") then return end
-  if a == "" or b == "" or self.store:get("lid", "p" .. a) == b then return end
+  elseif not (a_server == "s.whatsapp.net" and b_server == "lid") then return nil end
+  if a ~= "" and b ~= "" then return a, b end
+end
+
+local function learn(self, pn_user, lid_user)
+  if self.store:get("lid", "p" .. pn_user) == lid_user then return end
   self.store:atomic(function()
-    pair(self, a, b)
-    migrate(self, a, b)
+    pair(self, pn_user, lid_user)
+    migrate(self, pn_user, lid_user)
   end)
 end
 
-return function(store, account) return setmetatable({ store = store, account = account }, Lids) end
+-- Who this account is, is known from the login alone.
+local function is_own(self, pn_user, lid_user)
+  local me = self.me()
+  return me ~= nil and (jid.parse(me.jid) == pn_user or me.lid ~= nil and jid.parse(me.lid) == lid_user)
+end
+
+--- Notes that two JIDs (either order, devices ignored) are one account, as something that came says; sessions move to the LID.
+-- Anything but a person's LID and a person's number is no pair, and ignored. So is a pair of which either half is known as
+-- somebody else's, or is the own account's.
+function Lids:learn(one, other)
+  local pn_user, lid_user = users_of(one, other)
+  if not pn_user or is_own(self, pn_user, lid_user) then return end
+  if self.store:get("lid", "p" .. pn_user) or self.store:get("lid", "l" .. lid_user) then return end
+  learn(self, pn_user, lid_user)
+end
+
+--- The same as the server's answer to a question for just this account: it replaces what was known.
+function Lids:learn_answer(one, other)
+  local pn_user, lid_user = users_of(one, other)
+  if pn_user and not is_own(self, pn_user, lid_user) then learn(self, pn_user, lid_user) end
+end
+
+--- Notes the own two names, as linking or a login told them.
+-- @tparam table me own identity
+function Lids:learn_own(me)
+  local pn_user, lid_user = users_of(me.jid, me.lid)
+  if pn_user then learn(self, pn_user, lid_user) end
+end
+
+--- Whether a text is a person's LID, or the LID of a person's device.
+function Lids.is_lid(text)
+  local user, server = jid.parse(text)
+  return server == "lid" and user ~= ""
+end
+
+--- @tparam table store
+-- @param account
+-- @func me fn() -> own identity, nil before the linking
+return function(store, account, me) return setmetatable({ store = store, account = account, me = me }, Lids) end

@@ -70,12 +70,15 @@ local function keep(self, node, signed)
   local client = self.client
   local device = stanza.path(node, "pair-success", "device")
   local user, server, number = jid.parse(device and device.attrs.jid or "")
-  if not user or server ~= "s.whatsapp.net" then return nil, refusal(500, "internal-error", "the pairing names no device") end
+  if (user or "") == "" or server ~= "s.whatsapp.net" then return nil, refusal(500, "internal-error", "the pairing names no device") end
+  if device.attrs.lid and not client.lids.is_lid(device.attrs.lid) then
+    return nil, refusal(500, "internal-error", "the pairing's name for the account is no LID")
+  end
   local me = {
     jid = jid.make(user, server), lid = device.attrs.lid and jid.bare(device.attrs.lid), device = number, name = client.name,
     deviceIdentity = assert(proto.encode("ADVSignedDeviceIdentity", signed)),
   }
-  client.lids:learn(me.jid, me.lid)
+  client.lids:learn_own(me)
   client.account:trust_identity(me.lid or me.jid, signed.accountSignatureKey)
   client:set_me(me)
   local _, err = client:commit()

@@ -1,5 +1,6 @@
 --- Being available, and typing (fact sheet 04 §13, 07 §6).
 -- @module moonpost.client.presence
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
@@ -34,19 +35,18 @@ function Presence:typing(chat, on)
 end
 
 function Presence:presence(node)
-  local from = node.attrs.from
+  local from = attributes.bare(node, "from")
   if not from then return end
   self.client:emit("presence", {
-    jid = self.client.lids:stable(jid.bare(from)), available = node.attrs.type ~= "unavailable",
-    last = math.tointeger(tonumber(node.attrs.last)),
+    jid = self.client.lids:stable(from), available = node.attrs.type ~= "unavailable", last = attributes.time(node.attrs.last),
   })
 end
 
 function Presence:chatstate(node)
-  local from, state = node.attrs.from, stanza.child(node)
+  local from, state = attributes.bare(node, "from"), stanza.child(node)
   if not from or not state then return end
   self.client:emit("chatstate", {
-    chat = self.client.lids:stable(jid.bare(from)), sender = self.client.lids:stable(jid.bare(node.attrs.participant or from)),
+    chat = self.client.lids:stable(from), sender = self.client.lids:stable(attributes.bare(node, "participant") or from),
     state = state.tag,
   })
 end

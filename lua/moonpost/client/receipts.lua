@@ -1,8 +1,15 @@
 --- Confirming what came, and hearing what became of what we sent (fact sheet 04 §7, §8).
 -- @module moonpost.client.receipts
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
+
+local MALFORMED, UNHANDLED = 487, 500 -- refusals (§14.1)
+
+-- What is confirmed at all, and the codes of failures that are no stanza's fault.
+local confirmed = { message = true, status = true, receipt = true, notification = true, call = true }
+local ours = { store = true, full = true, memory = true, busy = true, closed = true }
 
 local Receipts = {}
 Receipts.__index = Receipts
@@ -26,6 +33,17 @@ function Receipts:ack(node, error_code)
     type = ack_type(node), error = error_code,
     from = (node.tag == "message" or node.tag == "status") and me and jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device) or nil,
   }))
+end
+
+--- Refuses a stanza over which a handler has failed, so that it does not come back at every login (§14.1). What the store has kept
+-- from being done is not refused: it is to come again.
+-- @tparam table node
+-- @param err what the handler raised
+function Receipts:refuse(node, err)
+  if not confirmed[node.tag] or not node.attrs.id or not node.attrs.from then return end
+  local code = type(err) == "table" and err.code
+  if ours[code] or err == "not enough memory" then return end
+  self:ack(node, code == "malformed" and MALFORMED or UNHANDLED)
 end
 
 -- The receipt's type, and the chat of an own copy (§7.3). What comes while nobody is there is delivered, but not to anybody.
@@ -93,36 +111,40 @@ end
 -- What own devices read tells about a chat, not about our messages (§8.2).
 local own_types = { read = "read-self", played = "played-self" }
 
-local function tell(self, node, reader, ids, type, time)
-  local client = self.client
-  local sender = client.lids:stable(reader)
+-- What one reader's receipt says.
+local function read(self, node, user, ids)
+  local client, name = self.client, user == node and (node.attrs.participant and "participant" or "from") or "jid"
+  local sender = client.lids:stable(attributes.jid(user, name))
   local own = jid.bare(sender) == client.lids:stable(client.me.jid)
-  type = type or "delivery"
-  client:emit("receipt", {
-    chat = client.lids:stable(jid.bare(own and node.attrs.recipient or node.attrs.from)), sender = sender, own = own, ids = ids,
-    type = own and own_types[type] or type, time = math.tointeger(tonumber(time)),
-  })
+  local type = user.attrs.type or node.attrs.type or "delivery"
+  return {
+    chat = client.lids:stable(attributes.bare(node, own and node.attrs.recipient and "recipient" or "from")), sender = sender, own = own,
+    ids = ids, type = own and own_types[type] or type, time = attributes.time(user.attrs.t or node.attrs.t),
+  }
 end
 
--- One stanza for many readers of one message (§8.1).
-local function tell_aggregated(self, node, participants)
-  local id = participants.attrs.message_id or participants.attrs.key or node.attrs.id
-  for _, user in stanza.children(participants, "user") do
-    if user.attrs.jid then
-      tell(self, node, user.attrs.jid, { id }, user.attrs.type or node.attrs.type, user.attrs.t or node.attrs.t)
+-- One stanza may be of many readers of one message (§8.1).
+local function read_all(self, node)
+  local found, participants = {}, stanza.child(node, "participants")
+  if participants then
+    local id = participants.attrs.message_id or participants.attrs.key or node.attrs.id
+    for _, user in stanza.children(participants, "user") do
+      if user.attrs.jid then found[#found + 1] = read(self, node, user, { id }) end
     end
+    return found
   end
+  local ids = { node.attrs.id }
+  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
+  return { read(self, node, node, ids) }
 end
 
 --- A receipt that came: acknowledged whatever it says, and told.
+-- @raise "malformed": it is to be refused
 function Receipts:receipt(node)
   if not node.attrs.from or not node.attrs.id then return end -- nothing an ack could name
+  local found = read_all(self, node)
   self:ack(node)
-  local participants = stanza.child(node, "participants")
-  if participants then return tell_aggregated(self, node, participants) end
-  local ids = { node.attrs.id }
-  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
-  tell(self, node, node.attrs.participant or node.attrs.from, ids, node.attrs.type, node.attrs.t)
+  for _, receipt in ipairs(found) do self.client:emit("receipt", receipt) end
 end
 
 return function(client) return setmetatable({ client = client }, Receipts) end

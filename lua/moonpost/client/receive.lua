@@ -6,21 +6,22 @@ local envelopes = require "moonpost.client.envelope"
 local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
+local vouch = require "moonpost.client.vouch"
 
 local proto, jid = core.proto, core.wire.jid
 
 local RETRIES = 4 -- senders refuse to send a message a fifth time (§9)
 
--- Refusals (§14.1).
-local MALFORMED, UNRECOGNISED, NO_MESSAGE = 487, 488, 491
+local UNRECOGNISED, NO_MESSAGE = 488, 491 -- refusals (§14.1)
 
 local Receive = {}
 Receive.__index = Receive
 
--- The reason of a retry receipt (§9.3), by the code of what went wrong. Other failures are the store's: the server sends again.
-local retry_reasons = { ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, crypto = 7 }
+-- The reason of a retry receipt (§9.3), by the code of what went wrong.
+local retry_reasons = { ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, crypto = 7, unvouched = 12 }
 
-local function learn(self, envelope)
+-- Gives people their stable names. What the stanza says of their other ones is taken as true for its decryption.
+local function settle_names(self, envelope)
   local lids = self.client.lids
   if envelope.sender_other then lids:learn(jid.bare(envelope.sender), envelope.sender_other) end
   if envelope.chat_other then lids:learn(envelope.chat, envelope.chat_other) end
@@ -37,13 +38,11 @@ local function pairwise(node)
   end
 end
 
--- The own phone's identity was fixed when the account was linked: another one is no phone of ours (§3.4).
-local function check_own_phone(self, envelope, identity)
-  if not identity or not envelope.from_me or select(3, jid.parse(envelope.sender)) ~= 0 then return end
-  local own = assert(proto.decode("ADVSignedDeviceIdentity", self.client.me.deviceIdentity))
-  if identity ~= own.accountSignatureKey then
-    error(core.error("untrusted", "a message in the own phone's name is signed by another identity"), 0)
-  end
+-- A new session in the own account's name is the own phone's, or that of a device the phone vouches for (§3.4, §3.5).
+local function check_own(self, envelope, identity)
+  if not identity or not envelope.from_me then return end
+  local ok, err = vouch(self.client.me, envelope.sender, identity, stanza.bytes(envelope.node, "device-identity"))
+  if not ok then error(err, 0) end
 end
 
 -- Tells an error when the transaction is over.
@@ -55,8 +54,8 @@ end
 local function open_plaintext(self, envelope, plaintext)
   local message, err = proto.decode("Message", plaintext)
   if not message then return nil, err end
-  if not message.deviceSentMessage then return message end
   if envelope.from_me then return messages.from_own_device(message) end
+  if not message.deviceSentMessage and not messages.unwrap(message).deviceSentMessage then return message end
   report(self, core.error("forged", ("message %s: %s claims to be an own device"):format(envelope.id, envelope.sender)))
   return {}
 end
@@ -74,25 +73,22 @@ local function file(self, envelope, message, plaintext)
   keep_secret(self, envelope, message)
   local kind = messages.kind(messages.unwrap(message))
   if kind == nil then return end
-  if kind == "protocol" or kind == "edited" then return client.journal:keep_raw(envelope.node, plaintext) end
+  if kind == "protocol" or kind == "edited" or kind == "deviceSent" then return client.journal:keep_raw(envelope.node, plaintext) end
   if envelope.from_me and not client.own then return end
   client.journal:add(envelope, plaintext, message)
 end
 
--- Decrypts and files; inside the transaction. Returns what is to be done after the commit, "confirm" or "refuse"; or nil and the
--- failure.
+-- Decrypts and files; inside the transaction. Returns what is to be done after the commit, "confirm" or "refuse"; what keeps the
+-- message from being read is raised, so that nothing it has brought with it stays.
 local function take(self, envelope, enc)
   local client = self.client
-  learn(self, envelope)
+  settle_names(self, envelope)
   local key, hash = "r" .. key_of(envelope), core.crypto.sha256(enc.content)
   local seen = client.store:get("dedupe", key)
-  if seen and seen:sub(1, 32) == hash then return "confirm" end
+  if seen and seen:sub(1, 32) == hash then error(core.error("duplicate", "received before"), 0) end
   local plaintext, identity = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
-  if not plaintext then
-    if identity.code == "duplicate" then return "confirm" end
-    return nil, identity
-  end
-  check_own_phone(self, envelope, identity)
+  if not plaintext then error(identity, 0) end
+  check_own(self, envelope, identity)
   client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
   if seen then return "confirm" end -- sent again under the same id: the ratchet moves, nobody hears it twice
   local message, err = open_plaintext(self, envelope, plaintext)
@@ -104,11 +100,14 @@ local function take(self, envelope, enc)
   return "confirm"
 end
 
--- Runs `take` in a transaction of its own; a failure that must not move a ratchet takes everything back.
+-- Runs `take` in a transaction of its own. Returns nil and the failure when the message cannot be read; what else goes wrong, in the
+-- store say, is raised.
 local function take_atomically(self, envelope, enc)
-  local done, verdict, err = pcall(self.client.store.atomic, self.client.store, take, self, envelope, enc)
-  if done then return verdict, err end
-  if type(verdict) == "table" and verdict.code == "untrusted" then return nil, verdict end
+  local done, verdict = pcall(self.client.store.atomic, self.client.store, take, self, envelope, enc)
+  if done then return verdict end
+  local code = type(verdict) == "table" and verdict.code
+  if code == "duplicate" then return "confirm" end
+  if code == "malformed" or retry_reasons[code] then return nil, verdict end
   error(verdict, 0)
 end
 
@@ -117,8 +116,8 @@ local function count_retry(self, envelope, enc)
   local store, key = self.client.store, "f" .. key_of(envelope)
   local row = store:get("dedupe", key)
   local before = row and (">I4"):unpack(row) or math.tointeger(tonumber(enc.attrs.count)) or 0
-  local count = math.max(0, before) + 1
-  store:put("dedupe", key, (">I4"):pack(math.min(count, RETRIES + 1)) .. rows.time(core.net.time()))
+  local count = math.max(0, math.min(before, RETRIES)) + 1
+  store:put("dedupe", key, (">I4"):pack(count) .. rows.time(core.net.time()))
   return count
 end
 
@@ -137,14 +136,8 @@ local function ask_again(self, envelope, enc, err, reason)
 end
 
 local function failed(self, envelope, enc, err)
-  local client = self.client
-  if err.code == "malformed" then
-    client:emit("error", core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
-    return client.receipts:ack(envelope.node, MALFORMED)
-  end
-  local reason = retry_reasons[err.code]
-  if not reason then return client:emit("error", err) end
-  return ask_again(self, envelope, enc, err, reason)
+  if err.code ~= "malformed" then return ask_again(self, envelope, enc, err, retry_reasons[err.code]) end
+  error(core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)), 0)
 end
 
 -- What confirms a message that is only kept (§7.2): an ack where nothing was there to decrypt, else the receipt of its kind.
@@ -160,22 +153,15 @@ end
 -- Group messages, channels and forms this client does not read yet: kept as they came, and confirmed.
 local function keep_unread(self, envelope)
   local client = self.client
-  client.store:atomic(function()
-    learn(self, envelope)
-    client.journal:keep_raw(envelope.node)
-  end)
+  client.journal:keep_raw(envelope.node)
   client.store:after_commit(function() confirm_unread(self, envelope) end)
 end
 
 --- A message stanza that came.
+-- @raise "malformed": it is to be refused
 function Receive:message(node)
   local client = self.client
-  local envelope, err = envelopes(client.me, node)
-  if not envelope then
-    client:emit("error", err)
-    if node.attrs.id and node.attrs.from then client.receipts:ack(node, MALFORMED) end
-    return
-  end
+  local envelope = envelopes(client.me, node)
   if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
   local enc = pairwise(node)
   if envelope.kind == "group" or envelope.kind == "newsletter" or not enc then return keep_unread(self, envelope) end
