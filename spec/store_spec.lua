@@ -295,6 +295,18 @@ describe("opening a store", function()
     assert.equal(0, open_files(path))
   end)
 
+  it("is a client's or a sandbox's world, never both", function()
+    local client, world = folder(), folder()
+    open { path = client, kind = "client" }:close()
+    open { path = world, kind = "world" }:close()
+    local _, err = core.store.open { path = client, kind = "world" }
+    assert.equal(("store %s is the store of a client: a sandbox needs a folder of its own"):format(client), tostring(err))
+    _, err = core.store.open { path = world, kind = "client" }
+    assert.equal(("store %s is the world of a sandbox: a client needs a folder of its own"):format(world), tostring(err))
+    assert.equal("invalid", err.code)
+    assert.equal(0, open_files(client) + open_files(world))
+  end)
+
   it("says when there is no such place", function()
     local store, err = core.store.open { path = "/nonexistent/state" }
     assert.is_nil(store)
@@ -309,6 +321,7 @@ describe("opening a store", function()
     assert.error_matches(function() core.store.open { durability = "none" } end, "durability: 'power' or 'process' expected")
     assert.error_matches(function() core.store.open { durability = {} } end, "durability: 'power' or 'process' expected")
     assert.error_matches(function() core.store.open { map_size = -1 } end, "map_size: at least 65536 bytes expected")
+    assert.error_matches(function() core.store.open { kind = "bot" } end, "kind: 'client' or 'world' expected")
     assert.error_matches(function() core.store.open { map_size = "big" } end, "map_size: at least 65536 bytes expected")
   end)
 end)

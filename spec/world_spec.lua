@@ -50,6 +50,19 @@ describe("a world", function()
     assert.equal("me too", bob:next().text)
   end))
 
+  it("is no client's store, and a client's store is no world", support.async(function()
+    local world, state = support.tmpdir(), support.tmpdir()
+    start({ world = world }):__close()
+    local client = assert(moonpost.client { store = state })
+    client:close()
+    local started, err = require("moonpost.sandbox").start { world = state }
+    assert.is_nil(started)
+    assert.equal(("store %s is the store of a client: a sandbox needs a folder of its own"):format(state), tostring(err))
+    client, err = moonpost.client { store = world }
+    assert.is_nil(client)
+    assert.equal(("store %s is the world of a sandbox: a client needs a folder of its own"):format(world), tostring(err))
+  end))
+
   it("keeps what waits for a device, in order, with the number of attempts", support.async(function()
     local folder, store = support.tmpdir(), assert(core.store.open {})
     do

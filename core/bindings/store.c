@@ -47,9 +47,20 @@ static size_t map_size_option(lua_State *L) {
   return (size_t)size;
 }
 
-/* open{path=, durability=, map_size=} -> store | nil, err. path: its folder, relative to the working folder; without one the
- * store is in memory. durability: "power" (the default: every commit is synced) or "process" (survives a killed process only).
- * map_size: most bytes it may grow to (64 GiB). err.code: "busy" (in use by another process), "malformed", "truncated",
+static const char *kind_option(lua_State *L) {
+  int type = lua_getfield(L, 1, "kind");
+  const char *name = type == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  if (type == LUA_TNIL) return NULL;
+  if (strcmp(name, MP_STORE_CLIENT) == 0) return MP_STORE_CLIENT;
+  if (strcmp(name, MP_STORE_WORLD) != 0) luaL_error(L, "kind: '%s' or '%s' expected", MP_STORE_CLIENT, MP_STORE_WORLD);
+  return MP_STORE_WORLD;
+}
+
+/* open{path=, durability=, map_size=, kind=} -> store | nil, err. path: its folder, relative to the working folder; without one
+ * the store is in memory. durability: "power" (the default: every commit is synced) or "process" (survives a killed process
+ * only). map_size: most bytes it may grow to (64 GiB). kind: "client" or "world", noted in the store; one of the other kind is
+ * refused
+ * ("invalid"). err.code: "busy" (in use by another process), "malformed", "truncated",
  * "version", "store", "full". */
 static int store_open(lua_State *L) {
   mp_store_options options = {0};
@@ -58,6 +69,7 @@ static int store_open(lua_State *L) {
   options.path = path_option(L);
   options.durability = durability_option(L);
   options.map_size = map_size_option(L);
+  options.kind = kind_option(L);
   handle *h = lua_newuserdatauv(L, sizeof *h, 1);
   h->store = NULL;
   luaL_setmetatable(L, STORE);

@@ -6,6 +6,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "store/guard.h"
+
 #define SLACK_PAGES 256
 #define FULL_BYTES (64 * 1024) /* a disk with less room than that is full */
 
@@ -33,6 +35,7 @@ int mp_environment_open(mp_environment *env, const char *path, unsigned flags, s
     mp_environment_close(env);
     return mp_environment_error(NULL, rc, "be opened", e);
   }
+  mp_guard_close(env->fd, MP_GUARD_OTHERS);
   if ((rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn)) != 0) return mp_environment_error(env, rc, "be read", e);
   rc = mdb_dbi_open(txn, NULL, 0, &env->dbi); /* the file's only table: stays open when the transaction ends */
   mdb_txn_abort(txn);

@@ -101,7 +101,7 @@ static int check_descriptor(file *f, uint64_t size, mp_error *e) {
 
 int mp_store_check_file(const char *path, bool *exists, mp_error *e) {
   struct stat info;
-  file f = {.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
+  file f = {.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), .path = path};
   *exists = false;
   if (f.fd < 0) return errno == ENOENT ? MP_OK : mp_fail(e, MP_ESTORE, "cannot open %s: %s", path, strerror(errno));
   int rc = fstat(f.fd, &info) == 0 ? MP_OK : mp_fail(e, MP_ESTORE, "cannot read %s: %s", path, strerror(errno));

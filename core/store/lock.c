@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/guard.h"
 #include "store/store.h"
 
 #define PID_TRIES 50 /* a millisecond apart: the holder may not have written its id yet */
@@ -34,7 +35,10 @@ static int write_holder(int fd) {
 int mp_store_lock(const char *folder, int *fd, mp_error *e) {
   char path[MP_STORE_PATH_MAX];
   snprintf(path, sizeof path, "%s/lock", folder);
-  *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  *fd = -1;
+  int guarded = mp_guard_file(path, e);
+  if (guarded != MP_OK) return guarded;
+  *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (*fd < 0)
     return mp_fail(e, errno == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot open the store's lock file %s: %s", path, strerror(errno));
   int rc = MP_OK, reason;
@@ -44,7 +48,9 @@ int mp_store_lock(const char *folder, int *fd, mp_error *e) {
   } else if ((reason = write_holder(*fd)) != 0) {
     rc = mp_fail(e, reason == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot write %s: %s", path, strerror(reason));
   }
-  if (rc != MP_OK) {
+  if (rc == MP_OK) {
+    mp_guard_close(*fd, MP_GUARD_OTHERS);
+  } else {
     close(*fd);
     *fd = -1;
   }

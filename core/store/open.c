@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/guard.h"
 #include "store/header.h"
 #include "store/internal.h"
+#include "store/kind.h"
 #include "store/lock.h"
 #include "store/version.h"
 
@@ -70,8 +72,11 @@ typedef struct {
 } data_file;
 
 static int check_file(data_file *file, const char *folder, const char *name, mp_error *e) {
+  snprintf(file->path, sizeof file->path, "%s/%s-lock", folder, name); /* LMDB's, beside it */
+  int rc = mp_guard_file(file->path, e);
   snprintf(file->path, sizeof file->path, "%s/%s", folder, name);
-  return mp_store_check_file(file->path, &file->exists, e);
+  if (rc == MP_OK) rc = mp_guard_file(file->path, e);
+  return rc == MP_OK ? mp_store_check_file(file->path, &file->exists, e) : rc;
 }
 
 /* A file that was not there before goes away again when it cannot be made whole. */
@@ -81,9 +86,10 @@ static int open_file(mp_environment *env, const data_file *file, unsigned flags,
   return rc;
 }
 
-/* Reads the version before anything is written, and before the second file is opened. */
-static int open_keys(mp_store *store, const data_file *keys, const data_file *traffic, unsigned flags, uint32_t *version,
-                     mp_error *e) {
+/* Reads version and kind before anything is written, and before the second file is opened. */
+static int open_keys(mp_store *store, const data_file *keys, const data_file *traffic, const mp_store_options *options,
+                     uint32_t *version, mp_error *e) {
+  unsigned flags = options->path == NULL ? MDB_NOSYNC : 0;
   if (traffic->exists && !keys->exists)
     return mp_fail(e, MP_EMALFORMED, "store %s is damaged: its keys.mdb is missing or empty", store->path);
   int rc = open_file(&store->keys, keys, flags, KEYS_MAP_SIZE, e);
@@ -95,7 +101,7 @@ static int open_keys(mp_store *store, const data_file *keys, const data_file *tr
   }
   if (*version > 0 && !traffic->exists)
     return mp_fail(e, MP_EMALFORMED, "store %s is damaged: its traffic.mdb is missing or empty", store->path);
-  return MP_OK;
+  return mp_store_check_kind(store, options->kind, e);
 }
 
 /* Before a version says that there is a whole store. Some file systems sync no folders. */
@@ -111,14 +117,15 @@ static int open_files(mp_store *store, const char *folder, const mp_store_option
   int rc = mp_store_lock(folder, &store->lock, e);
   if (rc == MP_OK) rc = check_file(&keys, folder, "keys.mdb", e);
   if (rc == MP_OK) rc = check_file(&traffic, folder, "traffic.mdb", e);
-  if (rc == MP_OK) rc = open_keys(store, &keys, &traffic, temporary ? MDB_NOSYNC : 0, &version, e);
+  if (rc == MP_OK) rc = open_keys(store, &keys, &traffic, options, &version, e);
   if (rc == MP_OK) rc = open_file(&store->traffic, &traffic, flags, options->map_size != 0 ? options->map_size : MAP_SIZE, e);
   if (rc != MP_OK) return rc;
   mp_environment_keep_slack(&store->keys);
   mp_environment_keep_slack(&store->traffic);
   if (version == 0 && !temporary && !is_on_disk(store))
     return mp_fail(e, errno == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot write store %s: %s", store->path, strerror(errno));
-  return version < MP_STORE_VERSION ? mp_store_migrate(store, version, MP_STORE_VERSION, steps, e) : MP_OK;
+  if (version < MP_STORE_VERSION) rc = mp_store_migrate(store, version, MP_STORE_VERSION, steps, e);
+  return rc == MP_OK ? mp_store_note_kind(store, options->kind, e) : rc;
 }
 
 /* A store over an open folder descriptor, which it takes. */
@@ -155,9 +162,13 @@ static int open_folder(const char *folder, const mp_store_options *options, mp_s
     if (descriptor >= 0) close(descriptor);
     return rc;
   }
+  bool anybody_writes = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+  if (anybody_writes) mp_guard_close(descriptor, MP_GUARD_WRITE); /* who may write there may put another store in its place */
   mp_store *shared = find_open(&info);
   if (shared == NULL) return open_in(descriptor, &info, folder, options, out, e);
   close(descriptor);
+  int rc = mp_store_check_kind(shared, options->kind, e);
+  if (rc != MP_OK) return rc;
   shared->users++;
   *out = shared;
   return MP_OK;

@@ -15,10 +15,14 @@ typedef struct mp_store mp_store;
 
 typedef enum { MP_DURABLE_POWER, MP_DURABLE_PROCESS } mp_durability;
 
+#define MP_STORE_CLIENT "client"
+#define MP_STORE_WORLD "world" /* a sandbox's */
+
 typedef struct {
   const char *path; /* NULL: in memory, gone with the process */
   mp_durability durability;
-  size_t map_size; /* bytes of address space; 0: 64 GiB */
+  size_t map_size;  /* bytes of address space; 0: 64 GiB */
+  const char *kind; /* whose it is, MP_STORE_CLIENT or MP_STORE_WORLD; NULL: whoever's */
 } mp_store_options;
 
 typedef struct {
@@ -28,7 +32,8 @@ typedef struct {
 
 /* Opens (or makes) a store; opening the same folder again in this process shares it, as it was opened first. Errors: MP_EBUSY
  * "store is in use by process N", MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: both files
- * are left as they are then; MP_ESTORE and MP_EFULL as the file system says. */
+ * are left as they are then; MP_EINVAL for a store of the other kind; MP_ESTORE and MP_EFULL as the file system says, MP_ESTORE
+ * for links in place of files. Files of ours that others may read are closed to them, a folder anybody may write as well. */
 int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
 void mp_store_close(mp_store *store); /* drops an open turn */
 const char *mp_store_path(const mp_store *store);

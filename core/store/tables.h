@@ -9,6 +9,7 @@
  *                                                 store secret 32
  *   keypair      name                          -> private key 32, public key 32 (a sandbox's server keys)
  *   meta         "version"                     -> u32 little-endian: version of this layout
+ *                "kind"                        -> whose it is: "client" or "world"
  * traffic environment: one transaction per turn of the loop
  *   session      scope 00 jid                  -> libsignal's session record, bounded (core/signal/trim.h)
  *   identity     scope 00 jid                  -> public identity key 32

@@ -231,7 +231,7 @@ local rooms = { sender = "send" }
 return function(options)
   check(options)
   local store, err = options.store_handle, nil
-  if not store then store, err = core.store.open { path = options.store } end
+  if not store then store, err = core.store.open { path = options.store, kind = "client" } end
   if not store then return nil, err end
   local self = setmetatable({
     store = store, owns_store = not options.store_handle, account = core.signal.account(store, ""), url = options.url or SERVICE,

@@ -183,7 +183,7 @@ local sandbox = {}
 -- @treturn ?table err
 function sandbox.start(options)
   check_options(options)
-  local store, err = core.store.open { path = options.world, durability = "process" }
+  local store, err = core.store.open { path = options.world, durability = "process", kind = "world" }
   if not store then return nil, err end
   local self = setmetatable({
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
