@@ -106,6 +106,24 @@ describe("a pairing", function()
     assert.equal(64, #kept.deviceSignature)
   end))
 
+  it("shows no QR of a ref that would put foreign keys into it, or is none", support.async(function()
+    local rig <close> = start { strict = false }
+    local foreign = ("2@%s,%s,%s,%s,1"):format(("r"):rep(40), ("n"):rep(43), ("i"):rep(43), ("a"):rep(43))
+    for _, bad in ipairs { foreign, "2@abc\n", "2@a b", "2@#x", "", ("r"):rep(513), { stanza.node "x" } } do
+      local client, shown = tap.client(rig), 0
+      local stop = rig:tap(function(direction, node)
+        local list = direction == "to-client" and tap.child(node, "pair-device")
+        if list then list.content[2].content = bad end
+      end)
+      local me, err = client:pair { qr = function() shown = shown + 1 end }
+      stop()
+      assert.is_nil(me)
+      assert.equal("pairing", err.code)
+      assert.matches("ref for the QR that is none", err.message)
+      assert.equal(0, shown)
+    end
+  end))
+
   it("is refused, and nothing stored, when the phone's word was tampered with", support.async(function()
     local rig <close> = start()
     local client = tap.client(rig)

@@ -143,11 +143,42 @@ describe("protobuf fields", function()
     assert.equal(hex(field(1, "remoteJid") .. "\16\1" .. field(3, "id") .. field(4, "participant")), encoded("MessageKey", key))
   end)
 
-  it("hold any byte", function()
+  it("of bytes hold any byte", function()
     local all = {}
     for i = 0, 255 do all[i + 1] = string.char(i) end
     local bytes = table.concat(all)
-    assert.equal(bytes, round("Message", { conversation = bytes }).conversation)
+    assert.equal(bytes, round("MessageContextInfo", { messageSecret = bytes }).messageSecret)
+  end)
+
+  it("of text hold any character", function()
+    for _, text in ipairs { "\0", "\u{7f}\u{80}\u{7ff}\u{800}\u{d7ff}\u{e000}\u{ffff}\u{10000}\u{10ffff}" } do
+      assert.equal(text, round("Message", { conversation = text }).conversation)
+    end
+  end)
+
+  it("of text are written as UTF-8 or not at all", function()
+    for text, at in pairs { ["a\xffb"] = 2, ["\xc0\x80"] = 1, ["é\xed\xa0\x80"] = 3, ["ab\xe2\x82"] = 3, ["\xf4\x90\x80\x80"] = 1 } do
+      local bytes, err = proto.encode("Message", { extendedTextMessage = { text = text } })
+      assert.is_nil(bytes)
+      assert.equal(("Message.extendedTextMessage.text: the text is not UTF-8 (byte %d)"):format(at), tostring(err))
+      assert.equal("invalid", err.code)
+    end
+    local bytes, err = proto.encode("StoreDevices", { jids = { "fine", "\xff" } })
+    assert.is_nil(bytes)
+    assert.matches("^StoreDevices.jids", tostring(err))
+  end)
+
+  it("of text that is not UTF-8 are read with a replacement for each byte that is none", function()
+    for came, read in pairs {
+      ["a\xffb"] = "a\u{fffd}b",
+      ["\xe2\x82"] = "\u{fffd}\u{fffd}", ["\xffé\xc3"] = "\u{fffd}é\u{fffd}",
+      [("\x80"):rep(5000)] = ("\u{fffd}"):rep(5000),
+    } do
+      local message = assert(proto.decode("Message", field(1, came)))
+      assert.equal(read, message.conversation)
+      assert.equal(read, round("Message", message).conversation)
+    end
+    assert.same({ "\u{fffd}", "b" }, assert(proto.decode("StoreDevices", field(1, "\xff") .. field(1, "b"))).jids)
   end)
 
   it("take the last of a value that came twice", function()

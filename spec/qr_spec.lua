@@ -79,6 +79,20 @@ describe("a QR", function()
     assert.equal(TEXT, read_back(path))
   end)
 
+  it("can be read by its owner alone, also where another file was before", function()
+    local path = support.tmpdir() .. "/qr.png"
+    write_file(path, ("x"):rep(100000))
+    assert(os.execute(("chmod 666 '%s'"):format(path)))
+    for _ = 1, 2 do
+      assert.is_true(qr.png(TEXT, path))
+      local pipe = assert(io.popen(("stat -c %%a '%s'"):format(path)))
+      assert.equal("600", pipe:read "l")
+      pipe:close()
+      assert.equal(TEXT, read_back(path))
+      os.remove(path)
+    end
+  end)
+
   for name, theme in pairs(themes) do
     it("is read back from a terminal with a " .. name .. " background", function()
       local path = support.tmpdir() .. "/terminal.pgm"

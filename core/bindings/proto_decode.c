@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "proto.h"
+#include "wire/utf8.h"
 
 static bool decode_message(mpl_proto *p, const ProtobufCMessageDescriptor *message, mp_proto_span span);
 
@@ -109,6 +110,18 @@ static bool push_target(mpl_proto *p, const ProtobufCFieldDescriptor *field, uns
   return true;
 }
 
+/* A text that is not UTF-8 is repaired, as official clients read it: a sender's careless cut must not cost the message. */
+static void push_text(lua_State *L, mp_proto_span content) {
+  size_t length = (size_t)(content.end - content.at);
+  if (mp_utf8_ok(content.at, length)) {
+    lua_pushlstring(L, (const char *)content.at, length);
+    return;
+  }
+  luaL_Buffer b;
+  uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, 3 * length);
+  luaL_pushresultsize(&b, mp_utf8_repair(content.at, length, out));
+}
+
 /* Pushes the value of one field, not packed. */
 static bool push_value(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsigned index, int type, mp_proto_span *span) {
   mp_proto_span content;
@@ -119,6 +132,10 @@ static bool push_value(mpl_proto *p, const ProtobufCFieldDescriptor *field, unsi
     return true;
   }
   if (!mp_proto_read_bytes(span, &content)) return mpl_proto_fail(p, MP_ETRUNCATED, "the length goes beyond the data");
+  if (field->type == PROTOBUF_C_TYPE_STRING) {
+    push_text(p->L, content);
+    return true;
+  }
   if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
     lua_pushlstring(p->L, (const char *)content.at, (size_t)(content.end - content.at));
     return true;
@@ -228,7 +245,8 @@ static bool decode_message(mpl_proto *p, const ProtobufCMessageDescriptor *messa
 }
 
 /* decode(name, bytes) -> table | nil, err. Numbers are exact (64-bit ones wrap into Lua's integers), enums are names, or numbers
- * when the schema has no name; a field that is not set is nil. What the schema does not know stays in `_unknown`, as bytes. */
+ * when the schema has no name; a field that is not set is nil, a text is UTF-8, repaired when need be. What the schema does not
+ * know stays in `_unknown`, as bytes. */
 int mpl_proto_decode(lua_State *L) {
   size_t length;
   const ProtobufCMessageDescriptor *message = mpl_proto_check_message(L, 1);

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "proto.h"
+#include "wire/utf8.h"
 
 #define FIELDS_MAX 160 /* more keys than any message of the schema has fields */
 
@@ -87,11 +88,15 @@ static bool write_float(encoder *e, const ProtobufCFieldDescriptor *field) {
   return out_of_memory(e, mp_proto_write_fixed(e->out, 8, raw));
 }
 
-static bool write_text(encoder *e) {
+static bool write_text(encoder *e, const ProtobufCFieldDescriptor *field) {
   size_t length;
   if (lua_type(e->p.L, -1) != LUA_TSTRING)
     return mpl_proto_fail(&e->p, MP_EINVAL, "a string is expected, got %s", luaL_typename(e->p.L, -1));
   const char *bytes = lua_tolstring(e->p.L, -1, &length);
+  if (field->type == PROTOBUF_C_TYPE_STRING) {
+    size_t good = mp_utf8_prefix((const uint8_t *)bytes, length);
+    if (good < length) return mpl_proto_fail(&e->p, MP_EINVAL, "the text is not UTF-8 (byte %zu)", good + 1);
+  }
   return out_of_memory(e, mp_proto_write_bytes(e->out, bytes, length));
 }
 
@@ -114,7 +119,7 @@ static bool write_value(encoder *e, const ProtobufCFieldDescriptor *field) {
       return write_enum(e, field);
     case PROTOBUF_C_TYPE_STRING:
     case PROTOBUF_C_TYPE_BYTES:
-      return write_text(e);
+      return write_text(e, field);
     case PROTOBUF_C_TYPE_MESSAGE:
       return write_submessage(e, field);
     case PROTOBUF_C_TYPE_FLOAT:
@@ -208,8 +213,8 @@ static bool encode_message(encoder *e, const ProtobufCMessageDescriptor *message
   return true;
 }
 
-/* encode(name, table) -> bytes | nil, err. Takes what decode gives, enums by name or number. Fields are written in number order.
- */
+/* encode(name, table) -> bytes | nil, err. Takes what decode gives, enums by name or number. Fields are written in number order;
+ * a text that is not UTF-8 is refused. */
 int mpl_proto_encode(lua_State *L) {
   const ProtobufCMessageDescriptor *message = mpl_proto_check_message(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);

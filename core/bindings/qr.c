@@ -1,10 +1,13 @@
 /* QR codes: libqrencode makes them, libpng writes the picture. */
 #include <errno.h>
+#include <fcntl.h>
 #include <png.h>
 #include <qrencode.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bindings.h"
 
@@ -81,6 +84,29 @@ static int qr_terminal(lua_State *L) {
   return 1;
 }
 
+/* A file for its owner alone, whatever the umask, made anew or emptied: who reads a QR in time can link his device instead. */
+static FILE *open_private(const char *path) {
+  int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  if (file < 0) return NULL;
+  FILE *stream = fchmod(file, S_IRUSR | S_IWUSR) == 0 ? fdopen(file, "wb") : NULL;
+  if (stream == NULL) close(file);
+  return stream;
+}
+
+/* Writes the picture to `path`; the reason it could not is in `why`. */
+static bool write_image(png_image *image, const char *path, const png_byte *pixels, char why[64]) {
+  FILE *stream = open_private(path);
+  if (stream == NULL) {
+    snprintf(why, 64, "%s", strerror(errno));
+    return false;
+  }
+  bool ok = png_image_write_to_stdio(image, stream, 0, pixels, (png_int_32)image->width, NULL) != 0;
+  if (!ok) snprintf(why, 64, "%s", image->message);
+  if (fclose(stream) == 0 || !ok) return ok;
+  snprintf(why, 64, "%s", strerror(errno));
+  return false;
+}
+
 static int write_png(const qr *code, const char *path, mp_error *e) {
   png_image image;
   int side = (code->width + 2 * QUIET) * SCALE;
@@ -93,12 +119,13 @@ static int write_png(const qr *code, const char *path, mp_error *e) {
   image.version = PNG_IMAGE_VERSION;
   image.width = image.height = (png_uint_32)side;
   image.format = PNG_FORMAT_GRAY;
-  int ok = png_image_write_to_file(&image, path, 0, pixels, side, NULL);
+  char why[64];
+  bool ok = write_image(&image, path, pixels, why);
   free(pixels);
-  return ok ? MP_OK : mp_fail(e, MP_ESTORE, "cannot write %s: %s", path, image.message);
+  return ok ? MP_OK : mp_fail(e, MP_ESTORE, "cannot write %s: %s", path, why);
 }
 
-/* png(text, path) -> true | nil, err: a picture of 8 pixels a module */
+/* png(text, path) -> true | nil, err: a picture of 8 pixels a module, readable by its owner alone */
 static int qr_png(lua_State *L) {
   mp_error e;
   const char *path = luaL_checkstring(L, 2);

@@ -454,7 +454,10 @@ static void utf8_is_strict(void **state) {
   }
   for (size_t i = 0; i < COUNT(bad); i++) {
     mp_buffer bytes = from_hex(bad[i]);
+    uint8_t repaired[3 * 8];
     if (mp_utf8_ok(bytes.data, bytes.length)) fail_msg("%s is no UTF-8", bad[i]);
+    size_t length = mp_utf8_repair(bytes.data, bytes.length, repaired);
+    if (!mp_utf8_ok(repaired, length) || length <= bytes.length) fail_msg("%s is not repaired", bad[i]);
     mp_buffer_free(&bytes);
   }
 }

@@ -6,9 +6,11 @@
 #include "lua_target.h"
 #include "proto/schema.h"
 #include "proto/wire.h"
+#include "wire/utf8.h"
 
 /* Whether protobuf-c reads a message in another way: where a submessage that is not repeated comes twice it loses the unknown
- * fields of the first; unknown fields that are not in number order it leaves so; a boolean it takes of any wire type. */
+ * fields of the first; unknown fields that are not in number order it leaves so; a boolean it takes of any wire type; a text that
+ * is not UTF-8 it leaves so. */
 static bool reads_otherwise(const ProtobufCMessageDescriptor *type, mp_proto_span span) {
   bool seen[200] = {false}; /* more than any message of the schema has fields */
   uint32_t number, last_unknown = 0;
@@ -20,6 +22,12 @@ static bool reads_otherwise(const ProtobufCMessageDescriptor *type, mp_proto_spa
     if (field == NULL) {
       if (number < last_unknown) return true;
       last_unknown = number;
+    }
+    if (field != NULL && field->type == PROTOBUF_C_TYPE_STRING && wire == MP_PROTO_BYTES) {
+      mp_proto_span text;
+      if (!mp_proto_read_bytes(&span, &text)) return false;
+      if (!mp_utf8_ok(text.at, (size_t)(text.end - text.at))) return true;
+      continue;
     }
     if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE || wire != MP_PROTO_BYTES) {
       if (!mp_proto_skip(&span, wire)) return false;

@@ -13,6 +13,7 @@ local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
 -- Seconds: the first QR, each next one, between pings, and how long the server may take to end a connection that is done with.
 -- After a connection that was lost the next one waits, from `pause` up to `longest_pause`.
 local PACE = { first = 60, next = 20, ping = 25, ending = 5, pause = 1, longest_pause = 60 }
+local REF_MAX = 512     -- bytes of a ref; real ones have about 240
 local CLIENT_TYPE = "1" -- a browser, as the registration's platformType says
 
 local ACCOUNT, DEVICE, HOSTED = "\6\0", "\6\1", "\6\5"
@@ -128,10 +129,17 @@ function Attempt:pair_success(node)
   return me
 end
 
+-- The refs of a stanza. A comma in one would let the server put keys of its own before ours in the QR.
 local function read_refs(node)
   local refs = {}
   for _, ref in stanza.children(stanza.child(node, "pair-device"), "ref") do
-    if type(ref.content) == "string" then refs[#refs + 1] = ref.content end
+    local text = type(ref.content) == "string" and ref.content or ""
+    if #text > REF_MAX or not text:find "^[%w@+/=_.-]+$" then
+      local err = core.error("pairing", "the server sent a ref for the QR that is none: nothing is shown to be scanned")
+      err.final = true
+      return nil, err
+    end
+    refs[#refs + 1] = text
   end
   return refs
 end
@@ -168,7 +176,9 @@ function on.iq(self, node)
   if stanza.child(node, "pair-device") then
     self.link:send(stanza.node("iq", { to = "s.whatsapp.net", type = "result", id = node.attrs.id }))
     self:stop_codes()
-    self.codes = task.spawn(run_codes, self, read_refs(node))
+    local refs, err = read_refs(node)
+    if not refs then return nil, err end
+    self.codes = task.spawn(run_codes, self, refs)
   elseif stanza.child(node, "pair-success") then
     self:stop_codes()
     return self:pair_success(node)
