@@ -202,6 +202,57 @@ describe("a client", function()
     assert.equal(bob.jid, stanza.path(asked, "usync", "list", "user").attrs.jid)
   end))
 
+  it("skips a device whose keys are of no possible size, and has sessions with the others", support.async(function()
+    local rig <close> = start()
+    local ana, bob, tablet = rig:contact "Ana", rig:contact "Bob", rig:contact "Bob"
+    local failed, broken, spoil = tap.event(ana.client, "error"), tap.device(rig, tablet.client):jid "lid", nil
+    ana.client.devices:ensure_sessions { bob.lid }
+    local device = tap.device(rig, ana.client)
+    tap.on(rig, function(direction, node, conn)
+      for _, user in stanza.children(direction == "to-client" and conn.device == device and stanza.child(node, "list") or nil, "user") do
+        if user.attrs.jid == broken then spoil(user) end
+      end
+    end)
+    local function to(bytes, ...)
+      local path = { ... }
+      return function(user) stanza.path(user, table.unpack(path)).content = bytes end
+    end
+    for _, one in ipairs {
+      to(("x"):rep(33), "identity"), to("", "identity"), to(("x"):rep(31), "skey", "value"), to("x", "skey", "signature"),
+      to(("x"):rep(4), "key", "id"), to(("x"):rep(5), "registration"), function(user) user.content = nil end,
+    } do
+      spoil = one
+      assert(ana.client.devices:ensure_sessions { broken, tap.device(rig, bob.client):jid "lid" })
+      assert.equal("malformed", assert(failed:pop(5)).code)
+      assert.is_false(ana.client.account:has_session(broken))
+    end
+    assert(ana.client:send(bob.jid, "hello"))
+    assert.equal("hello", bob:next().text)
+  end))
+
+  it("passes over what it did not ask for and who is nobody, and keeps a device once", support.async(function()
+    local rig <close> = start()
+    local ana, bob = rig:contact "Ana", rig:contact "Bob"
+    local device = tap.device(rig, ana.client)
+    local nobody = { "zzz", "@s.whatsapp.net", "1@g.us", "19990000000@s.whatsapp.net" }
+    tap.on(rig, function(direction, node, conn)
+      local list = direction == "to-client" and conn.device == device and stanza.path(node, "usync", "list")
+      if not list then return end
+      local known = stanza.path(list, "user", "devices", "device-list").content
+      for i = 1, 3000 do known[#known + 1] = stanza.node("device", { id = tostring(i % 3), ["key-index"] = "1" }) end
+      for _, name in ipairs(nobody) do
+        list.content[#list.content + 1] = stanza.node("user", { jid = name }, {
+          stanza.node("devices", nil, stanza.node("device-list", nil, stanza.node("device", { id = "1", ["key-index"] = "1" }))),
+          stanza.node("lid", { val = "77@lid" }),
+        })
+      end
+    end)
+    local found = assert(ana.client.devices:of { bob.jid })
+    assert.equal(3, #found[bob.jid])
+    for _, name in ipairs(nobody) do assert.is_nil(ana.client.store:get("device-list", name)) end
+    assert.is_nil(ana.client.lids:pn_of "77@lid")
+  end))
+
   it("skips a device whose keys are malformed, tells it, and writes to the others", support.async(function()
     local rig <close> = start()
     local ana, bob, tablet = rig:contact "Ana", rig:contact "Bob", rig:contact "Bob"

@@ -144,6 +144,26 @@ describe("a pairing", function()
     assert.is_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
   end))
 
+  it("is refused when it names nobody, or by no LID", support.async(function()
+    local rig <close> = start()
+    local client, attrs = tap.client(rig), nil
+    local seen = tap.on(rig, function(direction, node)
+      local device = direction == "to-client" and stanza.path(node, "pair-success", "device")
+      for name, value in pairs(device and attrs or {}) do device.attrs[name] = value end
+    end)
+    for _, one in ipairs {
+      { jid = "zzz" }, { jid = "@s.whatsapp.net" }, { jid = "155:1@lid" }, { lid = "zzz" }, { lid = "@lid" }, { lid = "1@g.us" },
+    } do
+      attrs = one
+      local me, err = client:pair(tap.scanner(rig))
+      assert.is_nil(me)
+      assert.equal("pairing", err.code)
+      local refusal = seen:next(function(_, node) return node.attrs.type == "error" end)
+      assert.same({ code = "500", text = "internal-error" }, tap.child(refusal, "error").attrs)
+      assert.equal(0, client.store:count("lid", ""))
+    end
+  end))
+
   it("is refused when the linked account cannot be stored", support.async(function()
     local rig <close> = start()
     local client, seen = tap.client(rig), tap.on(rig)

@@ -21,16 +21,22 @@ local function ack_type(node)
   return node.attrs.type
 end
 
+-- What is no JID is not repeated: the ack itself has to be well-formed.
+local function named(node, name)
+  local value = node.attrs[name]
+  return value and jid.parse(value) and value or nil
+end
+
 local function ack_address(node)
-  return node.attrs.type == "server_sync" and node.tag == "notification" and "s.whatsapp.net" or node.attrs.from
+  return not (node.attrs.type == "server_sync" and node.tag == "notification") and named(node, "from") or "s.whatsapp.net"
 end
 
 --- Acknowledges a stanza; with an error it is a refusal (§14).
 function Receipts:ack(node, error_code)
   local me = self.client.me
   self.client.connection:send(stanza.node("ack", {
-    class = node.tag, id = node.attrs.id, to = ack_address(node), participant = node.attrs.participant, recipient = node.attrs.recipient,
-    type = ack_type(node), error = error_code,
+    class = node.tag, id = node.attrs.id, to = ack_address(node), participant = named(node, "participant"),
+    recipient = named(node, "recipient"), type = ack_type(node), error = error_code,
     from = (node.tag == "message" or node.tag == "status") and me and jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device) or nil,
   }))
 end
