@@ -1,4 +1,5 @@
 -- HTTP on the sandbox's port, and the small client for it.
+local core = require "moonpost.core"
 local process = require "spec.process"
 local sockets = require "spec.sockets"
 local support = require "spec.support"
@@ -67,6 +68,65 @@ describe("HTTP", function()
     assert.is_nil(answer)
     assert.equal("network", err.code)
     assert.equal("Connection refused", tostring(err))
+  end))
+
+  it("waits for a body no longer than it is told, though it goes on trickling", support.async(function()
+    local served = 0
+    local server <close> = serve { body_timeout = 0.3, request = function(request)
+      served = served + 1
+      request:respond(200, "text/plain", "served")
+    end }
+    for _, framing in ipairs { "Content-Length: 100000", "Transfer-Encoding: chunked", "Content-Length: 2000000" } do
+      local peer <close> = sockets.trickle(server.port, ("POST /p HTTP/1.1\\r\\nHost: x\\r\\n%s\\r\\n\\r\\n"):format(framing))
+      peer:wait "refused"
+    end
+    assert.equal(0, served)
+    assert.equal("served", assert(support.http("POST", server:url "http", "whole")).body)
+  end))
+
+  it("gives an answer that trickles no more than its time", support.async(function()
+    local server <close> = sockets.canned("HTTP/1.1 200 OK\\r\\nContent-Length: 100000\\r\\n\\r\\n", true)
+    local answer, err = task.await(function(resume)
+      assert(core.net.request { url = ("http://127.0.0.1:%d/"):format(server.port), timeout = 0.3, done = resume })
+    end)
+    assert.is_nil(answer)
+    assert.equal("network", err.code)
+    assert.equal("no whole answer within 0.3 s", tostring(err))
+  end))
+
+  it("waits for an answer that never begins no more than its time", support.async(function()
+    local waiting = task.queue()
+    local server <close> = serve { request = function(request) waiting:push(request) end }
+    local answer, err = task.await(function(resume)
+      assert(core.net.request { url = server:url "http", timeout = 0.2, done = resume })
+    end)
+    assert.is_nil(answer)
+    assert.equal("no whole answer within 0.2 s", tostring(err))
+    waiting:pop(5):respond(200, "text/plain", "too late")
+  end))
+
+  it("wants its time limits right", function()
+    for _, wrong in ipairs { 0, -1, 1e9, 0 / 0, "soon", {} } do
+      assert.error_matches(function() core.net.request { url = "http://127.0.0.1:1/", timeout = wrong, done = print } end,
+        "timeout: seconds expected, 0.001 to 86400")
+      assert.error_matches(function() core.net.listen { body_timeout = wrong } end, "body_timeout: seconds expected, 0.001 to 86400")
+    end
+  end)
+
+  it("gives a redirect out as it is, and follows none", support.async(function()
+    local requests = 0
+    local other <close> = serve { request = function(request)
+      requests = requests + 1
+      request:respond(200, "text/plain", "here")
+    end }
+    local server <close> = sockets.canned(
+      ("HTTP/1.1 302 Found\\r\\nLocation: %s\\r\\nContent-Length: 4\\r\\nConnection: close\\r\\n\\r\\naway"):format(other:url "http"))
+    local answer = assert(support.http("GET", ("http://127.0.0.1:%d/"):format(server.port)))
+    assert.same({ status = 302, body = "away" }, answer)
+    local dialled, err = sockets.dial(("ws://127.0.0.1:%d/"):format(server.port))
+    assert.is_nil(dialled)
+    assert.equal("network", err.code)
+    assert.equal(0, requests)
   end))
 
   it("to loopback goes past the proxy of the environment", support.async(function()

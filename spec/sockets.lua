@@ -12,12 +12,13 @@ local sockets = {}
 local Server = {}
 Server.__index = Server
 
---- Starts one. Options: host, port, tls, echo (sends back what it hears), accept and request to decide itself.
+--- Starts one. Options: host, port, tls, body_timeout, echo (sends back what it hears), accept and request to decide itself.
 function sockets.serve(options)
   options = options or {}
   local self = setmetatable({ accepted = task.queue(), heard = task.queue(), ended = task.queue(), drained = task.queue() }, Server)
   self.listener = assert(net.listen {
-    host = options.host, port = options.port, tls = options.tls, request = options.request or function(request)
+    host = options.host, port = options.port, tls = options.tls, body_timeout = options.body_timeout,
+    request = options.request or function(request)
       request:respond(200, "text/plain", ("%s %s [%s]"):format(request.method, request.path, request.body))
     end,
     accept = options.accept or function(conn, info)
@@ -90,6 +91,41 @@ function sockets.run_script(text, port, before)
   local path = sockets.write_file(support.tmpdir() .. "/script.lua", text)
   local run <close> = process.start(("moonpost run %s %d"):format(path, port), { before = before })
   return (run:wait "(.+)")
+end
+
+local CANNED = [[
+use IO::Socket::INET; $| = 1; $SIG{PIPE} = "IGNORE";
+my ($bytes, $trickles) = @ARGV; $bytes =~ s/\\r\\n/\r\n/g;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:0", Listen => 8) or die; print $server->sockport, "\n";
+while (my $peer = $server->accept) {
+  while (<$peer>) { last if /^\r\n/ }
+  $peer->autoflush(1); print $peer $bytes;
+  while ($trickles && print $peer "0") { select undef, undef, undef, 0.05 }
+}]]
+
+--- A server that answers whatever it is asked with these bytes, "\\r\\n" in them for a line's end; in a process of its own.
+-- @string bytes one line
+-- @tparam ?bool trickles then goes on with a byte now and then, until the peer has gone
+-- @treturn table process, with a `port`
+function sockets.canned(bytes, trickles)
+  local path = sockets.write_file(support.tmpdir() .. "/canned.pl", CANNED)
+  local server = process.start(("perl %s '%s' %s"):format(path, bytes, trickles and 1 or 0))
+  server.port = math.tointeger(tonumber((server:wait "^(%d+)$")))
+  return server
+end
+
+local TRICKLE = [[
+use IO::Socket::INET; $SIG{PIPE} = "IGNORE";
+my ($port, $bytes) = @ARGV; $bytes =~ s/\\r\\n/\r\n/g;
+my $peer = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port") or die; $peer->autoflush(1); print $peer $bytes;
+while (print $peer "1") { select undef, undef, undef, 0.05 }
+print "refused\n";]]
+
+--- Sends bytes to a port (with "\\r\\n" as above) and goes on with a byte now and then, in a process of its own that prints `refused`
+-- when nobody takes them any more.
+function sockets.trickle(port, bytes)
+  local path = sockets.write_file(support.tmpdir() .. "/trickle.pl", TRICKLE)
+  return process.start(("perl %s %d '%s'"):format(path, port, bytes))
 end
 
 --- Sends raw bytes to a port and gives all that comes back.

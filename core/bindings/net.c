@@ -17,6 +17,14 @@ bool mpl_push_handler(lua_State *L, int index, const char *name) {
   return false;
 }
 
+unsigned mpl_check_ms(lua_State *L, int index, const char *name) {
+  int exact = 1;
+  double seconds = lua_isnil(L, index) ? 0 : lua_tonumberx(L, index, &exact);
+  if (!lua_isnil(L, index) && !(exact && seconds >= 0.001 && seconds <= 86400))
+    luaL_error(L, "%s: seconds expected, 0.001 to 86400", name);
+  return (unsigned)(seconds * 1000);
+}
+
 bool mpl_parse_url(const char *text, mpl_url *url) {
   static const struct {
     const char *scheme;

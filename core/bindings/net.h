@@ -18,6 +18,9 @@ typedef struct {
 /* ws, wss, http or https; false when it is none of them. */
 bool mpl_parse_url(const char *text, mpl_url *url);
 
+/* The value at `index` in seconds, as milliseconds; 0 when it is nil. `name` is the option's, for the error it raises. */
+unsigned mpl_check_ms(lua_State *L, int index, const char *name);
+
 void mpl_open_net_socket(lua_State *L); /* each adds its functions to the table on top of the stack */
 void mpl_open_net_server(lua_State *L);
 void mpl_open_net_handles(lua_State *L);

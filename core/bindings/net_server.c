@@ -103,7 +103,8 @@ static void on_closed(void *user) {
 
 static const mp_server_events server_events = {on_accept, on_request, on_gone, on_closed};
 
-/* listen{host=, port=, tls={certificate=, key=}, accept=fn(conn, info), request=fn(req)} -> server | nil, err */
+/* listen{host=, port=, tls={certificate=, key=}, accept=fn(conn, info), request=fn(req), body_timeout=} -> server | nil, err.
+ * body_timeout: seconds for the whole body of a request to come (20) */
 static int net_listen(lua_State *L) {
   mp_listen_options options = {0};
   mp_error e;
@@ -121,6 +122,8 @@ static int net_listen(lua_State *L) {
     options.certificate = luaL_checkstring(L, 5);
     options.key = luaL_checkstring(L, 6);
   }
+  lua_getfield(L, 1, "body_timeout");
+  options.body_ms = mpl_check_ms(L, -1, "body_timeout");
   listener *l = lua_newuserdatauv(L, sizeof *l, 1);
   memset(l, 0, sizeof *l);
   l->L = mpl_main(L);

@@ -218,7 +218,8 @@ static void on_response(void *user, int status, const uint8_t *body, size_t leng
   mpl_call(L, 1);
 }
 
-/* request{method=, url=, body=, content_type=, ca=, done=fn({status=, body=} | nil, err)} -> true | nil, err */
+/* request{method=, url=, body=, content_type=, ca=, timeout=, done=fn({status=, body=} | nil, err)} -> true | nil, err.
+ * timeout: seconds for the whole exchange (30). Redirects are answers, and not followed. */
 static int net_request(lua_State *L) {
   mpl_url url;
   mp_error e;
@@ -230,6 +231,7 @@ static int net_request(lua_State *L) {
   lua_getfield(L, 1, "content_type");
   lua_getfield(L, 1, "ca");
   lua_getfield(L, 1, "done");
+  lua_getfield(L, 1, "timeout");
   luaL_checktype(L, 7, LUA_TFUNCTION);
   if (!mpl_parse_url(luaL_checkstring(L, 2), &url) || !url.http) {
     mp_fail(&e, MP_EINVAL, "'%s' is no http:// or https:// address", lua_tostring(L, 2));
@@ -240,6 +242,7 @@ static int net_request(lua_State *L) {
   options.body = luaL_optlstring(L, 4, NULL, &options.body_length);
   options.content_type = luaL_optstring(L, 5, NULL);
   options.ca = luaL_optstring(L, 6, NULL);
+  options.timeout_ms = mpl_check_ms(L, 8, "timeout");
   pending_request *pending = malloc(sizeof *pending);
   if (pending == NULL) return luaL_error(L, "no memory for a request");
   pending->L = mpl_main(L);

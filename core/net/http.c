@@ -4,6 +4,8 @@
 #include "base/limits.h"
 #include "net/lws.h"
 
+#define TIMEOUT_MS 30000 /* for an exchange without a time limit of its own */
+
 typedef struct {
   mp_tagged tagged;
   struct lws *wsi;
@@ -12,6 +14,7 @@ typedef struct {
   char content_type[128];
   mp_buffer body, answer; /* the body has LWS_PRE bytes of room first */
   int status;
+  unsigned timeout_ms;
   bool complete, connecting;
   mp_error reason;
 } exchange;
@@ -40,6 +43,7 @@ static exchange *new_exchange(const mp_http_options *options, mp_http_done done,
   if (x == NULL) return NULL;
   mp_loop_hold();
   x->tagged.kind = MP_KIND_HTTP;
+  x->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
   x->done = done;
   x->user = user;
   snprintf(x->content_type, sizeof x->content_type, "%s", options->content_type != NULL ? options->content_type : "text/plain");
@@ -72,12 +76,15 @@ int mp_http_request(const mp_http_options *options, mp_http_done done, void *use
   info.local_protocol_name = MP_PROTOCOL_NAME;
   info.opaque_user_data = x;
   info.pwsi = &x->wsi;
-  if (options->tls) info.ssl_connection = LCCSCF_USE_SSL;
+  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (options->tls ? LCCSCF_USE_SSL : 0);
   x->connecting = true;
   struct lws *wsi = lws_client_connect_via_info(&info);
   x->connecting = false;
-  mp_lws_wake(); /* for the time limit of connecting */
-  if (wsi != NULL && x->reason.code == MP_OK) return MP_OK;
+  if (wsi != NULL && x->reason.code == MP_OK) {
+    lws_set_timer_usecs(wsi, (lws_usec_t)x->timeout_ms * 1000);
+    mp_lws_wake(); /* for the time limits */
+    return MP_OK;
+  }
   mp_error reason = x->reason;
   if (wsi == NULL) x->wsi = NULL;
   free_exchange(x);
@@ -132,11 +139,15 @@ int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *ex
       if (mp_buffer_append(&x->answer, in, length) == MP_OK) return 0;
       mp_fail(&x->reason, MP_ELIMIT, "the answer has more than %u bytes", MP_HTTP_BODY_MAX);
       return -1;
+    case LWS_CALLBACK_TIMER:
+      mp_fail(&x->reason, MP_ENET, "no whole answer within %.3g s", x->timeout_ms / 1000.0);
+      lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC); /* an orderly end would go on listening to it */
+      return 0;
     case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
       x->complete = true;
       return 0;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-      mp_lws_reason(wsi, in, length, &x->reason);
+      if (x->reason.code == MP_OK) mp_lws_reason(wsi, in, length, &x->reason);
       if (!x->connecting) finish(x);
       return 0;
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:

@@ -81,6 +81,7 @@ typedef struct {
   const char *host;              /* a loopback address, else MP_EINVAL */
   uint16_t port;                 /* 0: any */
   const char *certificate, *key; /* PEM, or NULL for no TLS */
+  unsigned body_ms;              /* for a request's whole body to come; 0: 20 s */
 } mp_listen_options;
 
 int mp_server_listen(const mp_listen_options *options, const mp_server_events *events, void *user, mp_server **out, mp_error *e);
@@ -95,9 +96,11 @@ typedef struct {
   const char *ca, *content_type; /* may be NULL */
   const void *body;
   size_t body_length;
+  unsigned timeout_ms; /* for the whole exchange; 0: 30 s */
 } mp_http_options;
 
-/* One exchange; `done` is called once, with status 0 and a reason when it failed. */
+/* One exchange; `done` is called once, with status 0 and a reason when it failed. A redirect is an answer like others: it is not
+ * followed. */
 typedef void (*mp_http_done)(void *user, int status, const uint8_t *body, size_t length, const mp_error *reason);
 int mp_http_request(const mp_http_options *options, mp_http_done done, void *user, mp_error *e);
 

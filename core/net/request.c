@@ -155,6 +155,9 @@ void mp_request_begin(mp_request *request) {
   } else if (!follows && !request->is_chunked) {
     dispatch(request);
   }
+  if (request->dispatched) return;
+  lws_set_timer_usecs(request->wsi, (lws_usec_t)request->tagged.server->body_ms * 1000);
+  mp_lws_wake();
 }
 
 void mp_request_drop(mp_request *request) {
@@ -192,6 +195,9 @@ int mp_request_callback(mp_request *request, enum lws_callback_reasons reason, v
       return feed_body(request, in, length);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
       complete_body(request);
+      return 0;
+    case LWS_CALLBACK_TIMER:
+      if (!request->dispatched) mp_request_drop(request); /* an orderly end would go on listening to it */
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
       return write_answer(request);

@@ -4,6 +4,8 @@
 
 #include "net/server.h"
 
+#define BODY_MS 20000 /* for a body to come: libwebsockets' own limit begins anew with each piece */
+
 /* Loopback only: the sandbox is nobody else's. */
 static int check_loopback(const char *host, struct in_addr *address, mp_error *e) {
   if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
@@ -71,6 +73,7 @@ int mp_server_listen(const mp_listen_options *options, const mp_server_events *e
     rc = mp_fail(e, MP_ENOMEM, "no memory for a server");
   } else {
     *server = (mp_server){.vhost = vhost, .tls = options->certificate != NULL, .events = events, .user = user};
+    server->body_ms = options->body_ms != 0 ? options->body_ms : BODY_MS;
     rc = mp_listener_open(address, options->port, on_accepted, server, &server->listener, e);
   }
   if (rc != MP_OK) {

@@ -9,6 +9,7 @@ struct mp_server {
   mp_listener *listener;
   const mp_server_events *events;
   void *user;
+  unsigned body_ms;
   bool tls, closed;
   mp_tagged *connections; /* callers, accepted sockets and requests */
 };

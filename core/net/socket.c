@@ -112,7 +112,7 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
   info.ietf_version_or_minus_one = -1;
   info.opaque_user_data = socket;
   info.pwsi = &socket->wsi;
-  if (options->tls) info.ssl_connection = LCCSCF_USE_SSL;
+  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (options->tls ? LCCSCF_USE_SSL : 0);
   /* A failure may come as a callback inside this call: then there is no socket to hand out, only the reason. */
   socket->connecting = true;
   struct lws *wsi = lws_client_connect_via_info(&info);

@@ -2,8 +2,12 @@
 -- @module moonpost.cli.sandbox_link
 local core = require "moonpost.core"
 local json = require "cjson.safe"
+local loopback = require "moonpost.loopback"
+local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local options = require "moonpost.cli.options"
+
+local EXCHANGE_SECONDS = 10
 
 local Link = {}
 Link.__index = Link
@@ -12,7 +16,7 @@ Link.__index = Link
 local function request(link, method, path, body)
   return task.await(function(resume)
     local handle, err = core.net.request {
-      method = method, url = link.base .. path, body = body, timeout = 10,
+      method = method, url = link.base .. path, body = body, timeout = EXCHANGE_SECONDS,
       done = function(response, why) resume(response, why) end,
     }
     if not handle and err then resume(nil, err) end
@@ -23,7 +27,8 @@ local function must(link, method, path, body)
   local response, err = request(link, method, path, body)
   if not response then return nil, core.error("network", ("no sandbox at %s: %s"):format(link.url, tostring(err))) end
   if response.status // 100 ~= 2 then
-    return nil, core.error("sandbox", ("%s %s: the sandbox answered %d %s"):format(method, path, response.status, response.body or ""))
+    return nil, core.error("sandbox", ("%s %s: the sandbox answered %d %s"):format(
+      method, path, response.status, printable.line(response.body or "", 300)))
   end
   return response.body
 end
@@ -70,10 +75,8 @@ end
 -- @string url ws://HOST:PORT/path or wss://HOST:PORT/path
 -- @treturn table link
 return function(url)
-  local scheme, host, port = url:match "^(wss?)://(%[[%x:]+%]):(%d+)/"
-  if not scheme then scheme, host, port = url:match "^(wss?)://([^/:]+):(%d+)/" end
+  local scheme, host, port = url:match "^(wss?)://([^/]-):(%d+)/"
   if not scheme then options.fail("--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got '%s'", url) end
-  local loopback = host:match "^127%." or host == "localhost" or host == "[::1]"
-  if not loopback then options.fail("--sandbox expects an address of this machine (127.0.0.1), got '%s'", host) end
+  if not loopback.is_host(host) then options.fail("--sandbox expects an address of this machine (127.0.0.1), got '%s'", host) end
   return setmetatable({ url = url, tls = scheme == "wss", base = ("http://%s:%s"):format(host, port) }, Link)
 end
