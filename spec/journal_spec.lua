@@ -1,6 +1,8 @@
 -- The journal: a message stays until its handler has ended, over restarts; a handler run twice does nothing twice.
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local moonpost = require "moonpost"
+local new_raw = require "moonpost.client.raw"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
@@ -402,9 +404,56 @@ describe("what is not understood yet", function()
     local client = first_run(rig, function() end)
     local node = { tag = "message", attrs = { id = "AAAA", from = client.me.jid }, content = "x" }
     for _ = 1, 10010 do client.journal:keep_raw(node, "plain") end
+    client:commit()
     assert.equal(10000, client.store:count("raw", ""))
     local bytes, plain = (">s4s4"):unpack(client.store:get("raw", client.store:last("raw", "")))
     assert.same({ "AAAA", "plain" }, { core.wire.decode(bytes).attrs.id, plain })
+    client:close()
+  end))
+end)
+
+describe("what is kept unread", function()
+  it("is bounded in bytes, over restarts: the oldest goes", function()
+    local store <close>, bound = assert(core.store.open {}), limits.RAW_BYTES
+    local guard <close> = setmetatable({}, { __close = function() limits.RAW_BYTES = bound end })
+    limits.RAW_BYTES = 10000
+    local function keep(raw, id)
+      raw:keep({ tag = "message", attrs = { id = id, from = "1@lid" }, content = ("x"):rep(3000) }, "plain")
+      assert(guard and store:commit())
+      return store:count("raw", "")
+    end
+    local raw = new_raw(store)
+    for i = 1, 3 do assert.equal(i, keep(raw, "A" .. i)) end
+    assert.equal(3, keep(raw, "A4"))
+    assert.equal(3, keep(new_raw(store), "A5"))
+    local kept = {}
+    for i, row in ipairs(store:range("raw", "")) do kept[i] = core.wire.decode(((">s4"):unpack(row[2]))).attrs.id end
+    assert.same({ "A3", "A4", "A5" }, kept)
+  end)
+end)
+
+describe("a journal that is full", function()
+  it("leaves messages at the server, and takes them when there is room again", support.async(function()
+    local rig <close> = start()
+    local began, go, errors = task.queue(), task.queue(), task.queue()
+    local client = first_run(rig, function(m)
+      began:push(m.text)
+      go:pop()
+    end)
+    client:on("error", function(err) errors:push(err) end)
+    client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+    client.journal.most_bytes = 500
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    assert(ana.client:send(client.me.jid, ("a"):rep(1000)))
+    assert(began:pop(5))
+    assert(ben.client:send(client.me.jid, "one more"))
+    local err = assert(errors:pop(5))
+    assert.equal("full", err.code)
+    assert.matches("waits at the server: handlers have not ended with 1%d%d%d bytes of messages", err.message)
+    assert.equal(1, journal_count(client))
+    go:push(true)
+    assert.equal("one more", began:pop(5))
+    go:push(true)
     client:close()
   end))
 end)

@@ -1,6 +1,7 @@
 -- One-time keys: made, offered, given out once, topped up (fact sheet 02 §10, 08 §8).
 local core = require "moonpost.core"
 local keys = require "moonpost.sandbox.keys"
+local retry_keys = require "moonpost.client.retry_keys"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -218,6 +219,73 @@ describe("a device that runs low", function()
     assert(ana.client:query(encrypt_get(stanza.node "count")))
     assert.equal(1, uploads)
     assert.equal(0, #errors)
+  end))
+end)
+
+describe("a server that always says it has no keys", function()
+  -- A contact whose server counts no keys; `uploads` are those it made.
+  local function starved(rig)
+    local ana, uploads = rig:contact "Ana", {}
+    rig:tap(function(direction, node)
+      if is_upload(direction, node) then uploads[#uploads + 1] = node end
+      local count = direction == "to-client" and node.tag == "iq" and tap.child(node, "count")
+      if count then count.attrs.value = "0" end
+    end)
+    return ana, uploads
+  end
+
+  it("gets some batches, then no more, which is said once", support.async(function()
+    local rig <close> = start()
+    local ana, uploads = starved(rig)
+    local prekeys = ana.client.prekeys
+    prekeys.uploads = 3
+    for _ = 1, 3 do assert(prekeys:refill()) end
+    local ok, err = prekeys:refill()
+    assert.is_nil(ok)
+    assert.equal("limit", err.code)
+    assert.matches("asks for one%-time keys too often", err.message)
+    assert.is_true(prekeys:refill())
+    assert.equal(3, #uploads)
+    prekeys.counted_at = prekeys.counted_at - 600
+    assert.is_true(prekeys:refill())
+    assert.equal(4, #uploads)
+  end))
+
+  it("has us keep a bounded number, the newest", support.async(function()
+    local rig <close> = start()
+    local ana, uploads = starved(rig)
+    ana.client.prekeys.kept = 1000
+    for _ = 1, 2 do assert(ana.client.prekeys:refill()) end
+    local list = ana.client.account:prekeys()
+    assert.equal(1000, #list)
+    assert.equal(3 * 812, list[1000].id)
+    assert.equal(2, #uploads)
+  end))
+end)
+
+describe("the keys of retry receipts", function()
+  it("are one for each device until it is used, over restarts", support.async(function()
+    local rig <close> = start()
+    local client = rig:contact("Ana").client
+    local one, other = retry_keys.of(client, "1@lid"), retry_keys.of(client, "2@lid")
+    assert.are_not.equal(one.id, other.id)
+    assert(client:committed())
+    assert.same(one, retry_keys.of(client, "1@lid"))
+    client.account:drop_prekey(one.id)
+    assert.are_not.equal(one.id, retry_keys.of(client, "1@lid").id)
+  end))
+
+  it("are of 256 devices at most: the one asked longest ago loses its own", support.async(function()
+    local rig <close> = start()
+    local client = rig:contact("Ana").client
+    local before = #client.account:prekeys()
+    local first = retry_keys.of(client, "0@lid")
+    for i = 1, 300 do retry_keys.of(client, i .. "@lid") end
+    assert.equal(before + 256, #client.account:prekeys())
+    assert.is_nil(client.account:prekey(first.id))
+    client:close()
+    client:forget_account()
+    assert.is_nil(client.store:get("setting", "retry-keys"))
   end))
 end)
 

@@ -182,6 +182,8 @@ static const luaL_Reg methods[] = {
     {"new_prekeys", mpl_account_new_prekeys},
     {"mark_uploaded", mpl_account_mark_uploaded},
     {"prekeys", mpl_account_prekeys},
+    {"prekey", mpl_account_prekey},
+    {"drop_prekey", mpl_account_drop_prekey},
     {"has_session", mpl_account_has_session},
     {"process_bundle", mpl_account_process_bundle},
     {"encrypt", mpl_account_encrypt},

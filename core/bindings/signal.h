@@ -16,6 +16,8 @@ void mpl_set_integer(lua_State *L, const char *name, lua_Integer value);
 int mpl_account_new_prekeys(lua_State *L);
 int mpl_account_mark_uploaded(lua_State *L);
 int mpl_account_prekeys(lua_State *L);
+int mpl_account_prekey(lua_State *L);
+int mpl_account_drop_prekey(lua_State *L);
 /* signal_sessions.c */
 int mpl_account_has_session(lua_State *L);
 int mpl_account_process_bundle(lua_State *L);

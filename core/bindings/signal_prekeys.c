@@ -73,3 +73,30 @@ int mpl_account_prekeys(lua_State *L) {
   }
   return 1;
 }
+
+/* prekey(id) -> {id=, public=}; nil when it is used up or was never made */
+int mpl_account_prekey(lua_State *L) {
+  mp_error e;
+  mp_keypair pair;
+  mp_account *account = mpl_check_created(L);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 1 && id <= MP_PREKEY_ID_MAX, 2, "a prekey id expected");
+  mp_prekey prekey = {.id = (uint32_t)id};
+  int rc = mp_prekey_load(account, prekey.id, &pair, &e);
+  if (rc == MP_ENOTFOUND) return 0;
+  if (rc != MP_OK) return mpl_store_raise(L, &e);
+  memcpy(prekey.public_key, pair.public_key, 32);
+  mp_wipe(&pair, sizeof pair);
+  push_prekey(L, &prekey);
+  return 1;
+}
+
+/* drop_prekey(id): nobody can use it any more; none of this id is no error */
+int mpl_account_drop_prekey(lua_State *L) {
+  mp_error e;
+  mp_account *account = mpl_check_created(L);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 1 && id <= MP_PREKEY_ID_MAX, 2, "a prekey id expected");
+  if (mp_prekey_remove(account, (uint32_t)id, &e) != MP_OK) return mpl_store_raise(L, &e);
+  return 0;
+}

@@ -210,9 +210,11 @@ local personal = { "journal", "outbox", "dedupe", "device-list", "lid", "secret"
 function Client:forget_account()
   self:set_me(nil)
   self.account:delete()
+  self.store:delete("setting", "retry-keys")
   for _, name in ipairs(personal) do
     for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
   end
+  self.journal:recount()
 end
 
 local capabilities = {

@@ -2,7 +2,9 @@
 -- step and goes when its handler ends; after a crash what is left is handled again. Messages of one chat go one after another.
 -- @module moonpost.client.journal
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local new_raw = require "moonpost.client.raw"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
@@ -12,8 +14,7 @@ local proto = core.proto
 local ATTEMPTS = 3      -- dispatches of a message that never ends before it is parked
 local CLOSE_SECONDS = 5 -- seconds handlers may go on at a close
 local WRITE_PAUSE = 1   -- seconds before an attempt that could not be written is tried again
-local RAW_ROWS = 10000  -- stanzas not understood yet that are kept; the oldest go first
-local SLICE = 200       -- rows read at once
+local SLICE = 20        -- rows read at once; one may be as large as a stanza
 
 local Journal = {}
 Journal.__index = Journal
@@ -55,13 +56,50 @@ local function make_event(client, entry)
   }, Message)
 end
 
-function Journal:write(entry) rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row) end
+-- Writes an entry's row; its size in bytes.
+function Journal:write(entry)
+  return rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row)
+end
+
+-- Counts the bytes an earlier run left, at the first use.
+local function count_bytes(self)
+  if self.bytes then return self.bytes end
+  self.bytes = 0
+  local found, after
+  repeat
+    found = self.client.store:range("journal", "", SLICE, after)
+    for _, pair in ipairs(found) do
+      self.bytes, after = self.bytes + #pair[2], pair[1]
+    end
+  until #found < SLICE
+  return self.bytes
+end
+
+-- A full journal takes no message: the server keeps it, and sends it again when there is room.
+local function check_room(self, envelope)
+  if count_bytes(self) <= self.most_bytes then return end
+  self.refused = true
+  error(core.error("full", ("message %s from %s waits at the server: handlers have not ended with %d bytes of messages"):format(
+    envelope.id, envelope.author, self.bytes)), 0)
+end
+
+-- Takes the bytes of a row off the count; the connection is made anew for what was refused once half of the room is free.
+local function make_room(self, size)
+  self.bytes = self.bytes - size
+  if not self.refused or self.bytes > self.most_bytes // 2 then return end
+  self.refused = false
+  self.client.connection:abort(core.error("network", "there is room again for the messages that wait at the server"))
+end
 
 --- Takes an entry out of the journal.
 function Journal:remove(entry)
   if entry.removed then return end
   entry.removed = true
-  self.client.store:delete("journal", rows.sequence(entry.sequence))
+  local store, key = self.client.store, rows.sequence(entry.sequence)
+  local row = store:get("journal", key)
+  if not row then return end -- the account was forgotten
+  store:delete("journal", key)
+  if self.bytes then make_room(self, #row) end
 end
 
 local function run_handlers(self, entry, m)
@@ -145,6 +183,7 @@ end
 -- @string plaintext bytes of the Message
 -- @tparam table message decoded
 function Journal:add(envelope, plaintext, message)
+  check_room(self, envelope)
   local chat = envelope.chat
   local idle = not self.lanes[chat] and not self.expected[chat] and not self.held and not self.closing
   local entry = {
@@ -154,9 +193,10 @@ function Journal:add(envelope, plaintext, message)
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
     },
   }
-  self:write(entry)
+  local size = self:write(entry)
   self.expected[chat] = (self.expected[chat] or 0) + 1
   self.client.store:after_commit(function()
+    self.bytes = self.bytes and self.bytes + size
     self:expect_less(chat)
     enqueue(self, chat, entry)
   end)
@@ -167,16 +207,20 @@ function Journal:expect_less(chat)
   self.expected[chat] = left > 0 and left or nil
 end
 
+--- The rows are not what they were: a turn was lost, or the account forgotten.
+function Journal:recount()
+  self.bytes, self.sequence = nil, nil
+  self.raw:recount()
+end
+
 --- Forgets what was to come with a turn that could not be committed.
-function Journal:turn_lost() self.expected, self.sequence, self.raw_sequence = {}, nil, nil end
+function Journal:turn_lost()
+  self.expected = {}
+  self:recount()
+end
 
 --- Keeps a stanza this client does not understand yet, with its plaintext when it could be decrypted.
-function Journal:keep_raw(node, plaintext)
-  local store = self.client.store
-  self.raw_sequence = (self.raw_sequence or rows.last_sequence(store, "raw")) + 1
-  store:put("raw", rows.sequence(self.raw_sequence), (">s4s4"):pack(core.wire.encode(node), plaintext or ""))
-  if self.raw_sequence > RAW_ROWS then store:delete("raw", rows.sequence(self.raw_sequence - RAW_ROWS)) end
-end
+function Journal:keep_raw(node, plaintext) self.raw:keep(node, plaintext) end
 
 -- Calls fn(sequence, row) for each row of the journal, in order.
 local function each_row(self, fn)
@@ -244,5 +288,8 @@ function Journal:finish()
 end
 
 return function(client)
-  return setmetatable({ client = client, lanes = {}, running = {}, expected = {}, held = true, close_seconds = CLOSE_SECONDS }, Journal)
+  return setmetatable({
+    client = client, lanes = {}, running = {}, expected = {}, held = true, close_seconds = CLOSE_SECONDS,
+    raw = new_raw(client.store), most_bytes = limits.JOURNAL_BYTES,
+  }, Journal)
 end

@@ -5,10 +5,13 @@ local core = require "moonpost.core"
 local TAG = 16 -- bytes Noise adds to a stanza
 
 local limits = {
-  TEXT = 65536,                      -- characters of a text: the official composers stop there (fact sheet 05 §2)
-  MESSAGE = 1024 * 1024,             -- bytes of an encoded Message; media travels elsewhere
-  STANZA = core.wire.FRAME_MAX - 64, -- bytes of a stanza in the outbox (fact sheet 08: own frames below 2^24 - 64)
+  TEXT = 65536,                       -- characters of a text: the official composers stop there (fact sheet 05 §2)
+  MESSAGE = 1024 * 1024,              -- bytes of an encoded Message; media travels elsewhere
+  STANZA = core.wire.FRAME_MAX - 64,  -- bytes of a stanza in the outbox (fact sheet 08: own frames below 2^24 - 64)
   SEALED = core.wire.FRAME_MAX - TAG, -- bytes of a stanza that fits into one frame
+  RAW_ROWS = 10000,                   -- stanzas not understood yet that are kept; the oldest go first
+  RAW_BYTES = 64 * 1024 * 1024,       -- bytes of them
+  JOURNAL_BYTES = 256 * 1024 * 1024,  -- bytes of messages whose handlers have not ended; more wait at the server
 }
 
 --- The error of something too large; code "limit".

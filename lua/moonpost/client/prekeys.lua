@@ -1,10 +1,16 @@
 --- One-time prekeys: upload after the first login, top up when the server runs low (fact sheet 02 §10).
 -- @module moonpost.client.prekeys
+local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
 local FIRST_BATCH, TOP_UP, LOW = 812, 50, 5
 local SLICE = 100 -- keys made per turn of the loop: some 3 ms
+
+-- A server that says again and again that it has no keys gets no more of them than this: so many uploads at once, then one every so
+-- many seconds; and so many keys in the store, beyond which the oldest it was given are dropped.
+local UPLOADS, UPLOAD_SECONDS = 6, 600
+local KEPT = 8 * FIRST_BATCH
 
 local Prekeys = {}
 Prekeys.__index = Prekeys
@@ -29,8 +35,30 @@ local function gather(self, wanted)
   return keys, old
 end
 
+-- Whether an upload may be made now; when not, why, told once.
+local function allowed(self)
+  local now = core.net.now()
+  self.uploads = math.min(UPLOADS, self.uploads + (now - self.counted_at) / UPLOAD_SECONDS)
+  self.counted_at = now
+  if self.uploads >= 1 then
+    self.uploads, self.told = self.uploads - 1, false
+    return true
+  end
+  if self.told then return false end
+  self.told = true
+  return false, core.error("limit", "the server asks for one-time keys too often: it gets the next ones at a later login or notification")
+end
+
+-- Drops the oldest of the keys the server was given, so that `wanted` more are within KEPT.
+local function make_room(self, wanted)
+  local account = self.client.account
+  local given = account:prekeys(true)
+  for i = 1, math.min(#given, #given + wanted - self.kept) do account:drop_prekey(given[i].id) end
+end
+
 -- Uploads so many; returns whether some of them may be known to the server already.
 local function upload(self, wanted)
+  make_room(self, wanted)
   local keys, old = gather(self, wanted)
   local safe, why = self.client:committed() -- the private halves, before anybody may use the public ones
   if not safe then return nil, why end
@@ -66,6 +94,9 @@ function Prekeys:refill()
     local count, err = count_on_server(self)
     if not count then return guard and nil, err end
     if count >= LOW then return true end
+    local may, why = allowed(self)
+    if not may and why then return nil, why end
+    if not may then return true end
     local ok, offered_before = upload(self, count == 0 and FIRST_BATCH or TOP_UP)
     if not ok then return nil, offered_before end
     again = offered_before -- what the server has given out already it does not take again
@@ -73,4 +104,4 @@ function Prekeys:refill()
   return true
 end
 
-return function(client) return setmetatable({ client = client }, Prekeys) end
+return function(client) return setmetatable({ client = client, uploads = UPLOADS, counted_at = core.net.now(), kept = KEPT }, Prekeys) end

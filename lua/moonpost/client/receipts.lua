@@ -2,6 +2,7 @@
 -- @module moonpost.client.receipts
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
+local retry_keys = require "moonpost.client.retry_keys"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
@@ -80,11 +81,9 @@ function Receipts:history(envelope)
   self.client.connection:send(stanza.node("receipt", { id = envelope.id, to = me.jid, type = "hist_sync" }))
 end
 
--- Fresh keys for a sender who has lost ours, or whose we have lost (§9.2); this one-time key is offered to nobody else.
-local function keys_node(client)
-  local account = client.account
-  local public, prekey = account:public(), account:new_prekeys(1)[1]
-  account:mark_uploaded(prekey.id, prekey.id)
+-- Keys for a sender who has lost ours, or whose we have lost (§9.2).
+local function keys_node(client, sender)
+  local public, prekey = client.account:public(), retry_keys.of(client, client.lids:stable(sender))
   return stanza.node("keys", nil, {
     stanza.node("type", nil, "\5"), stanza.node("identity", nil, public.identity),
     stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(prekey.id)), stanza.node("value", nil, prekey.public) }),
@@ -109,7 +108,7 @@ function Receipts:retry(envelope, count, reason)
   }, {
     stanza.node("retry", { v = "1", count = count, id = envelope.id, t = node.attrs.t, error = reason }),
     stanza.node("registration", nil, (">I4"):pack(client.account:public().registration_id)),
-    (count > 1 or keys_at_once[reason]) and keys_node(client) or nil,
+    (count > 1 or keys_at_once[reason]) and keys_node(client, envelope.sender) or nil,
   })
   client.store:after_commit(function() client.connection:send(receipt) end)
 end

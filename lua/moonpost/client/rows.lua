@@ -1,5 +1,6 @@
 --- The client's rows in the store: their keys, and their values as protobuf (core/proto/schema/store.proto).
 --   setting       "me"                              -> StoreMe
+--                 "retry-keys"                      -> StoreRetryKeys
 --   lid           "p" PN user / "l" LID user        -> the other user part
 --   device-list   bare JID                          -> StoreDevices
 --   journal       sequence (u64 BE)                 -> StoreJournal
@@ -33,9 +34,11 @@ function rows.get(store, table_name, key, type)
   return bytes and must(proto.decode(type, bytes))
 end
 
---- Writes a row of a type.
+--- Writes a row of a type; how many bytes it takes.
 function rows.put(store, table_name, key, type, row)
-  store:put(table_name, key, must(proto.encode(type, row)))
+  local bytes = must(proto.encode(type, row))
+  store:put(table_name, key, bytes)
+  return #bytes
 end
 
 --- A sequence key: 8 bytes, in order.
