@@ -230,6 +230,27 @@ describe("a client", function()
     assert.equal("hello", bob:next().text)
   end))
 
+  it("writes to those there are when a list holds devices nobody knows, and asks for the list again", support.async(function()
+    local rig <close> = start()
+    local ana, bob = rig:contact "Ana", rig:contact "Bob"
+    local device, asked = tap.device(rig, ana.client), 0
+    assert(ana.client:send(bob.jid, "hello"))
+    bob:next()
+    local name = bob.lid:gsub("@", ":77@")
+    require("moonpost.client.rows").put(ana.client.store, "device-list", bob.lid, "StoreDevices", {
+      jids = { bob.lid, tap.device(rig, bob.client):jid "lid", name }, time = 1,
+    })
+    rig:tap(function(direction, node, conn)
+      if conn.device == device and is_usync(direction, node) then asked = asked + 1 end
+    end)
+    for _, text in ipairs { "once", "again" } do
+      assert(ana.client:send(bob.jid, text))
+      assert.equal(text, bob:next().text)
+    end
+    assert.is_true(asked > 0)
+    assert.equal(2, #ana.client.devices:of({ bob.jid })[bob.jid])
+  end))
+
   it("passes over what it did not ask for and who is nobody, and keeps a device once", support.async(function()
     local rig <close> = start()
     local ana, bob = rig:contact "Ana", rig:contact "Bob"

@@ -173,6 +173,30 @@ describe("a contact with new keys", function()
 end)
 
 describe("somebody who claims to be an own device", function()
+  it("is not one because the server gives this account a contact's LID", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact("Ana", { own = true })
+    rig:contact "Mallory"
+    local mallory = rig:contact "Mallory" -- a device of another number than Ana's, whose words would be passed over
+    ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+    assert(ana.client:send(mallory.lid, "hello"))
+    mallory:next()
+    local online, errors, device = tap.event(ana.client, "online"), tap.event(ana.client, "error"), tap.device(rig, ana.client)
+    rig:tap(function(direction, node)
+      if direction == "to-client" and node.tag == "success" then node.attrs.lid = mallory.lid end
+    end)
+    device.connection:drop()
+    assert(online:pop(10))
+    assert.equal(mallory.lid, ana.client.me.lid)
+    local enc = seal(mallory.client.account, device:jid "lid", key_share "forged")
+    assert.equal("msg", enc.attrs.type)
+    inject(rig, ana, stanza.node("message", {
+      from = at_device(mallory.lid, mallory.client.me.device), id = "AAAA", t = "1700000000", type = "text", category = "peer",
+    }, enc))
+    assert.equal("undecryptable", errors:pop(5).code)
+    assert.is_nil(ana.client.store:get("appstate-key", "forged"))
+  end))
+
   it("is not listened to inside a wrapper either", support.async(function()
     local rig <close> = start()
     local ana, mallory = rig:contact("Ana", { own = true }), rig:contact "Mallory"

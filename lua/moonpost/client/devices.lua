@@ -9,6 +9,7 @@ local jid = core.wire.jid
 
 local BUNDLES_PER_IQ = 32 -- one chunk of new sessions holds the loop for some 10 ms
 local DEVICES = 100 -- device numbers are below
+local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exists (02 §10.6)
 
 local Devices = {}
 Devices.__index = Devices
@@ -122,6 +123,13 @@ local function start_session(self, device, user)
   return client.account:process_bundle(device, bundle)
 end
 
+-- When the server knows none of the devices the lists they stand in are wrong: those are asked for again before the next send.
+local function left_out(self, jids, err)
+  if err.status ~= NOT_ACCEPTABLE then return nil, err end
+  for _, one in ipairs(jids) do self:forget(jid.bare(one)) end
+  return true
+end
+
 local function fetch_chunk(self, jids)
   local users, asked = {}, {}
   for i, one in ipairs(jids) do
@@ -131,7 +139,7 @@ local function fetch_chunk(self, jids)
   local answer, err = self.client:query(stanza.node("iq", { xmlns = "encrypt", type = "get", to = "s.whatsapp.net" }, {
     stanza.node("key", nil, users),
   }))
-  if not answer then return nil, err end
+  if not answer then return left_out(self, jids, err) end
   for _, user in stanza.children(stanza.child(answer, "list"), "user") do
     local one = user.attrs.jid
     if one and not asked[one] then one = self.client.lids:stable(one) end

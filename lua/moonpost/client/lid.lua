@@ -91,11 +91,14 @@ function Lids:learn_answer(one, other)
   if pn_user and not is_own(self, pn_user, lid_user) then learn(self, pn_user, lid_user) end
 end
 
---- Notes the own two names, as linking or a login told them.
+--- Notes the own two names, as linking or a login told them. Under a LID that is new, sessions are somebody else's: what comes in
+-- the own name has to be vouched for.
 -- @tparam table me own identity
 function Lids:learn_own(me)
   local pn_user, lid_user = users_of(me.jid, me.lid)
-  if pn_user then learn(self, pn_user, lid_user) end
+  if not pn_user or self.store:get("lid", "p" .. pn_user) == lid_user then return end
+  for device = 0, DEVICES - 1 do self.account:delete_session(jid.make(lid_user, "lid", device)) end
+  learn(self, pn_user, lid_user)
 end
 
 --- Whether a text is a person's LID, or the LID of a person's device.

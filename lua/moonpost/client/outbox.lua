@@ -1,6 +1,7 @@
 --- The outbox: messages the server has not acknowledged. A message is stored, as the very bytes of its stanza, before the first
 -- of them leaves; it keeps its id and its ciphertexts for life, is sent again after a reconnect or a restart, and goes with the ack.
 -- @module moonpost.client.outbox
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local repair = require "moonpost.client.repair"
@@ -138,7 +139,7 @@ end
 
 local function accepted(self, node, row)
   local client = self.client
-  local result = { id = row.id, time = math.tointeger(tonumber(node.attrs.t)) or math.floor(core.net.time()) }
+  local result = { id = row.id, time = attributes.time(node.attrs.t) or math.floor(core.net.time()) }
   if row.cause then client.store:put("dedupe", sent_key(row.id), rows.time(result.time)) end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
     repair.start(client, row)
