@@ -152,7 +152,8 @@ describe("a pairing", function()
       for name, value in pairs(device and attrs or {}) do device.attrs[name] = value end
     end)
     for _, one in ipairs {
-      { jid = "zzz" }, { jid = "@s.whatsapp.net" }, { jid = "155:1@lid" }, { lid = "zzz" }, { lid = "@lid" }, { lid = "1@g.us" },
+      { jid = "zzz" }, { jid = "@s.whatsapp.net" }, { jid = "155:1@lid" }, { jid = "155@s.whatsapp.net" },
+      { lid = "zzz" }, { lid = "@lid" }, { lid = "1@g.us" },
     } do
       attrs = one
       local me, err = client:pair(tap.scanner(rig))

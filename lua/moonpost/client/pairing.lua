@@ -71,7 +71,9 @@ local function keep(self, node, signed)
   local client = self.client
   local device = stanza.path(node, "pair-success", "device")
   local user, server, number = jid.parse(device and device.attrs.jid or "")
-  if (user or "") == "" or server ~= "s.whatsapp.net" then return nil, refusal(500, "internal-error", "the pairing names no device") end
+  if (user or "") == "" or server ~= "s.whatsapp.net" or number == 0 then -- 0 is the phone
+    return nil, refusal(500, "internal-error", "the pairing names no device")
+  end
   if device.attrs.lid and not client.lids.is_lid(device.attrs.lid) then
     return nil, refusal(500, "internal-error", "the pairing's name for the account is no LID")
   end
