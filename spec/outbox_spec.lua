@@ -118,6 +118,38 @@ describe("a message that is not acknowledged", function()
     for i = 1, 12 do assert.equal(stanzas[i], core.wire.encode(again[i])) end
   end))
 
+  it("goes again though more waits than a socket takes at once, in order, and what is new goes behind it", support.async(function()
+    local rig <close> = start { strict = false }
+    local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"
+    ana.client:close()
+    for i = 1, 40 do -- 40 MB
+      local id = ("3EB0%02d"):format(i)
+      rows.put(ana.store, "outbox", "o" .. rows.sequence(i), "StoreOutbox", {
+        id = id, to = ben.lid, time = math.floor(core.net.time()), stanza = core.wire.encode {
+          tag = "message", attrs = { id = id, to = ben.lid, type = "text" }, content = ("x"):rep(1000000),
+        },
+      })
+      ana.store:put("outbox", "i" .. id, rows.sequence(i))
+    end
+    assert(ana.store:commit())
+    local seen, all, news = {}, task.queue(), nil
+    local again = tap.client(rig, { store_handle = ana.store })
+    local offline = tap.event(again, "offline")
+    again:on("online", function() news = again:send(ben.lid, "news") end)
+    rig:tap(function(direction, node)
+      if direction ~= "to-server" or not is_message(node) then return end
+      seen[#seen + 1] = node.attrs.id
+      if #seen == 41 then all:push(true) end
+      return #seen == 41
+    end)
+    assert(again:connect())
+    assert(all:pop(15))
+    for i = 1, 40 do assert.equal(("3EB0%02d"):format(i), seen[i]) end
+    assert.equal("news", ben:next().text)
+    assert.equal(seen[41], news.id)
+    assert.equal(0, #offline)
+  end))
+
   it("that the server refuses in the next run is reported", support.async(function()
     local rig <close> = start()
     local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
+
 lua_State *mpl_main(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *main = lua_tothread(L, -1);
@@ -117,6 +119,8 @@ int mpl_open_net(lua_State *L) {
   mp_error e;
   if (mp_loop_open(&e) != MP_OK) return luaL_error(L, "%s", e.message);
   luaL_newlib(L, functions);
+  lua_pushinteger(L, MP_SEND_QUEUE_HIGH); /* bytes waiting on a socket above which its drain event comes */
+  lua_setfield(L, -2, "SEND_QUEUE_HIGH");
   mpl_open_net_socket(L);
   mpl_open_net_server(L);
   mpl_open_net_handles(L);

@@ -90,6 +90,9 @@ function Connection:send_encoded(bytes)
   return self.link:send_encoded(bytes)
 end
 
+--- Whether the link takes more at once; when it does not, the outbox is told later.
+function Connection:has_room() return self.link ~= nil and self.link:has_room() end
+
 local function status_error(node)
   local detail = stanza.child(node, "error")
   local status = detail and math.tointeger(tonumber(detail.attrs.code)) or 0
@@ -149,6 +152,7 @@ local function open_link(self)
     url = client.url, ca = client.ca, root = client.root, static = client.account:noise(),
     payload = payload.login(client.me, client.version),
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
+    on_drain = function() client.outbox:pump() end,
   }
   if not link then return nil, err end
   self.link, self.backlog, self.keepalive = link, new_backlog(self), new_keepalive(self, self.keepalive_pace)

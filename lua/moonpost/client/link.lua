@@ -93,6 +93,9 @@ function Link:send_encoded(bytes)
   return nil, core.error("closed", "the connection ends: " .. tostring(err))
 end
 
+--- Whether what waits to be sent is little enough for more; when it is not, `on_drain` comes.
+function Link:has_room() return self.conn:pending() <= core.net.SEND_QUEUE_HIGH end
+
 --- Ends the connection after what is queued has gone.
 function Link:close()
   if not self.dead then self.conn:close(1000) end
@@ -113,7 +116,7 @@ local function attempt(options, address)
     url = options.url, address = address, origin = ORIGIN, ca = options.ca,
     open = function() self.opened:push(true) end,
     message = function(_, bytes) on_message(self, bytes) end,
-    close = function(_, code, why) on_close(self, code, why) end,
+    close = function(_, code, why) on_close(self, code, why) end, drain = options.on_drain,
   }
   if not conn then return nil, err end
   self.conn = conn
@@ -145,7 +148,7 @@ local function addresses_of(url)
 end
 
 --- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain
 -- @treturn ?table link
 -- @treturn ?table err
 return function(options)

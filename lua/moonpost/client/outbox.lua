@@ -28,10 +28,13 @@ end
 --- Whether a message waits for its ack.
 function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= nil end
 
--- Calls fn(row) for each message that waits, in the order of sending.
-local function each(self, fn)
-  for _, pair in ipairs(self.client.store:range("outbox", "o")) do fn(assert(proto.decode("StoreOutbox", pair[2]))) end
+-- The message behind a key, in the order of sending, and its own key; nil after the last.
+local function next_row(self, after)
+  local pair = self.client.store:range("outbox", "o", 1, after)[1]
+  if pair then return pair[1], assert(proto.decode("StoreOutbox", pair[2])) end
 end
+
+local function can_send(self) return self.client.connection.online and self.client.connection:has_room() end
 
 -- Sends the bytes of a row. What fits into no frame never will: it is dropped, with a report.
 local function transmit(self, row)
@@ -47,10 +50,11 @@ local function watch(self)
   self.watching = core.net.timer(self.ack_seconds, function()
     self.watching = nil
     local now = core.net.time()
-    each(self, function(row)
-      if self.client.connection.online and now - row.time >= self.ack_seconds then transmit(self, row) end
-      watch(self)
-    end)
+    for _, row in next_row, self do
+      if not can_send(self) then break end
+      if now - row.time >= self.ack_seconds then transmit(self, row) end
+    end
+    if next_row(self) then watch(self) end
   end)
 end
 
@@ -64,11 +68,16 @@ function Outbox:add(row)
     return nil, limits.exceeded(("message %s to %s"):format(row.id, row.to), #row.stanza, limits.STANZA, "bytes")
   end
   row.time = math.floor(core.net.time())
-  local sequence = rows.sequence(rows.last_sequence(client.store, "outbox", "o") + 1)
+  local number = rows.last_sequence(client.store, "outbox", "o") + 1
+  local sequence = rows.sequence(number)
   rows.put(client.store, "outbox", "o" .. sequence, "StoreOutbox", row)
   client.store:put("outbox", index_key(row), sequence)
   client.store:after_commit(function()
-    if client.connection.online then transmit(self, row) end
+    if not self.behind and can_send(self) then
+      transmit(self, row)
+    elseif not self.behind then
+      self.behind, self.at = true, "o" .. rows.sequence(number - 1)
+    end
     watch(self)
   end)
   return true
@@ -171,13 +180,21 @@ local function drop_old(self, row)
   self:tell(row.id, nil, err)
 end
 
---- Sends everything that waits, in order: the connection is new.
-function Outbox:resend()
+--- Sends what waits, in order, as long as the socket takes it; the connection calls again when that has drained.
+function Outbox:pump()
   local oldest = core.net.time() - LIMIT_SECONDS
-  each(self, function(row)
-    if row.time < oldest then drop_old(self, row) else transmit(self, row) end
-    watch(self)
-  end)
+  while self.behind and can_send(self) do
+    local key, row = next_row(self, self.at)
+    self.at, self.behind = key or self.at, row ~= nil
+    if row and row.time < oldest then drop_old(self, row) elseif row then transmit(self, row) end
+  end
+end
+
+--- Sends everything that waits: the connection is new.
+function Outbox:resend()
+  self.behind, self.at = true, nil
+  self:pump()
+  if next_row(self) then watch(self) end
 end
 
 --- Tells all who wait that no ack will come; the messages stay for the next run.
