@@ -36,10 +36,11 @@ local function check_self(method, ctx)
 end
 
 -- The text given to a method; a number is taken for one, as by Lua's own string functions.
-local function to_text(method, ctx, text)
+local function to_text(method, ctx, text, may_be_empty)
   check_self(method, ctx)
   if type(text) == "number" then text = tostring(text) end
   if type(text) ~= "string" then error(("ctx:%s expects a text, got %s"):format(method, type(text)), 3) end
+  if text == "" and not may_be_empty then error(("ctx:%s expects a text that is not empty"):format(method), 3) end
   return text
 end
 
@@ -69,13 +70,13 @@ end
 --- Reacts to the message; an empty text takes the reaction back.
 -- @string emoji
 function Context:react(emoji)
-  emoji = to_text("react", self, emoji)
+  emoji = to_text("react", self, emoji, true)
   return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
 end
 
 --- Shows "typing…" in the chat until the next send.
 function Context:typing()
-  to_text("typing", self, "")
+  to_text("typing", self, "", true)
   return check(self.run.client:typing(self.chat, true))
 end
 
