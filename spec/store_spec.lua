@@ -91,7 +91,7 @@ describe("a store's rows", function()
 
   it("raise an error object when the store refuses them", function()
     local store <close> = open()
-    local err = raised(store.put, store, "lid", ("k"):rep(501), "")
+    local err = raised(store.put, store, "lid", ("k"):rep(500), "")
     assert.equal("invalid", err.code)
     assert.equal("a store key of 501 bytes (at most 500)", tostring(err))
   end)

@@ -51,12 +51,13 @@ static void warn_of_slow_curve(void) {
   checked = true;
 }
 
-/* account(store, scope) -> account | nil, err: a device's identity in a store; scopes tell the accounts of one store apart */
+/* account(store [, scope]) -> account | nil, err: a device's identity in a store; scopes tell the accounts of one store apart.
+ * Without one it is that of the handle. */
 static int signal_account(lua_State *L) {
   size_t length;
   mp_error e;
-  mp_store *store = mpl_check_store(L, 1);
-  const char *scope = luaL_checklstring(L, 2, &length);
+  const mpl_store *store = mpl_check_store_handle(L, 1);
+  const char *scope = luaL_optlstring(L, 2, store->scope, &length);
   luaL_argcheck(L, memchr(scope, 0, length) == NULL, 2, "a scope holds no zero byte");
   warn_of_slow_curve();
   handle *h = lua_newuserdatauv(L, sizeof *h, 1);
@@ -64,7 +65,7 @@ static int signal_account(lua_State *L) {
   luaL_setmetatable(L, ACCOUNT);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
-  if (mp_account_open(&h->account, store, scope, length, &e) != MP_OK) return mpl_fail(L, &e);
+  if (mp_account_open(&h->account, store->store, scope, length, &e) != MP_OK) return mpl_fail(L, &e);
   h->open = true;
   return 1;
 }

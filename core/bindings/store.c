@@ -6,14 +6,44 @@
 #define STORE "moonpost.store"
 #define MAP_SIZE_MIN (64 * 1024) /* bytes */
 
-typedef struct {
-  mp_store *store;
-} handle;
+static const char turns; /* registry: open store -> what waits for the commit of its turn; its handles keep that alive */
+
+static bool is_open(const mpl_store *h) {
+  return h->store != NULL && (h->parent == NULL || is_open(h->parent));
+}
+
+const mpl_store *mpl_check_store_handle(lua_State *L, int arg) {
+  const mpl_store *h = luaL_checkudata(L, arg, STORE);
+  if (!is_open(h)) luaL_error(L, "the store is closed");
+  return h;
+}
 
 mp_store *mpl_check_store(lua_State *L, int arg) {
-  handle *h = luaL_checkudata(L, arg, STORE);
-  if (h->store == NULL) luaL_error(L, "the store is closed");
-  return h->store;
+  return mpl_check_store_handle(L, arg)->store;
+}
+
+/* A handle, closed still, with its two user values: what waits for the commit, the handle it was made from. */
+static mpl_store *push_handle(lua_State *L) {
+  mpl_store *h = lua_newuserdatauv(L, sizeof *h, 2);
+  memset(h, 0, sizeof *h);
+  luaL_setmetatable(L, STORE);
+  return h;
+}
+
+/* All handles of an open store share one turn, and so its after-commit list, which stands in a table of its own. */
+static void share_turn(lua_State *L, const mpl_store *h) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &turns);
+  lua_rawgetp(L, -1, h->store);
+  if (lua_isnil(L, -1) || !mp_store_is_shared(h->store)) { /* one that is left was of a store that stood there before */
+    lua_pop(L, 1);
+    lua_createtable(L, 1, 0);
+    lua_newtable(L);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, -3, h->store);
+  }
+  lua_setiuservalue(L, -3, 1);
+  lua_pop(L, 1);
 }
 
 int mpl_store_raise(lua_State *L, const mp_error *e) {
@@ -70,16 +100,40 @@ static int store_open(lua_State *L) {
   options.durability = durability_option(L);
   options.map_size = map_size_option(L);
   options.kind = kind_option(L);
-  handle *h = lua_newuserdatauv(L, sizeof *h, 1);
-  h->store = NULL;
-  luaL_setmetatable(L, STORE);
-  lua_newtable(L);
-  lua_setiuservalue(L, -2, 1); /* the after-commit list */
-  return mp_store_open(&options, &h->store, &e) == MP_OK ? 1 : mpl_fail(L, &e);
+  mpl_store *h = push_handle(L);
+  if (mp_store_open(&options, &h->store, &e) != MP_OK) return mpl_fail(L, &e);
+  share_turn(L, h);
+  return 1;
+}
+
+/* account(name) -> store: a handle of the same store for another of its accounts, whose rows are its own; "" is the one of a
+ * handle that was opened. Turn and after-commit list are shared. It is closed with the handle it was made from. */
+static int store_account(lua_State *L) {
+  size_t length;
+  const mpl_store *parent = mpl_check_store_handle(L, 1);
+  const char *scope = luaL_checklstring(L, 2, &length);
+  luaL_argcheck(L, memchr(scope, 0, length) == NULL, 2, "an account's name holds no zero byte");
+  luaL_argcheck(L, length <= MP_SCOPE_MAX, 2, "an account's name is too long");
+  mpl_store *h = push_handle(L);
+  h->store = parent->store;
+  h->parent = parent;
+  memcpy(h->scope, scope, length);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 2);
+  lua_getiuservalue(L, 1, 1);
+  lua_setiuservalue(L, -2, 1);
+  return 1;
+}
+
+/* Pushes the after-commit list. */
+static void push_waiting(lua_State *L) {
+  lua_getiuservalue(L, 1, 1);
+  lua_rawgeti(L, -1, 1);
+  lua_remove(L, -2);
 }
 
 static lua_Integer waiting(lua_State *L) {
-  lua_getiuservalue(L, 1, 1);
+  push_waiting(L);
   lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
   lua_pop(L, 1);
   return count;
@@ -87,7 +141,7 @@ static lua_Integer waiting(lua_State *L) {
 
 /* Takes what was put on the after-commit list beyond `count` off it. */
 static void forget_waiting(lua_State *L, lua_Integer count) {
-  lua_getiuservalue(L, 1, 1);
+  push_waiting(L);
   for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i > count; i--) {
     lua_pushnil(L);
     lua_rawseti(L, -2, i);
@@ -118,7 +172,7 @@ static int store_atomic(lua_State *L) {
 static int store_after_commit(lua_State *L) {
   mpl_check_store(L, 1);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  lua_getiuservalue(L, 1, 1);
+  push_waiting(L);
   lua_pushvalue(L, 2);
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
   return 0;
@@ -131,11 +185,13 @@ static int store_commit(lua_State *L) {
   mp_store *store = mpl_check_store(L, 1);
   int rc = mp_store_commit(store, &e);
   if (rc == MP_EINVAL) return luaL_error(L, "%s", e.message);
-  lua_getiuservalue(L, 1, 1);
+  push_waiting(L);
   lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
   if (count > 0) {
+    lua_getiuservalue(L, 1, 1);
     lua_newtable(L);
-    lua_setiuservalue(L, 1, 1);
+    lua_rawseti(L, -2, 1);
+    lua_pop(L, 1);
   }
   if (rc != MP_OK) return mpl_fail(L, &e);
   for (lua_Integer i = 1; i <= count; i++) {
@@ -149,8 +205,7 @@ static int store_commit(lua_State *L) {
 /* dirty() -> boolean: whether commit would do anything */
 static int store_dirty(lua_State *L) {
   bool dirty = mp_store_dirty(mpl_check_store(L, 1));
-  lua_getiuservalue(L, 1, 1);
-  lua_pushboolean(L, dirty || lua_rawlen(L, -1) > 0);
+  lua_pushboolean(L, dirty || waiting(L) > 0);
   return 1;
 }
 
@@ -166,17 +221,17 @@ static int store_identity(lua_State *L) {
   return 1;
 }
 
-/* close(): drops an open turn and its after-commit list; closing twice is no error */
+/* close(): the last handle of a store that was opened drops an open turn and its after-commit list; closing twice is no error */
 static int store_close(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, STORE);
-  if (h->store != NULL) mp_store_close(h->store);
+  mpl_store *h = luaL_checkudata(L, 1, STORE);
+  if (h->store != NULL && h->parent == NULL) mp_store_close(h->store);
   h->store = NULL;
   return 0;
 }
 
 static int store_tostring(lua_State *L) {
-  const handle *h = luaL_checkudata(L, 1, STORE);
-  lua_pushfstring(L, "%s (%s)", STORE, h->store != NULL ? mp_store_path(h->store) : "closed");
+  const mpl_store *h = luaL_checkudata(L, 1, STORE);
+  lua_pushfstring(L, "%s (%s)", STORE, is_open(h) ? mp_store_path(h->store) : "closed");
   return 1;
 }
 
@@ -189,6 +244,8 @@ static const luaL_Reg methods[] = {
     {"last", mpl_store_last},
     {"put_keypair", mpl_store_put_keypair},
     {"get_keypair", mpl_store_get_keypair},
+    {"account", store_account},
+    {"accounts", mpl_store_accounts},
     {"atomic", store_atomic},
     {"after_commit", store_after_commit},
     {"commit", store_commit},
@@ -203,6 +260,12 @@ static const luaL_Reg functions[] = {{"open", store_open}, {NULL, NULL}};
 
 int mpl_open_store(lua_State *L) {
   mpl_new_type(L, STORE, methods, store_close, store_tostring);
+  lua_createtable(L, 0, 1);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &turns);
   luaL_newlib(L, functions);
   return 1;
 }

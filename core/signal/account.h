@@ -11,7 +11,6 @@
 #include "crypto/curve.h"
 #include "store/store.h"
 
-#define MP_SCOPE_MAX 120           /* bytes */
 #define MP_PREKEY_ID_MAX 16777214u /* 02 §10.2: 0 and 16777215 mean other things to peers */
 
 typedef struct {

@@ -12,13 +12,14 @@
 #include "store/internal.h"
 #include "store/kind.h"
 #include "store/lock.h"
+#include "store/scopes.h"
 #include "store/version.h"
 
 #define MAP_SIZE ((size_t)64 << 30)
 #define KEYS_MAP_SIZE ((size_t)64 << 20)
 
-/* steps[n] leads from version n to n + 1: none yet. */
-static const mp_migration steps[MP_STORE_VERSION] = {NULL};
+/* steps[n] leads from version n to n + 1. */
+static const mp_migration steps[MP_STORE_VERSION] = {NULL, mp_store_add_scopes};
 
 static mp_store *open_stores; /* an environment may be opened once per process */
 

@@ -14,6 +14,10 @@ typedef struct {
   bool own; /* ends with the call */
 } view;
 
+bool mp_store_is_shared(const mp_store *store) {
+  return store->users > 1;
+}
+
 const char *mp_store_path(const mp_store *store) {
   return store->path;
 }

@@ -35,7 +35,8 @@ typedef struct {
  * are left as they are then; MP_EINVAL for a store of the other kind; MP_ESTORE and MP_EFULL as the file system says, MP_ESTORE
  * for links in place of files. Files of ours that others may read are closed to them, a folder anybody may write as well. */
 int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
-void mp_store_close(mp_store *store); /* drops an open turn */
+void mp_store_close(mp_store *store);           /* drops an open turn */
+bool mp_store_is_shared(const mp_store *store); /* whether it was opened more than once, and not closed as often */
 const char *mp_store_path(const mp_store *store);
 
 /* MP_ENOTFOUND when there is no such row. `value` is valid until the next call on this store. */

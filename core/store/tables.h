@@ -1,9 +1,9 @@
 /* Every table of the store, and the layout of its keys and values. A row's LMDB key is one byte for the table, then the key.
- * Numbers are big-endian, so that they sort; text is UTF-8; 00 is a zero byte. `scope` tells the accounts of one store apart: ""
- * in a client's, "phone " and the number in a sandbox's world.
+ * Numbers are big-endian, so that they sort; text is UTF-8; 00 is a zero byte. `scope` tells the accounts of one store apart: in
+ * a client's it is the account's name ("" for the default one), in a sandbox's world "phone " and the number.
  *
  * keys environment: always synced, each write a transaction of its own
- *   setting      "me"                          -> StoreMe (core/proto/schema/store.proto)
+ *   setting      scope 00 "me"                 -> StoreMe (core/proto/schema/store.proto); others: lua/moonpost/client/rows.lua
  *   credential   scope 00 "credentials"        -> registration id (u32 LE), signed prekey id (u32 LE), identity, noise and signed
  *                                                 prekey (private key 32, public key 32 each), signature 64, ADV secret 32,
  *                                                 store secret 32
@@ -16,16 +16,20 @@
  *   prekey       scope 00 id (u32)             -> flags 1 (bit 0: uploaded), private key 32, public key 32
  *   counter      scope 00 "prekey"             -> u32: id of the next prekey
  *   sender-key   (group, sender, key id, iteration): with group messages
+ *                "layout"                      -> u32: 2, in a store that has come from version 1 (core/store/scopes.h)
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw
- *                                                 the client's: lua/moonpost/client/rows.lua
+ *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 device 00 sequence (u64) -> attempts (u16), stanza
  */
 #ifndef MOONPOST_STORE_TABLES_H
 #define MOONPOST_STORE_TABLES_H
 
-#define MP_STORE_VERSION 1
+#include <stdbool.h>
+
+#define MP_STORE_VERSION 2   /* 1: a client's rows had no scope */
 #define MP_STORE_KEY_MAX 500 /* bytes of a key; LMDB allows 511 with the table's byte */
+#define MP_SCOPE_MAX 120     /* bytes */
 
 typedef enum {
   /* keys environment */
@@ -50,5 +54,10 @@ typedef enum {
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;
+
+/* Whether keys of a table that Lua may name are under a scope: all but a sandbox's own are. */
+static inline bool mp_table_has_scope(mp_table table) {
+  return table != MP_TABLE_WORLD && table != MP_TABLE_QUEUE;
+}
 
 #endif

@@ -10,7 +10,7 @@ local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
-local check_name = require("moonpost.client.options").check_name
+local options_of = require "moonpost.client.options"
 local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
@@ -95,7 +95,7 @@ end
 local function make_client(bot)
   local options = bot.options
   local client, err = new_client {
-    store = host.store or options.store, url = host.url or options.url, root = host.root or options.root,
+    store = host.store or options.store, account = options.account, url = host.url or options.url, root = host.root or options.root,
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
   }
   if not client then return nil, err end
@@ -185,14 +185,14 @@ function Bot:stop()
 end
 
 local kinds = {
-  store = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
+  store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function",
 }
 
 --- Makes a bot.
--- @tparam table options `store` folder of its state (required), `name` push name, `prefix` of commands ("!"), `own` true to hear
--- the account's owner too (never its own sends), `url`, `root`, `ca`, `version` of the server as in moonpost.client,
--- `qr` fn(text, seconds) to show the QR oneself
+-- @tparam table options `store` folder of its state (required), `account` which of the store's accounts it is ("default"), `name`
+-- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
+-- `version` of the server as in moonpost.client, `qr` fn(text, seconds) to show the QR oneself
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -202,7 +202,8 @@ return function(options)
       error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
     end
   end
-  check_name("moonpost.bot", options.name, 2)
+  options_of.check_name("moonpost.bot", options.name, 2)
+  options_of.check_account("moonpost.bot", options.account, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

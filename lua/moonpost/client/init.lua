@@ -19,7 +19,8 @@ local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
-local check = require("moonpost.client.options").check
+local new_turn = require "moonpost.client.turn"
+local options_of = require "moonpost.client.options"
 local payload = require "moonpost.client.payload"
 local rows = require "moonpost.client.rows"
 local tenancy = require "moonpost.client.tenancy"
@@ -120,10 +121,10 @@ function Client:close()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self:commit()
-  self.turn_end:stop()
+  self.turn:leave(self)
   self.over = true
   tenancy.leave(self)
-  if self.owns_store then self.store:close() end
+  if self.opened then self.opened:close() end
 end
 
 --- Sends an IQ and waits for its answer. In a task.
@@ -172,25 +173,20 @@ function Client:typing(jid, on) return self.presence:typing(jid, on) end
 -- @treturn ?boolean true
 -- @treturn ?table err
 function Client:committed()
-  return task.await(function(resume) self.turn[#self.turn + 1] = resume end)
+  return task.await(function(resume) self.turn:wait(resume) end)
 end
 
---- Commits the turn: receipts and ciphertexts that wait for it leave. When it fails they are dropped, and so is the connection:
--- the server sends again what was not confirmed.
+--- Commits the turn, which all clients on the store share: receipts and ciphertexts that wait for it leave.
 -- @treturn boolean whether there was anything to commit
 -- @treturn ?table err it failed: memory is as the store is, the turn is gone
-function Client:commit()
-  if not self.store:dirty() and #self.turn == 0 then return false end
-  local waiting = self.turn
-  self.turn = {}
-  local ok, err = self.store:commit()
-  if not ok then
-    self.journal:turn_lost()
-    self:emit("error", err)
-    self.connection:abort(err)
-  end
-  for _, resume in ipairs(waiting) do resume(ok, err) end
-  return true, err
+function Client:commit() return self.turn:commit() end
+
+--- The turn could not be committed: what it was to bring is forgotten, and so is the connection, since the server sends again what
+-- was not confirmed.
+function Client:turn_lost(err)
+  self.journal:turn_lost()
+  self:emit("error", err)
+  self.connection:abort(err)
 end
 
 --- Takes note of who the store is linked as, and at which server; nil forgets it.
@@ -204,13 +200,12 @@ function Client:set_me(row)
   end
 end
 
-local personal = { "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" }
+local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
 function Client:forget_account()
   self:set_me(nil)
   self.account:delete()
-  self.store:delete("setting", "retry-keys")
   for _, name in ipairs(personal) do
     for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
   end
@@ -225,27 +220,32 @@ local rooms = { sender = "send" }
 
 --- Opens a client.
 -- @tparam table options
---   store: folder of its state (relative to the working folder), or store_handle: an open store;
+--   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
+--   accounts it is, "default" when none is named;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
 --   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
 -- @treturn ?table client
--- @treturn ?table err the store cannot be opened; code "busy": another client has it, "other-server": it is linked elsewhere
+-- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere
 return function(options)
-  check(options)
-  local store, err = options.store_handle, nil
-  if not store then store, err = core.store.open { path = options.store, kind = "client" } end
-  if not store then return nil, err end
+  options_of.check(options)
+  local opened, err
+  if not options.store_handle then
+    opened, err = core.store.open { path = options.store, kind = "client" }
+    if not opened then return nil, err end
+  end
+  local account_name = options.account or options_of.DEFAULT_ACCOUNT
+  local store = (opened or options.store_handle):account(options_of.scope(account_name))
   local self = setmetatable({
-    store = store, owns_store = not options.store_handle, account = core.signal.account(store, ""), url = options.url or SERVICE,
+    store = store, opened = opened, account_name = account_name, account = core.signal.account(store), url = options.url or SERVICE,
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own,
-    handlers = {}, turn = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
+    handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok
   self.me = rows.get(store, "setting", "me", "StoreMe")
   ok, err = tenancy.enter(self)
   if not ok then
-    if self.owns_store then store:close() end
+    if opened then opened:close() end
     return nil, err
   end
   if self.me and self.name and self.name ~= self.me.name then
@@ -255,6 +255,6 @@ return function(options)
   self.lids = require("moonpost.client.lid")(store, self.account, function() return self.me end)
   self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
-  self.turn_end = core.net.on_turn_end(function() return self:commit() end)
+  self.turn = new_turn(self)
   return self
 end

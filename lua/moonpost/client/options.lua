@@ -4,11 +4,15 @@ local payload = require "moonpost.client.payload"
 
 local NAME_MAX = 100 -- characters of a push name; the apps stop at 25, the service does not (fact sheet 07)
 
-local options_of = {}
+local ACCOUNT_MAX = 32 -- bytes of an account's name
+
+local options_of = {
+  DEFAULT_ACCOUNT = "default", -- the account of a store when none is named
+}
 
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean",
+  own = "boolean", account = "string",
 }
 
 -- Why a push name is none; nil when it is one.
@@ -28,6 +32,22 @@ function options_of.check_name(who, name, level)
   if wrong then error(("%s: option 'name' %s"):format(who, wrong), level + 1) end
 end
 
+--- Whether a text can be an account's name: letters, digits and . _ + - of ASCII, the first no sign but +.
+function options_of.is_account(name) return #name <= ACCOUNT_MAX and name:find "^[%w+][%w._+-]*$" ~= nil end
+
+--- Checks the option `account`; an error at `level`.
+function options_of.check_account(who, name, level)
+  if name == nil or options_of.is_account(name) then return end
+  error(("%s: option 'account' must be 1 to %d letters, digits or . _ + -, beginning with a letter, a digit or +"):format(
+    who, ACCOUNT_MAX), level + 1)
+end
+
+--- The scope of an account's rows in its store.
+function options_of.scope(name) return name == options_of.DEFAULT_ACCOUNT and "" or name end
+
+--- The account of a scope.
+function options_of.account(scope) return scope == "" and options_of.DEFAULT_ACCOUNT or scope end
+
 --- Checks all of them; an error at the line that calls moonpost.client.
 function options_of.check(options)
   if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
@@ -38,6 +58,7 @@ function options_of.check(options)
     end
   end
   options_of.check_name("moonpost.client", options.name, 3)
+  options_of.check_account("moonpost.client", options.account, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
   if options.url and not options.url:match "^wss?://." then

@@ -1,4 +1,5 @@
---- The client's rows in the store: their keys, and their values as protobuf (core/proto/schema/store.proto).
+--- The client's rows in the store: their keys, and their values as protobuf (core/proto/schema/store.proto). All are under the
+-- scope of its account, which its handle of the store adds.
 --   setting       "me"                              -> StoreMe
 --                 "retry-keys"                      -> StoreRetryKeys
 --   lid           "p" PN user / "l" LID user        -> the other user part

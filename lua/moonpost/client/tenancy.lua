@@ -1,13 +1,13 @@
---- Whose a store is: of one server, known by its Noise root key, and of one client of this process at a time.
+--- Whose an account of a store is: of one server, known by its Noise root key, and of one client of this process at a time.
 -- @module moonpost.client.tenancy
 local core = require "moonpost.core"
 
 local tenancy = {}
 
-local clients = {} -- by the identity of their store
+local clients = {} -- by the identity of their store, then by account
 
--- A client whose store was closed under it holds nothing any more.
-local function alive(client) return (pcall(client.store.path, client.store)) end
+--- Whether a client's store is open: one that was closed under it is no longer its own.
+function tenancy.alive(client) return (pcall(client.store.path, client.store)) end
 
 local function kind(root) return root == core.noise.ROOT and "the service" or "a sandbox" end
 
@@ -20,23 +20,29 @@ local function check_server(client)
     kind(root), kind(client.root), hint))
 end
 
---- Takes the store for a client.
+--- Takes the account for a client.
 -- @treturn ?boolean true
 -- @treturn ?table err code "busy" or "other-server"; nothing is touched then
 function tenancy.enter(client)
   local key = client.store:identity()
-  if clients[key] and alive(clients[key]) then
-    return nil, core.error("busy", ("the store %s is used by another client of this process"):format(client.store:path()))
+  local held = clients[key] or {}
+  local other = held[client.account_name]
+  if other and tenancy.alive(other) then
+    return nil, core.error("busy", ("the account %s of the store %s is used by another client of this process"):format(
+      client.account_name, client.store:path()))
   end
   local ok, err = check_server(client)
   if not ok then return nil, err end
-  clients[key], client.tenancy = client, key
+  clients[key], held[client.account_name], client.tenancy = held, client, key
   return true
 end
 
 --- Gives it back.
 function tenancy.leave(client)
-  if clients[client.tenancy] == client then clients[client.tenancy] = nil end
+  local held = clients[client.tenancy]
+  if not held or held[client.account_name] ~= client then return end
+  held[client.account_name] = nil
+  if not next(held) then clients[client.tenancy] = nil end
 end
 
 return tenancy

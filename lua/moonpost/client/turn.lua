@@ -1,0 +1,66 @@
+--- The turn of a store: one commit at each end of the loop's turn for all clients on it. What waits for it leaves then; when it
+-- fails, every one of them has lost the turn, and its connection.
+-- @module moonpost.client.turn
+local core = require "moonpost.core"
+local tenancy = require "moonpost.client.tenancy"
+
+local turns = {} -- by the identity of the store
+
+local Turn = {}
+Turn.__index = Turn
+
+--- Takes a client off; the turn of a store nobody is on ends.
+function Turn:leave(client)
+  for i = #self.clients, 1, -1 do
+    if self.clients[i] == client then table.remove(self.clients, i) end
+  end
+  if #self.clients > 0 or self.ended then return end
+  self.ended = true
+  self.at_end:stop()
+  if turns[self.identity] == self then turns[self.identity] = nil end
+end
+
+local function make(identity)
+  local self = setmetatable({ identity = identity, clients = {}, waiting = {} }, Turn)
+  self.at_end = core.net.on_turn_end(function() return self:commit() end)
+  return self
+end
+
+--- Calls fn(true), or fn(nil, err), when everything written in this turn is durable, or lost.
+function Turn:wait(fn) self.waiting[#self.waiting + 1] = fn end
+
+-- The handle of a client whose store is open: one that was closed under its client commits nothing any more.
+local function open_store(self)
+  for _, client in ipairs { table.unpack(self.clients) } do
+    if tenancy.alive(client) then return client.store end
+    self:leave(client)
+  end
+end
+
+--- Commits.
+-- @treturn boolean whether there was anything to commit
+-- @treturn ?table err it failed: memory is as the store is, the turn is gone
+function Turn:commit()
+  local store = open_store(self)
+  if not store or not store:dirty() and #self.waiting == 0 then return false end
+  local waiting, clients = self.waiting, { table.unpack(self.clients) }
+  self.waiting = {}
+  local ok, err = store:commit()
+  if not ok then
+    for _, client in ipairs(clients) do client:turn_lost(err) end
+  end
+  for _, resume in ipairs(waiting) do resume(ok, err) end
+  return true, err
+end
+
+--- The turn of a client's store, with the client on it.
+return function(client)
+  local identity = client.store:identity()
+  local turn = turns[identity]
+  if not turn or not open_store(turn) then
+    turn = make(identity)
+    turns[identity] = turn
+  end
+  turn.clients[#turn.clients + 1] = client
+  return turn
+end
