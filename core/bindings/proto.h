@@ -1,9 +1,9 @@
 /* What the two halves of the protobuf binding share: descriptors as Lua tables of names, and errors that name the path. */
 #ifndef MOONPOST_BINDINGS_PROTO_H
 #define MOONPOST_BINDINGS_PROTO_H
+#include "base/protobuf.h"
 #include "bindings.h"
 #include "proto/schema.h"
-#include "proto/wire.h"
 
 typedef struct {
   lua_State *L;

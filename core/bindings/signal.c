@@ -83,7 +83,7 @@ static int account_create(lua_State *L) {
   return 0;
 }
 
-/* delete(): removes credentials, prekeys, sessions and identities */
+/* delete(): removes credentials, prekeys, sessions, identities and sender keys */
 static int account_delete(lua_State *L) {
   mp_error e;
   if (mp_account_delete(mpl_check_account(L), &e) != MP_OK) return mpl_store_raise(L, &e);
@@ -194,6 +194,11 @@ static const luaL_Reg methods[] = {
     {"delete_session", mpl_account_delete_session},
     {"migrate", mpl_account_migrate},
     {"base_key", mpl_account_base_key},
+    {"process_sender_key", mpl_account_process_sender_key},
+    {"decrypt_group", mpl_account_decrypt_group},
+    {"sender_key_distribution", mpl_account_sender_key_distribution},
+    {"encrypt_group", mpl_account_encrypt_group},
+    {"sweep_sender_keys", mpl_account_sweep_sender_keys},
     {"close", account_close},
     {NULL, NULL},
 };

@@ -28,5 +28,11 @@ int mpl_account_trust_identity(lua_State *L);
 int mpl_account_delete_session(lua_State *L);
 int mpl_account_migrate(lua_State *L);
 int mpl_account_base_key(lua_State *L);
+/* signal_sender_keys.c */
+int mpl_account_process_sender_key(lua_State *L);
+int mpl_account_decrypt_group(lua_State *L);
+int mpl_account_sender_key_distribution(lua_State *L);
+int mpl_account_encrypt_group(lua_State *L);
+int mpl_account_sweep_sender_keys(lua_State *L);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proto/wire.h"
+#include "base/protobuf.h"
 
 /* Fields of CertChain, NoiseCertificate and its Details. */
 enum { LEAF = 1, INTERMEDIATE = 2, DETAILS = 1, SIGNATURE = 2 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "proto/wire.h"
+#include "base/protobuf.h"
 
 /* What descriptors add to the schema's names: a package, and enums stand in messages of their name (values of sibling enums would
  * share a scope). */

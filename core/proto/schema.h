@@ -15,7 +15,7 @@ const ProtobufCEnumDescriptor *mp_schema_enum(const char *name);
 const char *mp_schema_name(const ProtobufCMessageDescriptor *message);
 /* The enum's name in the schema, not terminated: *length bytes. */
 const char *mp_schema_enum_name(const ProtobufCEnumDescriptor *type, size_t *length);
-/* The wire type a field's single value has (proto/wire.h). */
+/* The wire type a field's single value has (base/protobuf.h). */
 int mp_schema_wire_type(ProtobufCType type);
 
 #endif

@@ -85,41 +85,12 @@ int mp_account_renew_adv_secret(mp_account *account, mp_error *e) {
   return save(account, e);
 }
 
-typedef struct {
-  mp_buffer keys; /* u16 length and key, again and again */
-  int rc;
-} key_list;
-
-static bool note_key(void *context, mp_bytes key, mp_bytes value) {
-  key_list *list = context;
-  uint16_t length = (uint16_t)key.length;
-  (void)value;
-  list->rc = mp_buffer_append(&list->keys, &length, 2);
-  if (list->rc == MP_OK) list->rc = mp_buffer_append(&list->keys, key.data, key.length);
-  return list->rc == MP_OK;
-}
-
-static int delete_rows(mp_account *account, mp_table table, mp_error *e) {
-  uint8_t prefix[MP_STORE_KEY_MAX];
-  key_list list = {.rc = MP_OK};
-  mp_buffer_init(&list.keys, 0);
-  int rc = mp_store_range(account->store, table, mp_account_key(account, "", 0, prefix), (mp_bytes){"", 0}, note_key, &list, e);
-  if (rc == MP_OK && list.rc != MP_OK) rc = mp_fail(e, list.rc, "no memory for the account's rows");
-  for (size_t at = 0; rc == MP_OK && at < list.keys.length;) {
-    uint16_t length;
-    memcpy(&length, list.keys.data + at, 2);
-    rc = mp_store_delete(account->store, table, (mp_bytes){list.keys.data + at + 2, length}, e);
-    at += 2 + (size_t)length;
-  }
-  mp_buffer_free(&list.keys);
-  return rc;
-}
-
 /* All rows of the traffic environment. */
 static int delete_traffic(mp_account *account, mp_error *e) {
-  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_IDENTITY, MP_TABLE_PREKEY, MP_TABLE_COUNTER};
+  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_IDENTITY, MP_TABLE_PREKEY, MP_TABLE_COUNTER, MP_TABLE_SENDER_KEY};
+  const mp_bytes all = {"", 0};
   int rc = MP_OK;
-  for (size_t i = 0; i < sizeof own / sizeof *own && rc == MP_OK; i++) rc = delete_rows(account, own[i], e);
+  for (size_t i = 0; i < sizeof own / sizeof *own && rc == MP_OK; i++) rc = mp_account_delete_rows(account, own[i], all, e);
   return rc;
 }
 
@@ -134,7 +105,7 @@ static void forget_credentials(mp_account *account) {
 
 int mp_account_delete(mp_account *account, mp_error *e) {
   int rc = delete_traffic(account, e);
-  if (rc == MP_OK) rc = delete_rows(account, MP_TABLE_CREDENTIAL, e);
+  if (rc == MP_OK) rc = mp_account_delete_rows(account, MP_TABLE_CREDENTIAL, (mp_bytes){"", 0}, e);
   if (rc == MP_OK) forget_credentials(account);
   return rc;
 }

@@ -80,10 +80,18 @@ int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const 
                uint8_t identity[32], mp_error *e);
 /* Appends 1-16 bytes of that value (03 §6). */
 int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length);
+/* Appends a plaintext without its padding; MP_EMALFORMED when that is wrong. */
+int mp_unpad(mp_buffer *out, const uint8_t *padded, size_t length, mp_error *e);
 
 /* Used by the files of this room. */
 /* The key of a row: scope, zero, name. One that is too long is refused by the store. */
 mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]);
+/* Looks at `count` rows (0: all) of a table whose names begin with `name`, behind the key in `after`, which it moves on and
+ * empties at the end (NULL: from the start); those for which `goes` says so are deleted, all of them when it is NULL. */
+typedef bool (*mp_row_test)(void *context, mp_bytes value);
+int mp_account_sweep(mp_account *account, mp_table table, mp_bytes name, mp_row_test goes, void *context, size_t count,
+                     mp_buffer *after, mp_error *e);
+int mp_account_delete_rows(mp_account *account, mp_table table, mp_bytes name, mp_error *e);
 /* Makes ready for libsignal: its context, its stores, no failure noted. */
 int mp_account_stores(mp_account *account, mp_error *e);
 /* libsignal's error as ours: the store's failure when there was one. "cannot `what`: …" */

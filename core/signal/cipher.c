@@ -14,14 +14,12 @@ int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length) {
   return rc == MP_OK ? mp_buffer_append(out, padding, n) : rc;
 }
 
-static bool unpad(const uint8_t *padded, size_t length, size_t *plain_length) {
+int mp_unpad(mp_buffer *out, const uint8_t *padded, size_t length, mp_error *e) {
   uint8_t n = length > 0 ? padded[length - 1] : 0;
-  if (n == 0 || n > length) return false;
-  for (size_t i = length - n; i < length; i++) {
-    if (padded[i] != n) return false;
-  }
-  *plain_length = length - n;
-  return true;
+  bool right = n > 0 && n <= length;
+  for (size_t i = length - n; right && i < length; i++) right = padded[i] == n;
+  if (!right) return mp_fail(e, MP_EMALFORMED, "the plaintext's padding is wrong");
+  return mp_buffer_append(out, padded, length - n) == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
 }
 
 int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size_t length, mp_buffer *out, bool *prekey_message,
@@ -73,15 +71,6 @@ static int decrypt_message(mp_account *account, session_cipher *cipher, const ui
   return rc;
 }
 
-static int take_plaintext(signal_buffer *plain, mp_buffer *out, mp_error *e) {
-  size_t length;
-  if (!unpad(signal_buffer_data(plain), signal_buffer_len(plain), &length)) {
-    return mp_fail(e, MP_EMALFORMED, "the plaintext's padding is wrong");
-  }
-  return mp_buffer_append(out, signal_buffer_data(plain), length) == MP_OK ? MP_OK
-                                                                           : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
-}
-
 int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,
                uint8_t identity[32], mp_error *e) {
   const signal_protocol_address address = {jid, strlen(jid), 0};
@@ -94,7 +83,8 @@ int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const 
     signal_rc = prekey_message ? decrypt_prekey_message(account, cipher, bytes, length, &plain, identity)
                                : decrypt_message(account, cipher, bytes, length, &plain);
   }
-  rc = signal_rc == SG_SUCCESS ? take_plaintext(plain, out, e) : mp_signal_error(account, signal_rc, "decrypt the message", e);
+  rc = signal_rc == SG_SUCCESS ? mp_unpad(out, signal_buffer_data(plain), signal_buffer_len(plain), e)
+                               : mp_signal_error(account, signal_rc, "decrypt the message", e);
   signal_buffer_bzero_free(plain);
   if (cipher != NULL) session_cipher_free(cipher);
   if (rc == MP_OK) return mp_store_release(account->store, e);

@@ -1,22 +1,15 @@
 #include <string.h>
 
+#include "base/numbers.h"
 #include "signal/account.h"
 
 /* Row: flags, private key, public key (tables.h). */
 enum { FLAGS = 0, PRIVATE = 1, PUBLIC = 33, ROW = 65 };
 #define UPLOADED 0x01
 
-static void write_id(uint8_t out[4], uint32_t id) {
-  for (int i = 0; i < 4; i++) out[i] = (uint8_t)(id >> (24 - 8 * i));
-}
-
-static uint32_t read_id(const uint8_t *bytes) {
-  return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
-
 static mp_bytes prekey_key(const mp_account *account, uint32_t id, uint8_t out[MP_STORE_KEY_MAX]) {
   uint8_t bytes[4];
-  write_id(bytes, id);
+  mp_put_u32(bytes, id);
   return mp_account_key(account, bytes, 4, out);
 }
 
@@ -25,7 +18,7 @@ static int next_id(mp_account *account, uint32_t *id, mp_error *e) {
   mp_bytes found;
   int rc = mp_store_get(account->store, MP_TABLE_COUNTER, mp_account_key(account, "prekey", 6, key), &found, e);
   if (rc != MP_OK && rc != MP_ENOTFOUND) return rc;
-  *id = rc == MP_OK && found.length == 4 ? read_id(found.data) : 1;
+  *id = rc == MP_OK && found.length == 4 ? mp_get_u32(found.data) : 1;
   return MP_OK;
 }
 
@@ -48,7 +41,7 @@ int mp_prekeys_make(mp_account *account, uint32_t count, mp_prekey *out, mp_erro
     mp_wipe(&pair, sizeof pair);
   }
   mp_wipe(row, sizeof row);
-  write_id(counter, id);
+  mp_put_u32(counter, id);
   if (rc != MP_OK) return rc;
   return mp_store_put(account->store, MP_TABLE_COUNTER, mp_account_key(account, "prekey", 6, key), (mp_bytes){counter, 4}, e);
 }
@@ -80,7 +73,7 @@ static bool list_row(void *context, mp_bytes key, mp_bytes value) {
   mp_prekey prekey;
   const uint8_t *row = value.data;
   if (value.length != ROW || key.length < 4) return true;
-  prekey.id = read_id((const uint8_t *)key.data + key.length - 4);
+  prekey.id = mp_get_u32((const uint8_t *)key.data + key.length - 4);
   prekey.uploaded = row[FLAGS] & UPLOADED;
   memcpy(prekey.public_key, row + PUBLIC, 32);
   return l->each(l->context, &prekey);

@@ -1,7 +1,7 @@
 #include "signal/trim.h"
 
 #include "base/error.h"
-#include "proto/wire.h"
+#include "base/protobuf.h"
 
 /* Fields of RecordStructure, SessionStructure and its Chain (core/proto/schema/signal.proto). libsignal writes archived states
  * newest first, chains and the keys in them oldest first. */

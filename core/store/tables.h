@@ -15,8 +15,12 @@
  *   identity     scope 00 jid                  -> public identity key 32
  *   prekey       scope 00 id (u32)             -> flags 1 (bit 0: uploaded), private key 32, public key 32
  *   counter      scope 00 "prekey"             -> u32: id of the next prekey
- *   sender-key   (group, sender, key id, iteration): with group messages
  *                "layout"                      -> u32: 2, in a store that has come from version 1 (core/store/scopes.h)
+ *   sender-key   scope 00 group 00 device 00 "c" key id (u32)
+ *                                              -> a chain: order among the device's (u32), iteration (u32), chain key 32, public
+ *                                                 signing key 32, private one 32 (zero but in the own chain, whose device is "")
+ *                scope 00 group 00 device 00 "s" key id (u32) iteration (u32)
+ *                                              -> a key that was passed over: seed 32, time (u64)
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;

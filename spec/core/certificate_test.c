@@ -1,9 +1,9 @@
 /* The server's certificate chain: what passes, and each check of 01 §2.5 violated once, all else being right. */
 #include "noise/certificate.h"
 
+#include "base/protobuf.h"
 #include "crypto/hash.h"
 #include "noise_vectors.h"
-#include "proto/wire.h"
 #include "unit.h"
 
 #define NOW 1800000000

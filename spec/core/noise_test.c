@@ -1,10 +1,10 @@
 /* The Noise handshake step by step, both roles (01 §2, vectors of §15.2 and §15.4), and the transport behind it. */
 #include "noise/noise.h"
 
+#include "base/protobuf.h"
 #include "crypto/hash.h"
 #include "noise/certificate.h"
 #include "noise_vectors.h"
-#include "proto/wire.h"
 #include "unit.h"
 
 #define NOW 1800000000 /* within the vectors' certificates */

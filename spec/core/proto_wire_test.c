@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/protobuf.h"
 #include "proto/schema.h"
-#include "proto/wire.h"
 
 static mp_proto_span span_of(const char *bytes, size_t length) {
   return (mp_proto_span){(const uint8_t *)bytes, (const uint8_t *)bytes + length};

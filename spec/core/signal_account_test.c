@@ -1,5 +1,5 @@
 /* What an account keeps in its store: credentials, prekeys, bounded records; and a store that fails under it. */
-#include "proto/wire.h"
+#include "base/protobuf.h"
 #include "signal/trim.h"
 #include "signal_support.h"
 

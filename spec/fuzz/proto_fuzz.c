@@ -3,9 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/protobuf.h"
 #include "lua_target.h"
 #include "proto/schema.h"
-#include "proto/wire.h"
 #include "wire/utf8.h"
 
 /* Whether protobuf-c reads a message in another way: where a submessage that is not repeated comes twice it loses the unknown

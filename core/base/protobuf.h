@@ -1,6 +1,6 @@
 /* Protobuf's wire format: varints, tags, lengths. A reader is a span; a writer is a buffer (base/buffer.h). */
-#ifndef MOONPOST_PROTO_WIRE_H
-#define MOONPOST_PROTO_WIRE_H
+#ifndef MOONPOST_BASE_PROTOBUF_H
+#define MOONPOST_BASE_PROTOBUF_H
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

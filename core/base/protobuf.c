@@ -1,4 +1,4 @@
-#include "proto/wire.h"
+#include "base/protobuf.h"
 
 #include <string.h>
 
