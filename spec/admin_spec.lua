@@ -216,12 +216,14 @@ describe("an admin call", function()
     local wrong = {
       { "/admin/kick", "", 400, "no JSON object" }, { "/admin/kick", "{", 400, "no JSON object" },
       { "/admin/kick", "7", 400, "no JSON object" },
-      { "/admin/kick", "{}", 404, "no linked device" }, { "/admin/kick", { jid = "7" }, 404, "no linked device '7'" },
-      { "/admin/kick", { jid = jid }, 400, "kind is one of" }, { "/admin/kick", { jid = jid, kind = "softly" }, 400, "kind is one of" },
+      { "/admin/kick", "{}", 400, "jid is missing" }, { "/admin/kick", { jid = "7", kind = "drop" }, 404, "no linked device '7'" },
+      { "/admin/kick", { jid = 7, kind = "drop" }, 400, "jid is a text" }, { "/admin/kick", { jid = jid }, 400, "kind is missing" },
+      { "/admin/kick", { jid = jid, kind = "drop", why = "so" }, 400, "no field 'why' here" },
+      { "/admin/kick", "[1]", 400, "no field '1'" },
+      { "/admin/kick", { jid = jid, kind = "softly" }, 400, "kind is one of" },
       { "/admin/mock-phone/unlink", { jid = ana.jid }, 404, "no linked device" },
-      { "/admin/mock-phone/unlink", "[]", 404, "no linked device" },
-      { "/admin/refuse", { jid = jid }, 400, "three digits" }, { "/admin/refuse", { jid = jid, reason = "often" }, 400, "three digits" },
-      { "/admin/refuse", { jid = jid, reason = "402", expire = { 1 } }, 400, "'expire' is no text or number" },
+      { "/admin/mock-phone/unlink", "[]", 400, "jid is missing" },
+      { "/admin/mock-phone/unlink", { jid = jid, now = true }, 400, "no field 'now' here" },
     }
     for _, case in ipairs(wrong) do
       local path, body, expected, sentence = table.unpack(case)
@@ -229,6 +231,69 @@ describe("an admin call", function()
       assert.equal(expected, status, path)
       assert.matches(sentence, answer.error)
     end
+  end))
+
+  it("says what is wrong with a fault", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local wrong = {
+      { {}, 400, "what is one of ban, close, damage, " },
+      { { what = "harm" }, 400, "what is one of" },
+      { { what = 7 }, 400, "what is one of" },
+      { { what = "drop" }, 400, "jid is missing" }, { { what = "drop", jid = { 1 } }, 400, "jid is a text" },
+      { { what = "drop", jid = "1@lid" }, 404, "no linked device '1@lid'" },
+      { { what = "drop", jid = ana.jid, at = "noon" }, 400, "at is one of" },
+      { { what = "drop", jid = ana.jid, seconds = 1 }, 400, "no field 'seconds'" },
+      { { what = "ban", at = "now" }, 400, "'ban' is done at: login" },
+      { { what = "swallow", at = "login" }, 400, "'swallow' is done at: stanza" },
+      { { what = "swallow", nth = 1.5 }, 400, "nth is a whole number" },
+      { { what = "drop", at = "login", tag = "iq" }, 400, "'tag' tells of a stanza" },
+      { { what = "delay", tag = "iq" }, 400, "seconds is missing" },
+      { { what = "delay", seconds = -1 }, 400, "seconds is seconds, 0 to 3600" },
+      { { what = "damage", enc = "xmsg" }, 400, "enc is one of" },
+      { { what = "drop", jid = ana.jid, at = "now", times = 2 }, 400, "what is done now is done once" },
+      { { what = "mute", at = "connect", jid = ana.jid }, 400, "no jid there" },
+      { { what = "failure" }, 400, "reason is missing" },
+      { { what = "failure", reason = "often" }, 400, "reason is a number of three digits" },
+      { { what = "failure", reason = { 402 } }, 400, "reason is a number" }, { { what = "error" }, 400, "code is missing" },
+      { { what = "error", code = 463 }, 400, "text is missing: code 463" },
+      { { what = "stream-error", jid = ana.jid }, 400, "code or conflict" },
+      { { what = "error", code = 500, direction = "to-client" }, 400, "'error' is done to what goes to%-server" },
+      { { what = "swallow", times = 0 }, 400, "times is a whole number, 1 to 1000000, or one of always" }, { "[]", 400, "what is one of" },
+      { { what = "ban", seconds = 5 }, 400, "jid is missing" },
+      { { what = "unlink", jid = ana.jid, silent = true }, 400, "no field 'silent'" },
+    }
+    for _, case in ipairs(wrong) do
+      local status, answer = tap.admin(rig, "POST", "/admin/fault", case[1])
+      assert.equal(case[2], status, case[3])
+      assert.matches(case[3], answer.error)
+    end
+    local _, told = tap.admin(rig, "GET", "/admin/faults")
+    assert.same({ armed = {}, struck = {}, struck_total = 0 }, told)
+  end))
+
+  it("tells the faults that are armed and that have struck, and disarms them", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local jid = ana.device:jid()
+    assert.same({ fault = 1, what = "swallow", jid = jid, at = "stanza", tag = "iq", times = "always", seen = 0, struck = 0 },
+      rig:fault { what = "swallow", jid = jid, tag = "iq", times = "always" })
+    local other = rig:fault { what = "failure", jid = jid, reason = 503, times = 2 }
+    rig:fault { what = "drop", jid = jid }
+    for _ = 1, 3 do assert(ana.offline:pop(5)) end
+    local _, told = tap.admin(rig, "GET", "/admin/faults")
+    assert.equal(1, #told.armed)
+    assert.same({ "drop", "failure", "failure" }, { told.struck[1].what, told.struck[2].what, told.struck[3].what })
+    assert.same({ other.fault, jid, "login" }, { told.struck[2].fault, told.struck[2].where, told.struck[2].at })
+    assert.equal(404, (tap.admin(rig, "DELETE", "/admin/faults?fault=" .. math.tointeger(other.fault))))
+    assert.equal(400, (tap.admin(rig, "DELETE", "/admin/faults?fault=all")))
+    local _, cleared = tap.admin(rig, "DELETE", "/admin/faults?fault=1")
+    assert.equal(1, cleared.cleared)
+    for i = 1, 100 do rig:fault { what = "swallow", id = "never " .. i } end
+    local status, answer = tap.admin(rig, "POST", "/admin/fault", { what = "swallow" })
+    assert.same({ 409, "100 faults are armed: enough" }, { status, answer.error })
+    _, cleared = tap.admin(rig, "DELETE", "/admin/faults")
+    assert.equal(100, cleared.cleared)
   end))
 
   it("is refused a body beyond all measure", support.async(function()
@@ -257,6 +322,27 @@ describe("an admin call", function()
 end)
 
 describe("the state", function()
+  it("of many accounts is told in pages", support.async(function()
+    local rig <close> = start()
+    for i = 1, 450 do rig.sandbox.accounts:of_name(("%d %s"):format(i, ("ä"):rep(500))) end
+    local seen, from = 0, 1
+    while from do
+      local status, state = tap.admin(rig, "GET", "/admin/state?from=" .. from)
+      assert.equal(200, status)
+      assert.equal(450, state.accounts_total)
+      for _, account in ipairs(state.accounts) do
+        seen = seen + 1
+        assert.matches(("^%d "):format(seen), account.push_name)
+      end
+      from = math.tointeger(state.next)
+    end
+    assert.equal(450, seen)
+    assert.same({}, (select(2, tap.admin(rig, "GET", "/admin/state?from=1000"))).accounts)
+    for _, query in ipairs { "from=", "from=0", "from=-1", "from=x", "limit=2", "from=1&from=2" } do
+      assert.equal(400, (tap.admin(rig, "GET", "/admin/state?" .. query)), query)
+    end
+  end))
+
   it("of an empty world is empty lists", support.async(function()
     local rig <close> = start()
     local response = support.http("GET", ("http://127.0.0.1:%d/admin/state"):format(rig.sandbox.port))

@@ -115,9 +115,9 @@ describe("a login the service refuses", function()
 
   -- Has the contact's next login refused, and returns what it is told.
   local function refused(rig, ana, case, event)
-    local told, call = tap.event(ana.client, event), { jid = ana.device:jid(), reason = case[1] }
+    local told, call = tap.event(ana.client, event), { what = "failure", jid = ana.device:jid(), reason = case[1] }
     for name, value in pairs(case[4] or {}) do call[name] = value end
-    assert.equal(200, (tap.admin(rig, "POST", "/admin/refuse", call)))
+    rig:fault(call)
     ana.device.connection:drop()
     local err = assert(told:pop(5))
     assert.same({ case[2], true }, { err.code, err.final }, case[1])
@@ -149,7 +149,7 @@ describe("a login the service refuses", function()
     it(("for a while (%s) is tried again"):format(reason), support.async(function()
       local rig <close> = start()
       local ana = tap.quick(rig)
-      assert.equal(200, (tap.admin(rig, "POST", "/admin/refuse", { jid = ana.device:jid(), reason = reason })))
+      rig:fault { what = "failure", jid = ana.device:jid(), reason = reason }
       ana.device.connection:drop()
       assert(ana.offline:pop(5))
       assert.matches("refused the login: .*" .. reason, tostring(assert(ana.offline:pop(5))))
@@ -167,7 +167,7 @@ describe("a login the service refuses", function()
     bot:on("error", function() end)
     local me = rig:run(bot)
     local device = rig.sandbox.accounts:companions((rig.sandbox.accounts:lookup(me.jid)))[1]
-    device.refusal = { reason = "405" }
+    rig:fault { what = "failure", jid = device:jid(), reason = 405 }
     device.connection:stream_error "515"
     local ok, err = rig.bots[1].running:join(5)
     assert.is_nil(ok)

@@ -161,7 +161,7 @@ describe("a message that is not acknowledged", function()
     assert.equal("closed", result:pop(5).err.code)
     local errors = task.queue()
     local user, server = core.wire.jid.parse(ana.jid)
-    rig:admin("refuse-messages", { jid = core.wire.jid.make(user, server, ana.client.me.device), error = 463 })
+    rig:fault { what = "error", tag = "message", jid = core.wire.jid.make(user, server, ana.client.me.device), code = 463 }
     local again = require("moonpost").client {
       store_handle = ana.store, url = rig.sandbox.url, root = rig.sandbox.root, name = "Ana",
     }

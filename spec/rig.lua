@@ -33,6 +33,13 @@ function Rig:admin(path, value)
   assert(response.status == 200, ("%s: %d %s"):format(path, response.status, response.body))
 end
 
+--- Arms a fault at the sandbox, or has it done (docs/sandbox.md); the fault as it tells it back.
+function Rig:fault(fault)
+  local response = assert(support.http("POST", ("http://127.0.0.1:%d/admin/fault"):format(self.sandbox.port), json.encode(fault)))
+  assert(response.status == 200, ("fault: %d %s"):format(response.status, response.body))
+  return json.decode(response.body)
+end
+
 --- Shows every stanza to fn(direction, node, connection) before the server reads ("to-server") or writes ("to-client") it; a stanza
 -- for which fn returns false is lost. The function returned ends it.
 function Rig:tap(fn)
@@ -73,6 +80,12 @@ function Contact:next(timeout)
   local m, err = self.heard:pop(timeout or 5)
   assert(m, ("%s heard nothing: %s"):format(self.name, tostring(err)))
   return m
+end
+
+--- Hears a text of another contact.
+function Contact:hears(from, text)
+  assert(from.client:send(self.jid, text))
+  return self:next()
 end
 
 --- A companion client of an account called `name`, linked and online.

@@ -195,7 +195,7 @@ describe("the server's answer", function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     local stanzas = rig:record("to-server", is_message)
-    rig:admin("refuse-messages", { jid = device_of(ana), error = 463 })
+    rig:fault { what = "error", tag = "message", jid = device_of(ana), code = 463 }
     local sent, err = ana.client:send(ben.jid, "hi")
     assert.is_nil(sent)
     assert.equal("refused", err.code)
@@ -208,10 +208,10 @@ describe("the server's answer", function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     ana.client.sender.busy_pause = 0
-    rig:admin("refuse-messages", { jid = device_of(ana), error = 503 })
+    rig:fault { what = "error", tag = "message", jid = device_of(ana), code = 503 }
     local sent = assert(ana.client:send(ben.jid, "hi"))
     assert.equal(sent.id, ben:next().id)
-    rig:admin("refuse-messages", { jid = device_of(ana), error = 503, count = 2 })
+    rig:fault { what = "error", tag = "message", jid = device_of(ana), code = 503, times = 2 }
     local again, err = ana.client:send(ben.jid, "hi")
     assert.is_nil(again)
     assert.equal(503, err.status)
@@ -221,7 +221,7 @@ describe("the server's answer", function()
     local rig <close> = start()
     local ana, ana2, ben = rig:contact "Ana", rig:contact("Ana", { own = true }), rig:contact "Ben"
     local stanzas = rig:record("to-server", is_message)
-    rig:admin("refuse-messages", { jid = device_of(ana), error = 400 })
+    rig:fault { what = "error", tag = "message", jid = device_of(ana), code = 400 }
     local sent = assert(ana.client:send(ben.jid, "hi"))
     assert.equal(sent.id, ben:next().id)
     assert.equal(ben.lid, ana2:next().chat)

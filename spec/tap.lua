@@ -98,12 +98,20 @@ end
 
 --- A contact whose connection is made again without long pauses: also its device and account at the sandbox, and the queues
 -- `online` and `offline` of its events.
-function tap.quick(rig)
-  local ana = rig:contact "Ana"
+-- @tparam ?string name "Ana" without it
+function tap.quick(rig, name)
+  local ana = rig:contact(name or "Ana")
   ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
   ana.online, ana.offline = tap.event(ana.client, "online"), tap.event(ana.client, "offline")
   ana.device, ana.account = tap.device(rig, ana.client)
   return ana
+end
+
+--- What the sandbox's faults do from now on, as a queue of {fault=, where=, node=}.
+function tap.strikes(rig)
+  local queue = task.queue()
+  rig.sandbox.faults.on_strike = function(fault, where, node) queue:push { fault = fault, where = where, node = node } end
+  return queue
 end
 
 --- An event of a client as a queue of its first argument.

@@ -34,9 +34,9 @@ local function find_account(link, wanted)
   local digits = wanted:gsub("[%s%+%-%(%)]", "")
   local deadline, names = core.net.now() + PEER_WAIT, {}
   repeat
-    local state, err = link:state()
-    if not state then options.stop("%s", tostring(err)) end
-    for i, account in ipairs(state.accounts) do
+    local accounts, err = link:accounts()
+    if not accounts then options.stop("%s", tostring(err)) end
+    for i, account in ipairs(accounts) do
       names[i] = account.push_name
       if is_called(account, wanted, digits) then return account end
     end

@@ -59,15 +59,20 @@ function Link:scan(text)
   return answer and true, err
 end
 
---- The accounts the sandbox knows.
+--- The accounts the sandbox knows, page by page.
 -- @treturn ?table as /admin/state tells them
 -- @treturn ?table err
-function Link:state()
-  local body, err = must(self, "GET", "/admin/state")
-  if not body then return nil, err end
-  local state, why = json.decode(body)
-  if not state then return nil, core.error("sandbox", "/admin/state: " .. why) end
-  return state
+function Link:accounts()
+  local accounts, following = {}, 1
+  while following do
+    local body, err = must(self, "GET", ("/admin/state?from=%d"):format(following))
+    if not body then return nil, err end
+    local state, why = json.decode(body)
+    if not state then return nil, core.error("sandbox", "/admin/state: " .. why) end
+    table.move(state.accounts, 1, #state.accounts, #accounts + 1, accounts)
+    following = math.tointeger(state.next)
+  end
+  return accounts
 end
 
 --- Makes a link of a sandbox's WebSocket URL; a URL of another form ends the command with a usage line.

@@ -145,6 +145,12 @@ function Accounts:add_device(account, keys)
   return device
 end
 
+--- Has the next device that is linked take this number, which is free.
+function Accounts:keep_number(account, number)
+  account.next_device = number
+  self:save(account)
+end
+
 --- Forgets a device.
 function Accounts:remove_device(device)
   device.account.devices[device.number] = nil

@@ -2,17 +2,18 @@
 -- name that was pointed at loopback by its Host.
 -- @module moonpost.sandbox.admin
 local core = require "moonpost.core"
+local fields = require "moonpost.sandbox.fields"
 local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
 local printable = require "moonpost.printable"
-local stanza = require "moonpost.stanza"
-local login = require "moonpost.sandbox.login"
 local pairing = require "moonpost.sandbox.pairing"
 local task = require "moonpost.task"
 
 local admin = {}
 
 local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
+
+local PAGE_ACCOUNTS, PAGE_DEVICES = 200, 1000 -- of /admin/state, below MP_HTTP_BODY_MAX
 
 local function allowed(headers)
   local origin, host = headers.origin, headers.host
@@ -31,6 +32,15 @@ local function list(values) return #values > 0 and values or EMPTY_LIST end
 local function answer(request, status, value)
   local text = json.encode(value):gsub(EMPTY_LIST_WRITTEN, "[]")
   request:respond(status, "application/json", text .. "\n")
+end
+
+-- A whole number from 1 on in the query; nil when there is none, and what is wrong with the query.
+local function query_number(request, name)
+  local query = request.query or ""
+  if query == "" then return nil end
+  local number = math.tointeger(tonumber(query:match("^" .. name .. "=(%d+)$")))
+  if not number or number < 1 then return nil, ("the query is %s=N, N a whole number from 1 on"):format(name) end
+  return number
 end
 
 -- By "METHOD /path": fn(sandbox, request).
@@ -58,12 +68,26 @@ local function tell_account(sandbox, account)
   return { push_name = name, phone = account.pn, jid = account:jid(), lid = account:jid "lid", devices = list(devices) }
 end
 
+-- A page of accounts from the nth on: so many that the answer stays below what one may hold, whatever clients have made of them.
+local function page(sandbox, first)
+  local accounts, devices = {}, 0
+  for i = first, #sandbox.accounts.list do
+    local told = tell_account(sandbox, sandbox.accounts.list[i])
+    accounts[#accounts + 1] = told
+    devices = devices + (told.devices ~= EMPTY_LIST and #told.devices or 0)
+    if #accounts == PAGE_ACCOUNTS or devices >= PAGE_DEVICES then return accounts, i < #sandbox.accounts.list and i + 1 or nil end
+  end
+  return accounts
+end
+
+-- ?from=N: the accounts from the Nth on; `next` is where the answer ended, if there are more.
 calls["GET /admin/state"] = function(sandbox, request)
-  local accounts = {}
-  for i, account in ipairs(sandbox.accounts.list) do accounts[i] = tell_account(sandbox, account) end
+  local first, err = query_number(request, "from")
+  if err then return answer(request, 400, { error = err }) end
+  local accounts, following = page(sandbox, first or 1)
   answer(request, 200, {
-    accounts = list(accounts), violations = list(sandbox.violations), violations_total = sandbox.violations_total,
-    unknown_queries = sandbox.unknown,
+    accounts = list(accounts), accounts_total = #sandbox.accounts.list, next = following, violations = list(sandbox.violations),
+    violations_total = sandbox.violations_total, unknown_queries = sandbox.unknown,
   })
 end
 
@@ -79,75 +103,72 @@ calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)
   end)
 end
 
-local function read_json(request)
+-- The body's fields, as `known` kinds (see fields); answers what is wrong.
+local function read_json(request, known, needed)
   local value, err = json.decode(request.body or "")
   if type(value) ~= "table" then
     return nil, answer(request, 400, { error = "the body is no JSON object: " .. printable.line(err, 200) })
   end
+  if not known then return value end
+  value, err = fields.read(value, known, needed)
+  if not value then return nil, answer(request, 400, { error = err }) end
   return value
 end
 
-local function find_device(sandbox, request)
-  local value = read_json(request)
-  if not value then return nil end
-  local device = sandbox.accounts:device(tostring(value.jid))
-  if not device then return nil, answer(request, 404, { error = ("no linked device '%s'"):format(printable.line(value.jid, 200)) }) end
-  return device, value
+local JID = fields.text(200)
+
+-- Does or arms a fault; answers with it.
+local function fault(sandbox, request, value)
+  local armed, err = sandbox.faults:add(value)
+  if not armed then return answer(request, err.status, { error = err.error }) end
+  answer(request, 200, sandbox.faults.tell(armed))
 end
 
+-- One linked device, by either of its names.
+local function find_device(sandbox, request, value)
+  if sandbox.accounts:device(value.jid) then return true end
+  return nil, answer(request, 404, { error = ("no linked device '%s'"):format(printable.line(value.jid, 200)) })
+end
+
+-- {jid}: the phone unlinks a device (S-117).
 calls["POST /admin/mock-phone/unlink"] = function(sandbox, request)
-  local device = find_device(sandbox, request)
-  if not device then return end
-  login.unlink(sandbox, device)
-  answer(request, 200, {})
+  local value = read_json(request, { jid = JID }, { "jid" })
+  if value and find_device(sandbox, request, value) then fault(sandbox, request, { what = "unlink", jid = value.jid }) end
 end
 
--- {jid, reason, ...}: the device's next login is refused with these attributes (S-118).
-calls["POST /admin/refuse"] = function(sandbox, request)
-  local device, value = find_device(sandbox, request)
-  if not device then return end
-  if not tostring(value.reason):match "^%d%d%d$" then return answer(request, 400, { error = "reason is a number of three digits" }) end
-  value.jid = nil
-  for name, one in pairs(value) do
-    if type(one) ~= "string" and math.type(one) == nil then
-      return answer(request, 400, { error = ("'%s' is no text or number"):format(printable.line(name, 200)) })
-    end
-    value[name] = tostring(math.tointeger(one) or one) -- JSON's numbers come as floats
-  end
-  device.refusal = value
-  answer(request, 200, {})
-end
-
--- {jid, error, count}: the device's next messages are refused with this error (S-404).
-calls["POST /admin/refuse-messages"] = function(sandbox, request)
-  local device, value = find_device(sandbox, request)
-  if not device then return end
-  local error_code, count = math.tointeger(tonumber(value.error)), math.tointeger(value.count or 1)
-  if not error_code or error_code // 100 < 4 or error_code // 100 > 5 then
-    return answer(request, 400, { error = "error is a number, 400 to 599" })
-  end
-  if not count or count < 1 then return answer(request, 400, { error = "count is a whole number, 1 or more" }) end
-  device.refused_messages = { error = error_code, count = count }
-  answer(request, 200, {})
-end
-
--- {jid, kind}: ways to end a device's connection.
+-- Ways to end a device's connection at once (S-031).
 local kicks = {
-  close = function(conn) conn:close() end,
-  drop = function(conn) conn:drop() end,
-  replaced = function(conn) conn:stream_error(nil, stanza.node("conflict", { type = "replaced" })) end,
-  ["503"] = function(conn) conn:stream_error "503" end,
-  ["515"] = function(conn) conn:stream_error "515" end,
+  close = { what = "close" }, drop = { what = "drop" }, replaced = { what = "stream-error", conflict = "replaced" },
+  ["503"] = { what = "stream-error", code = 503 }, ["515"] = { what = "stream-error", code = 515 },
 }
 
+-- {jid, kind}
 calls["POST /admin/kick"] = function(sandbox, request)
-  local device, value = find_device(sandbox, request)
-  if not device then return end
-  local kick = kicks[tostring(value.kind)]
-  if not kick then return answer(request, 400, { error = "kind is one of close, drop, replaced, 503, 515" }) end
-  if not device.connection then return answer(request, 409, { error = "the device is not connected" }) end
-  kick(device.connection)
-  answer(request, 200, {})
+  local value = read_json(request, { jid = JID, kind = fields.one_of("close", "drop", "replaced", "503", "515") }, { "jid", "kind" })
+  if not value or not find_device(sandbox, request, value) then return end
+  local kick = { jid = value.jid }
+  for name, one in pairs(kicks[value.kind]) do kick[name] = one end
+  fault(sandbox, request, kick)
+end
+
+-- A fault as `faults` describes it: done at once, or armed.
+calls["POST /admin/fault"] = function(sandbox, request)
+  local value = read_json(request)
+  if value then fault(sandbox, request, value) end
+end
+
+calls["GET /admin/faults"] = function(sandbox, request)
+  local found = sandbox.faults:list()
+  answer(request, 200, { armed = list(found.armed), struck = list(found.struck), struck_total = found.struck_total })
+end
+
+-- ?fault=N: that one; all without it.
+calls["DELETE /admin/faults"] = function(sandbox, request)
+  local number, err = query_number(request, "fault")
+  if err then return answer(request, 400, { error = err }) end
+  local count = sandbox.faults:clear(number)
+  if number and count == 0 then return answer(request, 404, { error = ("no fault %d is armed"):format(number) }) end
+  answer(request, 200, { cleared = count })
 end
 
 --- Answers an HTTP request.
@@ -160,7 +181,7 @@ function admin.request(sandbox, request)
   end
   local call = calls[request.method .. " " .. request.path]
   if call then return call(sandbox, request) end
-  for _, method in ipairs { "GET", "POST" } do
+  for _, method in ipairs { "GET", "POST", "DELETE" } do
     if calls[method .. " " .. request.path] then
       return answer(request, 405, { error = ("%s is called with %s"):format(request.path, method) })
     end

@@ -12,17 +12,27 @@ local LINGER = 0.05 -- seconds between a last word and the close: Baileys decode
 local Connection = {}
 Connection.__index = Connection
 
-function Connection.__tostring(self) return self.device and self.device:jid() or "an unregistered client" end
+function Connection.__tostring(self)
+  local device = self.device or self.claimed
+  return device and device:jid() or "an unregistered client"
+end
 
 --- Bytes that wait to be sent.
 function Connection:pending() return self.unsafe + self.conn:pending() end
 
---- Sends a stanza, once what was written in this turn is safe: a world that is killed has done all it has told of.
+--- Sends a stanza: checked, and subject to faults.
 -- @tparam table node
 -- @tparam ?table request the query it answers
 function Connection:send(node, request)
   if self.dead or self.closing or not self.transport then return end
   if not self.sandbox:check(self, "to-client", node, request) then return end
+  self.sandbox.faults:pass("to-client", self, node, Connection.put)
+end
+
+--- Writes a stanza as it is, once what was written in this turn is safe: a world that is killed has done all it has told of.
+-- @tparam table node
+function Connection:put(node)
+  if self.dead or self.closing or not self.transport then return end
   local bytes = core.wire.encode(node)
   self.unsafe = self.unsafe + #bytes
   self.sandbox:durable(function()
@@ -42,8 +52,9 @@ end
 
 --- Ends it with a last word, which the client has time to read (S-045: within about 100 ms).
 -- @tparam table node
-function Connection:close_with(node)
-  self:send(node)
+-- @tparam ?bool unchecked a fault says it, which no shape has to allow
+function Connection:close_with(node, unchecked)
+  if unchecked then self:put(node) else self:send(node) end
   if self.dead or self.closing then return end
   self.closing = true
   self.lingering = core.net.timer(LINGER, function() self.conn:close(1000) end)
@@ -113,6 +124,12 @@ local function on_handshake(self, frame)
   on_payload(self, payload, client_static)
 end
 
+local function handle(self, node)
+  if self.dead or self.closing then return end
+  local ok, why = xpcall(routes.route, debug.traceback, self, node)
+  if not ok then self.sandbox:violation(self, "to-server", node, why) end -- our own fault: it must not pass unnoticed
+end
+
 local function on_stanza(self, frame)
   local plain, err = self.transport:decrypt(frame)
   if not plain then return malformed(self, err) end
@@ -120,12 +137,11 @@ local function on_stanza(self, frame)
   node, err = core.wire.decode(plain)
   if not node then return malformed(self, err) end
   if not self.sandbox:check(self, "to-server", node) then return end
-  local ok, why = xpcall(routes.route, debug.traceback, self, node)
-  if not ok then self.sandbox:violation(self, "to-server", node, why) end -- our own fault: it must not pass unnoticed
+  self.sandbox.faults:pass("to-server", self, node, handle)
 end
 
 local function on_message(self, bytes)
-  if self.closing then return end
+  if self.closing or self.muted then return end
   local ok, err = self.frames:feed(bytes)
   if not ok then return malformed(self, err) end
   while not self.dead and not self.closing do
@@ -142,14 +158,18 @@ end
 --- Takes a WebSocket in.
 -- @param sandbox
 -- @param conn core.net connection
--- @treturn table its handlers
+-- @treturn ?table its handlers; nil: it is turned away
 return function(sandbox, conn)
   local self = setmetatable({
     sandbox = sandbox, conn = conn, frames = core.wire.frames { role = "server" },
     handshake = core.noise.responder { static = sandbox.static, chain = sandbox.chain }, unsafe = 0,
+    unopened = true,
   }, Connection)
+  sandbox.faults:moment("connect", self)
+  if self.turned_away then return nil end
+  self.unopened = nil
   sandbox.connections[self] = true
-  self.timer = core.net.timer(HANDSHAKE_SECONDS, function() self:drop() end)
+  if not self.muted then self.timer = core.net.timer(HANDSHAKE_SECONDS, function() self:drop() end) end
   return {
     message = function(_, bytes) on_message(self, bytes) end,
     close = function() gone(self) end,

@@ -170,6 +170,18 @@ function devices.announce(sandbox, device, change)
   end
 end
 
+--- Tells contacts that an account's phone was set up anew, with another identity (S-217).
+function devices.announce_identity(sandbox, account)
+  for pn in pairs(account.contacts) do
+    local contact = sandbox.accounts.by_pn[pn]
+    for _, other in ipairs(contact and sandbox.accounts:companions(contact) or {}) do
+      other.queue:push(stanza.node("notification", {
+        type = "encrypt", from = account:jid(), lid = account:jid "lid", id = sandbox:next_id(), t = sandbox.time(),
+      }, stanza.node "identity"))
+    end
+  end
+end
+
 --- The account has nobody online any more, unless another device is.
 function devices.unavailable(sandbox, device) require("moonpost.sandbox.presence").device_gone(sandbox, device) end
 

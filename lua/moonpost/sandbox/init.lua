@@ -12,6 +12,7 @@ local new_accounts = require "moonpost.sandbox.accounts"
 local admin = require "moonpost.sandbox.admin"
 local connection = require "moonpost.sandbox.connection"
 local devices = require "moonpost.sandbox.devices"
+local new_faults = require "moonpost.sandbox.faults"
 
 local net, crypto, noise = core.net, core.crypto, core.noise
 
@@ -179,7 +180,7 @@ local sandbox = {}
 --   everything, in memory without it; strict: a stanza the official client would not send or accept ends its connection;
 --   log = fn(line)
 -- @treturn ?table url, port, root (32 bytes), certificate (PEM, with tls), violations (the last ones, as texts) and
---   violations_total; :close()
+--   violations_total, faults (what admin calls arm); :close()
 -- @treturn ?table err
 function sandbox.start(options)
   check_options(options)
@@ -190,6 +191,7 @@ function sandbox.start(options)
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     connections = {}, refs = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
+  self.faults = new_faults(self)
   prepare_noise(self)
   devices.open_queues(self)
   self.server, err = listen(self, options)

@@ -29,13 +29,22 @@ local function bundle_node(conn, asked, bundle)
   return stanza.node("user", { jid = asked, t = conn.sandbox.time() }, content)
 end
 
+local function tell_count(sandbox, device)
+  device.queue:push(stanza.node("notification", {
+    type = "encrypt", from = "s.whatsapp.net", id = sandbox:next_id(), t = sandbox.time(),
+  }, stanza.node("count", { value = device.one_time:count() })))
+end
+
 -- Asks a device for more keys when the last hand-out left few, and again when it left none (S-216).
 local function check_low(sandbox, device)
   local count = device.one_time:count()
-  if count ~= LOW - 1 and count ~= 0 then return end
-  device.queue:push(stanza.node("notification", {
-    type = "encrypt", from = "s.whatsapp.net", id = sandbox:next_id(), t = sandbox.time(),
-  }, stanza.node("count", { value = count })))
+  if count == LOW - 1 or count == 0 then tell_count(sandbox, device) end
+end
+
+--- The one-time keys of a device that were not given out are lost, and the device is told how many there are.
+function keys.forget(sandbox, device)
+  device.one_time:forget()
+  tell_count(sandbox, device)
 end
 
 --- The keys to open a session with a device, one of its one-time keys consumed; nil when there is no such device.

@@ -9,10 +9,12 @@ local ACTIVE_SECONDS = 1 -- a client that never says it is active gets its backl
 
 local login = {}
 
-local function refuse(conn, attrs)
+--- Refuses a login.
+-- @tparam table attrs of the failure: reason, ...; whatever a fault says
+function login.refuse(conn, attrs)
   local all = { location = "loc", t = conn.sandbox.time() }
   for name, value in pairs(attrs) do all[name] = value end
-  conn:close_with(stanza.node("failure", all))
+  conn:close_with(stanza.node("failure", all), true)
 end
 
 local function replace(device)
@@ -23,15 +25,16 @@ local function replace(device)
   old:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
 end
 
---- A client logs in (S-100); refused when its credentials do not fit, or when `admin` asked for a refusal of this device (S-118).
+--- A client logs in (S-100); refused when its credentials do not fit, or when a fault is due (S-118).
 function login.start(conn, payload, noise)
   local sandbox = conn.sandbox
   local account = sandbox.accounts.by_pn[tostring(payload.username or "")]
   local device = account and account.devices[payload.device or 0]
-  if not device or not device.active or device.noise ~= noise then return refuse(conn, { reason = "401" }) end
-  local refusal = device.refusal
-  device.refusal = nil
-  if refusal then return refuse(conn, refusal) end
+  if not device or not device.active or device.noise ~= noise then
+    return login.refuse(conn, { reason = "401" })
+  end
+  conn.claimed = device
+  if sandbox.faults:moment("login", conn) then return end
   replace(device)
   conn.device, device.connection = device, conn
   conn:send(stanza.node("success", {
@@ -85,13 +88,14 @@ function login.gone(conn)
 end
 
 --- Unlinks a device: it is told, forgotten, and the others learn of it (S-117).
-function login.unlink(sandbox, device)
+-- @tparam ?bool silent nobody else is told
+function login.unlink(sandbox, device, silent)
   local conn = device.connection
   device.queue:clear()
   device.active = false
   sandbox.accounts:remove_device(device)
   device.one_time:clear()
-  devices.announce(sandbox, device, "remove")
+  if not silent then devices.announce(sandbox, device, "remove") end
   if not conn then return end
   login.detach(conn)
   conn:stream_error("401", stanza.node("conflict", { type = "device_removed" }))

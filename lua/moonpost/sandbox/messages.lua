@@ -177,14 +177,9 @@ local function stale_hash(conn, target, list, server)
   return participant_hash(devices_of(conn.sandbox, both, server))
 end
 
--- The next `count` messages of a device are refused, when `admin` asked for it (S-404).
-local function take_refusal(device)
-  local wanted = device.refused_messages
-  if not wanted then return nil end
-  wanted.count = wanted.count - 1
-  if wanted.count == 0 then device.refused_messages = nil end
-  return wanted.error
-end
+--- Refuses a message (S-404).
+-- @int code
+function messages.refuse(conn, node, code) ack(conn, node, { error = code }) end
 
 local function distribute(conn, node, list, target, server)
   for _, one in ipairs(list) do
@@ -203,8 +198,7 @@ function messages.message(conn, node)
   local sandbox, own = conn.sandbox, conn.device
   if not node.attrs.id or not node.attrs.to then return conn:refuse() end
   local target, number, server = sandbox.accounts:lookup(node.attrs.to)
-  local refusal = not target and 404 or take_refusal(own)
-  if refusal then return ack(conn, node, { error = refusal }) end
+  if not target then return messages.refuse(conn, node, 404) end
   local now = sandbox.time()
   local answered = answered_before(own, node, now)
   if node.attrs.category == "peer" then

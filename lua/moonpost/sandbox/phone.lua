@@ -20,6 +20,16 @@ function phone.of(sandbox, account)
   return account.phone
 end
 
+--- A phone is set up anew: another identity, another registration id, no sessions. The account's companions were signed by the old one.
+function phone.reinstall(sandbox, account)
+  local old = phone.of(sandbox, account)
+  old.signal:delete()
+  old.signal:close()
+  account.phone = nil
+  account.raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff
+  sandbox.accounts:save(account)
+end
+
 --- Its identity: also the key that vouches for the account's devices (S-025).
 function Phone:identity() return self.signal:identity() end
 

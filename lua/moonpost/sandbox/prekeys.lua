@@ -46,6 +46,16 @@ function Prekeys:take()
   return key
 end
 
+--- Loses those that are left; what was given out stays known.
+function Prekeys:forget()
+  for index = self.first, self.last do
+    self.index[self.keys[index]:sub(1, ID)] = nil
+    if self.keep then self.store:delete("world", row_key(self, index)) end
+    self.keys[index] = nil
+  end
+  self.last = self.first - 1
+end
+
 --- Forgets everything: the device is unlinked.
 function Prekeys:clear()
   for _, index in pairs(self.keep and self.index or {}) do self.store:delete("world", row_key(self, index)) end

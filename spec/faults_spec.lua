@@ -1,0 +1,271 @@
+-- Faults a sandbox has on request, and what a client makes of each: what it does, what it tells, that nothing is lost and nothing
+-- comes twice (docs/sandbox.md has the table of them).
+local stanza = require "moonpost.stanza"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+-- A quick contact, and another who writes to it.
+local function pair(rig)
+  local ana, ben = tap.quick(rig), tap.quick(rig, "Ben")
+  assert.equal("hello", assert(ana:hears(ben, "hello")).text)
+  assert.equal("hello yourself", assert(ben:hears(ana, "hello yourself")).text)
+  return ana, ben
+end
+
+-- The texts a contact hears up to `last`, in order.
+local function texts_until(contact, last)
+  local texts = {}
+  repeat
+    texts[#texts + 1] = contact:next().text
+  until texts[#texts] == last
+  return texts
+end
+
+-- Writes some texts and fails unless the other hears just these, in order.
+local function check_talk(from, to, ...)
+  for _, text in ipairs { ... } do assert(from.client:send(to.jid, text)) end
+  local last = select(-1, ...)
+  assert.same({ ... }, texts_until(to, last))
+end
+
+local ping = stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })
+
+describe("a connection that is cut", function()
+  it("at a message that comes is made again, and the message comes once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "drop", jid = ana.jid, direction = "to-client", tag = "message" }
+    check_talk(ben, ana, "one", "two")
+    assert.matches("broke off", tostring(assert(ana.offline:pop(5))))
+    assert.equal(0, #ana.heard)
+  end))
+
+  it("before the answer to a message has the message sent again, and heard once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "drop", jid = ben.jid, direction = "to-client", tag = "ack", class = "message" }
+    local sent = tap.on(rig)
+    check_talk(ben, ana, "one")
+    local one = sent:from_client "message"
+    assert.equal(one.attrs.id, sent:from_client("message").attrs.id)
+    check_talk(ben, ana, "two")
+    assert.equal(0, #ana.heard)
+  end))
+
+  it("at a receipt has the message come again, which nobody hears twice", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "drop", jid = ana.jid, direction = "to-server", tag = "receipt" }
+    local passed = tap.on(rig)
+    check_talk(ben, ana, "one")
+    assert(ana.online:pop(5))
+    local again = passed:next(function(direction, node)
+      return direction == "to-client" and node.tag == "message" and node.attrs.offline ~= nil
+    end)
+    assert.equal("2", tostring(again.attrs.offline))
+    check_talk(ben, ana, "two")
+    assert.equal(0, #ana.heard)
+  end))
+
+  it("at the nth stanza is cut there", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    local struck = tap.strikes(rig)
+    rig:fault { what = "drop", jid = ana.jid, direction = "to-client", tag = "message", nth = 3 }
+    local ids = {}
+    for i = 1, 4 do ids[i] = assert(ben.client:send(ana.jid, "number " .. i)).id end
+    assert.equal(ids[3], assert(struck:pop(5)).node.attrs.id)
+    assert.same({ "number 1", "number 2", "number 3", "number 4" }, texts_until(ana, "number 4"))
+  end))
+
+  it("by a close frame is told in other words, and made again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "close", jid = ana.jid, tag = "message", direction = "to-client" }
+    check_talk(ben, ana, "one", "two")
+    assert.matches("closed the connection", tostring(assert(ana.offline:pop(5))))
+  end))
+
+  it("at the login is tried again with growing pauses", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    rig:fault { what = "drop", jid = ana.jid, at = "login", times = 3 }
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.online:pop(5))
+    assert.equal(4, ana.client.connection.failures)
+    assert.equal(4, #ana.offline)
+  end))
+
+  it("before it is one is tried again", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    rig:fault { what = "drop", at = "connect", times = 2 }
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    for _ = 1, 2 do assert.matches("cannot connect to ws:", tostring(assert(ana.offline:pop(5)))) end
+    assert(ana.online:pop(5))
+  end))
+end)
+
+describe("a server that falls silent", function()
+  it("in the middle is noticed by its silence, and left for a new connection", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    ana.client.connection.keepalive_pace = { quiet = 20, jitter = 0, silence = 0.02, answer = 0.3 }
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    assert(ana.online:pop(5))
+    rig:fault { what = "mute", jid = ana.jid }
+    assert(ben.client:send(ana.jid, "into the void"))
+    assert(ana.client:send(ben.jid, "anybody?"))
+    assert.matches("the connection is dead", tostring(assert(ana.offline:pop(5))))
+    assert.equal("into the void", ana:next().text)
+    assert.equal("anybody?", ben:next().text)
+    assert.same({ 0, 0 }, { #ana.heard, #ben.heard })
+  end))
+end)
+
+describe("a query", function()
+  it("that is answered with an error has that error", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    for _, code in ipairs { 400, 404, 429, 500, 503 } do
+      rig:fault { what = "error", jid = ana.jid, xmlns = "w:p", code = code }
+      local answer, err = ana.client:query(ping)
+      assert.is_nil(answer)
+      assert.equal(code, err.status)
+    end
+    assert(ana.client:query(ping))
+  end))
+
+  it("that is never answered ends with the time it is given, and the connection goes on", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    rig:fault { what = "swallow", jid = ana.jid, tag = "iq", xmlns = "w:p" }
+    local answer, err = ana.client:query(ping, { timeout = 0.05 })
+    assert.is_nil(answer)
+    assert.equal("timeout", err.code)
+    assert(ana.client:query(ping))
+    assert.equal(0, #ana.offline)
+  end))
+
+  it("that is answered twice is answered once", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    rig:fault { what = "duplicate", jid = ana.jid, direction = "to-server", xmlns = "w:p" }
+    local passed = tap.on(rig)
+    local first = assert(ana.client:query(ping))
+    for _ = 1, 2 do
+      assert.equal(first.attrs.id, passed:next(function(direction, node) return direction == "to-client" and node.tag == "iq" end).attrs.id)
+    end
+    assert(ana.client:query(ping))
+  end))
+end)
+
+describe("a message", function()
+  it("that is late keeps its place", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "delay", jid = ana.jid, direction = "to-client", tag = "message", seconds = 0.1 }
+    check_talk(ben, ana, "one", "two", "three")
+  end))
+
+  it("that comes twice is heard once, and confirmed both times", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "duplicate", jid = ana.jid, tag = "message", times = 2 }
+    local confirmed = rig:record("to-server", function(node) return node.tag == "receipt" end)
+    check_talk(ben, ana, "one", "two", "three")
+    while #confirmed < 5 do task.sleep(0.01) end
+    assert.equal(0, #ana.heard)
+    for _, receipt in ipairs(confirmed) do assert.are_not.equal("retry", receipt.attrs.type) end
+  end))
+
+  it("that is replayed under another id is not heard again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "replay", jid = ana.jid, tag = "message" }
+    local confirmed = rig:record("to-server", function(node) return node.tag == "receipt" end)
+    check_talk(ben, ana, "one", "two", "three")
+    local ids = {}
+    while #confirmed < 4 do task.sleep(0.01) end
+    for _, receipt in ipairs(confirmed) do
+      assert.is_nil(ids[receipt.attrs.id])
+      assert.are_not.equal("retry", receipt.attrs.type)
+      ids[receipt.attrs.id] = true
+    end
+    assert.equal(0, #ana.heard)
+  end))
+
+  it("that is refused is told to its author with the code", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig:fault { what = "error", jid = ben.jid, tag = "message", code = 463 }
+    local sent, err = ben.client:send(ana.jid, "one")
+    assert.is_nil(sent)
+    assert.equal(463, err.status)
+    check_talk(ben, ana, "two")
+  end))
+end)
+
+describe("one-time keys the server has lost", function()
+  it("are made up for at once", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local passed = tap.on(rig)
+    rig:fault { what = "forget-prekeys", jid = ana.jid }
+    assert.equal("0", tostring(passed:to_client("notification", "count").content[1].attrs.value))
+    passed:from_client("iq", "list")
+    while ana.device.one_time:count() == 0 do task.sleep(0.01) end
+    local ben = tap.quick(rig, "Ben")
+    check_talk(ben, ana, "one")
+  end))
+end)
+
+describe("a ban", function()
+  it("for a time ends the client with its code and its time, and the store stays", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local told = tap.event(ana.client, "refused")
+    rig:fault { what = "ban", jid = ana.jid, seconds = 7200, code = 104 }
+    local err = assert(told:pop(5))
+    assert.equal("banned", err.code)
+    assert.matches("banned for 2%.0 hours %(402, code 104: it sent the same message too often%): do not log in before that is over",
+      tostring(err))
+    assert.is_true(ana.client:linked())
+    local again, why = ana.client:connect()
+    assert.same({ nil, "banned" }, { again, why.code })
+    rig.sandbox.faults:clear()
+    assert(ana.client:connect())
+  end))
+
+  it("is over when its time is over", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local told = tap.event(ana.client, "refused")
+    rig:fault { what = "ban", jid = ana.jid, seconds = 1 }
+    assert(told:pop(5))
+    while #rig.sandbox.faults:list().armed > 0 do task.sleep(0.05) end
+    assert(ana.client:connect())
+  end))
+end)
+
+describe("a contact who sets the phone up anew", function()
+  it("is somebody else to the server, and the same to those who write", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    local told = tap.on(rig)
+    local before = require("moonpost.sandbox.phone").of(rig.sandbox, ben.account):identity():public()
+    local gone = tap.event(ben.client, "unlinked")
+    rig:fault { what = "swap-identity", jid = ben.jid }
+    assert(gone:pop(5))
+    assert.equal(ben.jid, told:to_client("notification", "identity").attrs.from)
+    assert.are_not.equal(before, require("moonpost.sandbox.phone").of(rig.sandbox, ben.account):identity():public())
+    assert(ben.client:pair(tap.scanner(rig)))
+    assert(ben.client:connect())
+    check_talk(ana, ben, "still there?")
+    check_talk(ben, ana, "yes")
+  end))
+end)
