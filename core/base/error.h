@@ -20,7 +20,8 @@ enum {
   MP_EUNTRUSTED = -14,    /* "untrusted" */
   MP_EINVALIDKEYID = -15, /* "invalid-key-id": a prekey id we do not have */
   MP_EVERSION = -16,      /* "version": a format newer than we know */
-  MP_EFULL = -17          /* "full": no room on the disk or in the map */
+  MP_EFULL = -17,         /* "full": no room on the disk or in the map */
+  MP_EKEY = -18           /* "key": a sealed store's key is missing or wrong */
 };
 
 typedef struct {

@@ -57,7 +57,7 @@ typedef struct {
 
 /* Starts a session from a bundle; a wrong signature is MP_ECRYPTO. An identity that changed is taken over (02 §11). */
 int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bundle, mp_error *e);
-/* MP_OK, MP_ENOSESSION, or what the store says. */
+/* MP_OK, MP_ENOSESSION (none, or one that may have gone back in time: it still reads), or what the store says. */
 int mp_session_check(mp_account *account, const char *jid, mp_error *e);
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e);
 /* Moves session and identity of `from` to `to`; *moved is false when `from` has none, or `to` has one (02 §17.27). */

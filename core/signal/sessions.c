@@ -33,17 +33,24 @@ static int process(mp_account *account, const signal_protocol_address *address, 
   return rc;
 }
 
+static mp_bytes row_key(const mp_account *account, const char *jid, uint8_t out[MP_STORE_KEY_MAX]) {
+  return mp_account_key(account, jid, strlen(jid), out);
+}
+
+static int delete_row(mp_account *account, mp_table table, const char *jid, mp_error *e) {
+  uint8_t key[MP_STORE_KEY_MAX];
+  return mp_store_delete(account->store, table, row_key(account, jid, key), e);
+}
+
 int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bundle, mp_error *e) {
   const signal_protocol_address address = {jid, strlen(jid), 0};
   int rc = mp_account_stores(account, e);
   if (rc != MP_OK || (rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
-  if ((rc = process(account, &address, bundle)) == SG_SUCCESS) return mp_store_release(account->store, e);
+  int processed = process(account, &address, bundle);
+  if (processed == SG_SUCCESS) rc = delete_row(account, MP_TABLE_STALE, jid, e);
+  if (processed == SG_SUCCESS && rc == MP_OK) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
-  return mp_signal_error(account, rc, "start a session", e);
-}
-
-static mp_bytes row_key(const mp_account *account, const char *jid, uint8_t out[MP_STORE_KEY_MAX]) {
-  return mp_account_key(account, jid, strlen(jid), out);
+  return processed == SG_SUCCESS ? rc : mp_signal_error(account, processed, "start a session", e);
 }
 
 static int has_row(mp_account *account, mp_table table, const char *jid, bool *has, mp_error *e) {
@@ -55,15 +62,17 @@ static int has_row(mp_account *account, mp_table table, const char *jid, bool *h
 }
 
 int mp_session_check(mp_account *account, const char *jid, mp_error *e) {
-  bool has;
+  bool has, stale = false;
   int rc = has_row(account, MP_TABLE_SESSION, jid, &has, e);
+  if (rc == MP_OK && has) rc = has_row(account, MP_TABLE_STALE, jid, &stale, e);
   if (rc != MP_OK) return rc;
+  if (stale) return mp_fail(e, MP_ENOSESSION, "the session with %s may have gone back in time", jid);
   return has ? MP_OK : mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
 }
 
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e) {
-  uint8_t key[MP_STORE_KEY_MAX];
-  return mp_store_delete(account->store, MP_TABLE_SESSION, row_key(account, jid, key), e);
+  int rc = delete_row(account, MP_TABLE_SESSION, jid, e);
+  return rc == MP_OK ? delete_row(account, MP_TABLE_STALE, jid, e) : rc;
 }
 
 /* Moves one row; *moved tells whether there was one. */
@@ -84,14 +93,15 @@ static int move_row(mp_account *account, mp_table table, const char *from, const
 }
 
 int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e) {
-  bool identity_moved, from_has = false, to_has = false;
+  bool also_moved, from_has = false, to_has = false;
   *moved = false;
   int rc = has_row(account, MP_TABLE_SESSION, from, &from_has, e);
   if (rc == MP_OK) rc = has_row(account, MP_TABLE_SESSION, to, &to_has, e);
   if (rc != MP_OK || to_has || !from_has) return rc;
   if ((rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
   rc = move_row(account, MP_TABLE_SESSION, from, to, moved, e);
-  if (rc == MP_OK) rc = move_row(account, MP_TABLE_IDENTITY, from, to, &identity_moved, e);
+  if (rc == MP_OK) rc = move_row(account, MP_TABLE_STALE, from, to, &also_moved, e);
+  if (rc == MP_OK) rc = move_row(account, MP_TABLE_IDENTITY, from, to, &also_moved, e);
   if (rc == MP_OK) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
   *moved = false;

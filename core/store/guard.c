@@ -1,6 +1,9 @@
 #include "store/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,4 +21,16 @@ void mp_guard_close(int fd, mode_t bits) {
   struct stat info;
   if (fstat(fd, &info) != 0 || info.st_uid != geteuid() || (info.st_mode & bits) == 0) return;
   if (fchmod(fd, info.st_mode & 07777 & ~bits) != 0) return; /* a file system that knows no permissions */
+}
+
+void mp_guard_close_path(const char *path, mode_t bits) {
+  struct stat info;
+  char own[64];
+  int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC); /* stands for the file without opening it */
+  if (fd < 0) return;
+  snprintf(own, sizeof own, "/proc/self/fd/%d", fd);
+  bool ours = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == geteuid();
+  int rc = ours && (info.st_mode & bits) != 0 ? chmod(own, info.st_mode & 07777 & ~bits) : 0;
+  (void)rc; /* a file system that knows no permissions */
+  close(fd);
 }

@@ -60,6 +60,22 @@ void mp_store_forget(mp_store *store) {
   store->scratch.length = 0;
 }
 
+static bool is_sealed(const mp_store *store, mp_table table) {
+  return store->seal.on && table != MP_TABLE_META;
+}
+
+/* The value as it was put, at the end of `out`, which is empty. */
+static int copy_value(const mp_store *store, const MDB_val *key, const MDB_val *found, mp_buffer *out) {
+  if (!is_sealed(store, *(const uint8_t *)key->mv_data)) return mp_buffer_append(out, found->mv_data, found->mv_size);
+  return mp_seal_unseal(&store->seal, key->mv_data, key->mv_size, found->mv_data, found->mv_size, out);
+}
+
+/* MP_ESTORE, not MP_ECRYPTO: it must not pass for a wrong message. */
+static int unreadable(int rc, mp_table table, mp_error *e) {
+  if (rc != MP_ECRYPTO) return mp_fail(e, rc, "no memory for a row");
+  return mp_fail(e, MP_ESTORE, "the store is damaged: a sealed row of table '%c' was changed or does not belong there", table);
+}
+
 int mp_store_get(mp_store *store, mp_table table, mp_bytes key, mp_bytes *value, mp_error *e) {
   uint8_t bytes[MP_STORE_KEY_MAX + 1];
   MDB_val k, found;
@@ -67,10 +83,12 @@ int mp_store_get(mp_store *store, mp_table table, mp_bytes key, mp_bytes *value,
   int rc = full_key(table, key, bytes, &k, e);
   if (rc != MP_OK || (rc = begin_read(store, table, &v, e)) != MP_OK) return rc;
   mp_store_forget(store);
+  int copied = MP_OK;
   rc = mdb_get(v.txn, v.dbi, &k, &found);
-  if (rc == 0 && mp_buffer_append(&store->scratch, found.mv_data, found.mv_size) != MP_OK) rc = ENOMEM;
+  if (rc == 0) copied = copy_value(store, &k, &found, &store->scratch);
   end_read(&v);
   if (rc != 0) return mp_environment_error(v.env, rc, "be read", e);
+  if (copied != MP_OK) return unreadable(copied, table, e);
   *value = (mp_bytes){store->scratch.data != NULL ? (const void *)store->scratch.data : "", store->scratch.length};
   return MP_OK;
 }
@@ -120,6 +138,11 @@ static int change(mp_store *store, mp_table table, mp_bytes key, MDB_val *value,
   MDB_val k;
   int rc = full_key(table, key, bytes, &k, e);
   if (rc != MP_OK) return rc;
+  if (value != NULL && is_sealed(store, table)) {
+    rc = mp_seal_value(&store->seal, k.mv_data, k.mv_size, value->mv_data, value->mv_size, &store->sealed);
+    if (rc != MP_OK) return mp_fail(e, rc, "no memory to seal a row");
+    *value = (MDB_val){store->sealed.length, store->sealed.data};
+  }
   return in_keys(table) ? change_keys(store, &k, value, e) : change_traffic(store, &k, value, e);
 }
 
@@ -136,7 +159,9 @@ static bool begins_with(const MDB_val *key, const MDB_val *prefix) {
   return key->mv_size >= prefix->mv_size && memcmp(key->mv_data, prefix->mv_data, prefix->mv_size) == 0;
 }
 
-static int walk(view *v, const MDB_val *prefix, const MDB_val *after, mp_store_row row, void *context) {
+/* *sealed is MP_OK, or why a row could not be unsealed: the walk ends there. */
+static int walk(mp_store *store, view *v, const MDB_val *prefix, const MDB_val *after, mp_store_row row, void *context,
+                int *sealed) {
   MDB_cursor *cursor;
   MDB_val k = after != NULL ? *after : *prefix, value;
   int rc = mdb_cursor_open(v->txn, v->dbi, &cursor);
@@ -145,6 +170,10 @@ static int walk(view *v, const MDB_val *prefix, const MDB_val *after, mp_store_r
     if (!begins_with(&k, prefix)) break;
     if (after != NULL && k.mv_size == after->mv_size && begins_with(&k, after)) continue;
     mp_bytes key = {(const uint8_t *)k.mv_data + 1, k.mv_size - 1}, content = {value.mv_data, value.mv_size};
+    if (is_sealed(store, *(const uint8_t *)k.mv_data)) {
+      if ((*sealed = copy_value(store, &k, &value, &store->unsealed)) != MP_OK) break;
+      content = (mp_bytes){store->unsealed.data, store->unsealed.length};
+    }
     if (!row(context, key, content)) break;
   }
   mdb_cursor_close(cursor);
@@ -159,8 +188,11 @@ int mp_store_range(mp_store *store, mp_table table, mp_bytes prefix, mp_bytes af
   int rc = full_key(table, prefix, first_bytes, &first, e);
   if (rc == MP_OK) rc = full_key(table, after, after_bytes, &start, e);
   if (rc != MP_OK || (rc = begin_read(store, table, &v, e)) != MP_OK) return rc;
-  rc = walk(&v, &first, after.length > 0 ? &start : NULL, row, context);
+  int sealed = MP_OK;
+  rc = walk(store, &v, &first, after.length > 0 ? &start : NULL, row, context, &sealed);
+  if (store->unsealed.data != NULL) mp_wipe(store->unsealed.data, store->unsealed.length);
   end_read(&v);
+  if (sealed != MP_OK) return unreadable(sealed, table, e);
   return rc == 0 ? MP_OK : mp_environment_error(v.env, rc, "be read", e);
 }
 
@@ -240,6 +272,20 @@ int mp_store_commit(mp_store *store, mp_error *e) {
   if (rc != 0) return mp_environment_error(&store->traffic, rc, "be committed", e);
   mp_environment_keep_slack(&store->traffic);
   return MP_OK;
+}
+
+/* A row as large as what a disk must have left for not being full, so that there is room for what comes next too. */
+int mp_store_probe(mp_store *store, mp_error *e) {
+  static const uint8_t bytes[64 * 1024];
+  static const mp_bytes key = {"probe", 5};
+  int rc = mp_store_put(store, MP_TABLE_META, key, (mp_bytes){bytes, 1}, e);
+  if (rc == MP_OK) rc = mp_store_delete(store, MP_TABLE_META, key, e);
+  if (rc == MP_OK) rc = mp_store_put(store, MP_TABLE_COUNTER, key, (mp_bytes){bytes, sizeof bytes}, e);
+  if (rc == MP_OK) rc = mp_store_commit(store, e);
+  if (rc == MP_OK) rc = mp_store_delete(store, MP_TABLE_COUNTER, key, e);
+  if (rc == MP_OK) rc = mp_store_commit(store, e);
+  if (rc != MP_OK) mp_store_drop_turn(store);
+  return rc;
 }
 
 bool mp_store_dirty(const mp_store *store) {

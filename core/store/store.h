@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "store/seal.h"
 #include "store/tables.h"
 
 typedef struct mp_store mp_store;
@@ -21,8 +22,10 @@ typedef enum { MP_DURABLE_POWER, MP_DURABLE_PROCESS } mp_durability;
 typedef struct {
   const char *path; /* NULL: in memory, gone with the process */
   mp_durability durability;
-  size_t map_size;  /* bytes of address space; 0: 64 GiB */
-  const char *kind; /* whose it is, MP_STORE_CLIENT or MP_STORE_WORLD; NULL: whoever's */
+  size_t map_size;   /* bytes of address space; 0: 64 GiB */
+  const char *kind;  /* whose it is, MP_STORE_CLIENT or MP_STORE_WORLD; NULL: whoever's */
+  mp_store_key *key; /* what its values are sealed with; NULL: they are not */
+  bool reader;       /* beside whoever uses it, which must be there already; nothing can be written, no lock is taken */
 } mp_store_options;
 
 typedef struct {
@@ -33,7 +36,8 @@ typedef struct {
 /* Opens (or makes) a store; opening the same folder again in this process shares it, as it was opened first. Errors: MP_EBUSY
  * "store is in use by process N", MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: both files
  * are left as they are then; MP_EINVAL for a store of the other kind; MP_ESTORE and MP_EFULL as the file system says, MP_ESTORE
- * for links in place of files. Files of ours that others may read are closed to them, a folder anybody may write as well. */
+ * for links in place of files; MP_EKEY when the key is missing, wrong, or one too many. Files of ours that others may read are
+ * closed to them, a folder anybody may write as well. */
 int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
 void mp_store_close(mp_store *store);           /* drops an open turn */
 bool mp_store_is_shared(const mp_store *store); /* whether it was opened more than once, and not closed as often */
@@ -65,6 +69,21 @@ void mp_store_rollback(mp_store *store);
  * transaction is open. */
 int mp_store_commit(mp_store *store, mp_error *e);
 bool mp_store_dirty(const mp_store *store); /* whether a turn is open */
+
+/* Copies the store into `path`, a folder that is new or empty, as of one time, for its owner alone. The copy knows that it is
+ * one. Works on a reader too. Errors: MP_EINVAL (the folder is not empty), MP_EFULL, MP_EBUSY, MP_ESTORE; no half copy is left.
+ */
+int mp_store_backup(mp_store *store, const char *path, mp_error *e);
+/* Seals the store with a key, anew when it is sealed already; every byte of it is written again. On success the store can only
+ * be closed. On an error it is as it was. MP_EBUSY when others of this process use it. */
+int mp_store_reseal(mp_store *store, mp_store_key *key, mp_error *e);
+/* How the store in a folder is sealed; *length is 0 when it is not, or not there. For mp_store_key_derive. */
+int mp_store_read_seal(const char *path, uint8_t header[MP_SEAL_HEADER], size_t *length, mp_error *e);
+/* How often the store may have gone back in time: it was a copy, or used without syncing when the machine went down. Whoever
+ * sends by a chain of keys that is older than that must begin another. */
+int mp_store_epoch(mp_store *store, uint32_t *epoch, mp_error *e);
+/* Whether both files can be written: writes to both, and takes it back. MP_EFULL or MP_ESTORE. Not within a turn. */
+int mp_store_probe(mp_store *store, mp_error *e);
 
 #define MP_STORE_NESTING 8
 #define MP_STORE_PATH_MAX (4096 + 32) /* bytes of a path the system takes, and of a file's name in it */

@@ -10,12 +10,17 @@
  *   keypair      name                          -> private key 32, public key 32 (a sandbox's server keys)
  *   meta         "version"                     -> u32 little-endian: version of this layout
  *                "kind"                        -> whose it is: "client" or "world"
+ *                "seal"                        -> how the values of all other tables are sealed (core/store/seal.h); none: not
+ *                "boot"                        -> boot id of the machine: used under it with durability "process"
+ *                "copy"                        -> time (u64): a backup nobody has opened yet
+ *                "epoch"                       -> u32 LE: how often it may have gone back in time
  * traffic environment: one transaction per turn of the loop
  *   session      scope 00 jid                  -> libsignal's session record, bounded (core/signal/trim.h)
  *   identity     scope 00 jid                  -> public identity key 32
  *   prekey       scope 00 id (u32)             -> flags 1 (bit 0: uploaded), private key 32, public key 32
  *   counter      scope 00 "prekey"             -> u32: id of the next prekey
  *                "layout"                      -> u32: 2, in a store that has come from version 1 (core/store/scopes.h)
+ *   stale        scope 00 jid                  -> nothing: this session may have gone back in time, and encrypts no more
  *   sender-key   scope 00 group 00 device 00 "c" key id (u32)
  *                                              -> a chain: order among the device's (u32), iteration (u32), chain key 32, public
  *                                                 signing key 32, private one 32 (zero but in the own chain, whose device is "")
@@ -55,6 +60,7 @@ typedef enum {
   MP_TABLE_SECRET = 'K',
   MP_TABLE_APPSTATE_KEY = 'L',
   MP_TABLE_RAW = 'M',
+  MP_TABLE_STALE = 'N',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

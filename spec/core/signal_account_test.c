@@ -382,6 +382,35 @@ static void decrypts_once_there_is_room_again(void **state) {
   close_device(&small);
 }
 
+/* A ratchet that may have gone back encrypts no more, until a new session is begun; it still reads. */
+static void encrypts_in_no_stale_session(void **state) {
+  mp_error e;
+  mp_buffer out = {0};
+  bool prekey_message;
+  const mp_bytes key = {
+      "s\0"
+      "15550002:7@s.whatsapp.net",
+      2 + 25};
+  (void)state;
+  assert_string_equal(bot.jid, "15550002:7@s.whatsapp.net");
+  start_session(&ana, &bot);
+  ciphertext c = encrypt_text(&ana, &bot, "one");
+  expect_text(&ana, &bot, &c, "one");
+  free_ciphertext(&c);
+  check(mp_store_put(ana.store, MP_TABLE_STALE, key, (mp_bytes){"", 0}, &e), &e);
+  assert_int_equal(mp_session_check(&ana.account, bot.jid, &e), MP_ENOSESSION);
+  assert_int_equal(mp_encrypt(&ana.account, bot.jid, (const uint8_t *)"x\1", 2, &out, &prekey_message, &e), MP_ENOSESSION);
+  c = encrypt_text(&bot, &ana, "two");
+  expect_text(&bot, &ana, &c, "two");
+  free_ciphertext(&c);
+  start_session(&ana, &bot);
+  c = encrypt_text(&ana, &bot, "three");
+  assert_true(c.prekey_message);
+  expect_text(&ana, &bot, &c, "three");
+  free_ciphertext(&c);
+  mp_buffer_free(&out);
+}
+
 static void wants_credentials_before_anything_else(void **state) {
   mp_error e;
   mp_account none;
@@ -420,6 +449,7 @@ int main(void) {
       between(leaves_a_short_record_as_it_is),
       between(tells_a_full_store_from_a_wrong_message),
       between(decrypts_once_there_is_room_again),
+      between(encrypts_in_no_stale_session),
       between(wants_credentials_before_anything_else),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
