@@ -94,16 +94,33 @@ static int handshake_hello(lua_State *L) {
   return push_result(L, &out, mp_noise_hello(&hs->noise, &out, &e), &e);
 }
 
-/* read(server hello) -> true | nil, err: the certificate chain is checked in full */
+/* resume(client payload, chain) -> client hello of IK | nil, err: for the server of a chain that `read` gave earlier, as long as
+ * it holds. With an error about the chain nothing has begun: hello() is still to be had. */
+static int handshake_resume(lua_State *L) {
+  handshake *hs = check_role(L, true);
+  size_t length, chain_length;
+  uint8_t key[MP_KEY_SIZE];
+  mp_buffer out;
+  mp_error e;
+  const char *payload = luaL_checklstring(L, 2, &length), *chain = luaL_checklstring(L, 3, &chain_length);
+  if (mp_noise_read_chain((const uint8_t *)chain, chain_length, hs->root, hs->now, key, &e) != MP_OK) return mpl_fail(L, &e);
+  mp_buffer_init(&out, 0);
+  return push_result(L, &out, mp_noise_resume(&hs->noise, key, (const uint8_t *)payload, length, &out, &e), &e);
+}
+
+/* read(server hello) -> "IK" (the handshake is done) or "XX" (finish() is next), chain | nil, err: the certificate chain is
+ * checked in full, and "" when IK went without one */
 static int handshake_read(lua_State *L) {
   handshake *hs = check_role(L, true);
   size_t length;
+  mp_buffer chain;
   mp_error e;
   const char *bytes = luaL_checklstring(L, 2, &length);
-  if (mp_noise_read_server_hello(&hs->noise, (const uint8_t *)bytes, length, hs->root, hs->now, &e) != MP_OK)
-    return mpl_fail(L, &e);
-  lua_pushboolean(L, 1);
-  return 1;
+  mp_buffer_init(&chain, 0);
+  int rc = mp_noise_read_server_hello(&hs->noise, (const uint8_t *)bytes, length, hs->root, hs->now, &chain, &e);
+  if (rc == MP_OK) lua_pushstring(L, hs->noise.step == MP_NOISE_DONE ? "IK" : "XX");
+  int count = push_result(L, &chain, rc, &e);
+  return rc == MP_OK ? 2 : count;
 }
 
 /* finish(client payload) -> client finish | nil, err */
@@ -117,18 +134,32 @@ static int handshake_finish(lua_State *L) {
   return push_result(L, &out, mp_noise_finish(&hs->noise, (const uint8_t *)payload, length, &out, &e), &e);
 }
 
-/* read_hello(bytes) -> server hello | nil, err */
+/* Pushes what a responder got, with the client's static key behind it. */
+static int push_payload(lua_State *L, const handshake *hs, mp_buffer *payload) {
+  lua_pushlstring(L, (const char *)payload->data, payload->length);
+  mp_buffer_wipe_free(payload);
+  lua_pushlstring(L, (const char *)hs->noise.peer_static, 32);
+  return 2;
+}
+
+/* read_hello(bytes) -> server hello[, payload, client's static key] | nil, err. With a payload the client's IK is accepted and
+ * the handshake is done; whether the client is there, and no replay of its words, the first frame of it tells. */
 static int handshake_read_hello(lua_State *L) {
   handshake *hs = check_role(L, false);
   size_t length, chain_length;
-  mp_buffer out;
+  mp_buffer out, payload;
   mp_error e;
   const char *bytes = luaL_checklstring(L, 2, &length);
   lua_getiuservalue(L, 1, 1);
   const char *chain = luaL_checklstring(L, -1, &chain_length);
   mp_buffer_init(&out, 0);
-  int rc = mp_noise_read_hello(&hs->noise, (const uint8_t *)bytes, length, (const uint8_t *)chain, chain_length, &out, &e);
-  return push_result(L, &out, rc, &e);
+  mp_buffer_init(&payload, 0);
+  int rc =
+      mp_noise_read_hello(&hs->noise, (const uint8_t *)bytes, length, (const uint8_t *)chain, chain_length, &out, &payload, &e);
+  int count = push_result(L, &out, rc, &e);
+  if (rc == MP_OK && hs->noise.step == MP_NOISE_DONE) return count + push_payload(L, hs, &payload);
+  mp_buffer_wipe_free(&payload);
+  return count;
 }
 
 /* read_finish(bytes) -> payload, client's static key | nil, err */
@@ -140,10 +171,7 @@ static int handshake_read_finish(lua_State *L) {
   const char *bytes = luaL_checklstring(L, 2, &length);
   mp_buffer_init(&payload, 0);
   int rc = mp_noise_read_finish(&hs->noise, (const uint8_t *)bytes, length, &payload, &e);
-  int count = push_result(L, &payload, rc, &e);
-  if (rc != MP_OK) return count;
-  lua_pushlstring(L, (const char *)hs->noise.peer_static, 32);
-  return 2;
+  return rc == MP_OK ? push_payload(L, hs, &payload) : push_result(L, &payload, rc, &e);
 }
 
 /* split() -> transport | nil, err; the handshake is over and zeroed */
@@ -225,6 +253,7 @@ static int noise_certificates(lua_State *L) {
 
 static const luaL_Reg handshake_methods[] = {
     {"hello", handshake_hello},
+    {"resume", handshake_resume},
     {"read", handshake_read},
     {"finish", handshake_finish},
     {"read_hello", handshake_read_hello},

@@ -62,8 +62,7 @@ static int check_certificate(const certificate *cert, const uint8_t signer[32], 
   return MP_OK;
 }
 
-int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root[32], const uint8_t server_static[32],
-                         int64_t now, mp_error *e) {
+int mp_noise_read_chain(const uint8_t *chain, size_t length, const uint8_t root[32], int64_t now, uint8_t key[32], mp_error *e) {
   mp_proto_span span = {chain, chain + length}, leaf_span = {0}, intermediate_span = {0};
   certificate leaf = {0}, intermediate = {0};
   uint32_t number;
@@ -83,8 +82,16 @@ int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root
   if (leaf.issuer_serial != intermediate.serial)
     return mp_fail(e, MP_ECRYPTO, "the leaf certificate is not issued by the intermediate");
   if ((rc = check_certificate(&leaf, intermediate.key.at, now, "the leaf", e)) != MP_OK) return rc;
-  if (memcmp(leaf.key.at, server_static, MP_KEY_SIZE) != 0)
-    return mp_fail(e, MP_ECRYPTO, "the leaf certificate is for another key");
+  memcpy(key, leaf.key.at, MP_KEY_SIZE);
+  return MP_OK;
+}
+
+int mp_noise_check_chain(const uint8_t *chain, size_t length, const uint8_t root[32], const uint8_t server_static[32],
+                         int64_t now, mp_error *e) {
+  uint8_t key[MP_KEY_SIZE];
+  int rc = mp_noise_read_chain(chain, length, root, now, key, e);
+  if (rc != MP_OK) return rc;
+  if (memcmp(key, server_static, MP_KEY_SIZE) != 0) return mp_fail(e, MP_ECRYPTO, "the leaf certificate is for another key");
   return MP_OK;
 }
 

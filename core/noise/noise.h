@@ -4,8 +4,12 @@
  *         <- e, ee, s, es  {certificate chain}   responder: mp_noise_read_hello;  initiator: mp_noise_read_server_hello
  *         -> s, se         {client payload}      initiator: mp_noise_finish;      responder: mp_noise_read_finish
  *
- * A client that begins with IK (its static key and payload in the hello) is answered with XXfallback (01 §2.4): the same steps
- * under another name.
+ *   IK:   <- s                                   the initiator knows it from an earlier XX
+ *         -> e, es, s, ss  {client payload}      initiator: mp_noise_resume
+ *         <- e, ee, se     {certificate chain}   responder: mp_noise_read_hello;  initiator: mp_noise_read_server_hello
+ *
+ * A responder that cannot read the IK hello, made for another static key, answers as in XX: from there both go on as XXfallback
+ * (01 §2.4), the same steps as XX under another name.
  */
 #ifndef MOONPOST_NOISE_NOISE_H
 #define MOONPOST_NOISE_NOISE_H
@@ -24,6 +28,7 @@ extern const uint8_t mp_noise_prologue[4];
 typedef enum {
   MP_NOISE_START,
   MP_NOISE_HELLO_SENT,
+  MP_NOISE_RESUME_SENT, /* an IK hello */
   MP_NOISE_VERIFIED,
   MP_NOISE_HELLO_READ,
   MP_NOISE_DONE,
@@ -52,14 +57,20 @@ void mp_noise_wipe(mp_noise *noise);
 
 /* The initiator's steps. They append a HandshakeMessage to `out`, or read one. */
 int mp_noise_hello(mp_noise *noise, mp_buffer *out, mp_error *e);
-/* Checks the server's certificate chain against `root` at `now` (Unix seconds): every row of 01 §2.5. */
+/* The hello of IK, for a server whose static key is known. It holds the client's payload already. */
+int mp_noise_resume(mp_noise *noise, const uint8_t server_static[32], const uint8_t *payload, size_t length, mp_buffer *out,
+                    mp_error *e);
+/* Checks the server's certificate chain against `root` at `now` (Unix seconds): every row of 01 §2.5. `chain` gets it; after an
+ * accepted IK, which needs none, it may stay empty. The step is then MP_NOISE_DONE after IK, else MP_NOISE_VERIFIED. */
 int mp_noise_read_server_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t root[32], int64_t now,
-                               mp_error *e);
+                               mp_buffer *chain, mp_error *e);
 int mp_noise_finish(mp_noise *noise, const uint8_t *payload, size_t length, mp_buffer *out, mp_error *e);
 
-/* The responder's. `chain` is the CertChain it shows; `payload` gets the client's, and peer_static is then its key. */
+/* The responder's. `chain` is the CertChain it shows; `payload` gets the client's, and peer_static is then its key. After an IK
+ * hello that is accepted the step is MP_NOISE_DONE at once: what was read so may be a replay until the first frame of the client
+ * decrypts. */
 int mp_noise_read_hello(mp_noise *noise, const uint8_t *bytes, size_t length, const uint8_t *chain, size_t chain_length,
-                        mp_buffer *out, mp_error *e);
+                        mp_buffer *out, mp_buffer *payload, mp_error *e);
 int mp_noise_read_finish(mp_noise *noise, const uint8_t *bytes, size_t length, mp_buffer *payload, mp_error *e);
 
 /* Ends the handshake: the keys go to the transport, the handshake's secrets are zeroed. */

@@ -1,4 +1,4 @@
-/* The Noise handshake step by step, both roles (01 §2, vectors of §15.2 and §15.4), and the transport behind it. */
+/* The Noise handshake step by step, both roles (01 §2, vectors of §15.2 to §15.4), and the transport behind it. */
 #include "noise/noise.h"
 
 #include "base/protobuf.h"
@@ -18,7 +18,7 @@ static mp_keypair pair_of(const char *private_hex) {
 
 typedef struct {
   mp_noise client, server;
-  mp_buffer chain, payload, hello, answer, finish, got;
+  mp_buffer chain, payload, hello, answer, finish, got, shown;
   uint8_t root[32];
   mp_error e;
 } shake;
@@ -37,7 +37,7 @@ static void begin(shake *s) {
 }
 
 static void end(shake *s) {
-  mp_buffer *all[] = {&s->chain, &s->payload, &s->hello, &s->answer, &s->finish, &s->got};
+  mp_buffer *all[] = {&s->chain, &s->payload, &s->hello, &s->answer, &s->finish, &s->got, &s->shown};
   for (size_t i = 0; i < COUNT(all); i++) mp_buffer_free(all[i]);
   mp_noise_wipe(&s->client);
   mp_noise_wipe(&s->server);
@@ -48,11 +48,12 @@ static int say_hello(shake *s) {
 }
 
 static int read_hello(shake *s) {
-  return mp_noise_read_hello(&s->server, s->hello.data, s->hello.length, s->chain.data, s->chain.length, &s->answer, &s->e);
+  return mp_noise_read_hello(&s->server, s->hello.data, s->hello.length, s->chain.data, s->chain.length, &s->answer, &s->got,
+                             &s->e);
 }
 
 static int read_answer(shake *s) {
-  return mp_noise_read_server_hello(&s->client, s->answer.data, s->answer.length, s->root, NOW, &s->e);
+  return mp_noise_read_server_hello(&s->client, s->answer.data, s->answer.length, s->root, NOW, &s->shown, &s->e);
 }
 
 static int say_finish(shake *s) {
@@ -272,13 +273,50 @@ static void wrap(mp_buffer *out, uint32_t which, mp_buffer *inner) {
   mp_buffer_free(inner);
 }
 
-static void an_ik_hello_is_answered_with_xxfallback(void **state) {
+static int say_resume(shake *s, const char *server_public) {
+  uint8_t key[32];
+  key_from_hex(key, server_public);
+  return mp_noise_resume(&s->client, key, s->payload.data, s->payload.length, &s->hello, &s->e);
+}
+
+static void ik_is_byte_for_byte_the_sheets(void **state) {
+  (void)state;
+  shake s;
+  mp_noise_transport client, server;
+  begin(&s);
+  assert_int_equal(say_resume(&s, SS_PUB), MP_OK);
+  assert_hex(s.hello.data, s.hello.length, IK_MSG1);
+  assert_hex(s.client.h, 32, IK_H_PAYLOAD);
+  assert_int_equal(read_hello(&s), MP_OK);
+  assert_hex(s.answer.data, s.answer.length, IK_MSG2);
+  assert_hex(s.got.data, s.got.length, CLIENT_PAYLOAD);
+  assert_hex(s.server.peer_static, 32, CS_PUB);
+  assert_int_equal(s.server.step, MP_NOISE_DONE);
+  assert_int_equal(read_answer(&s), MP_OK);
+  assert_int_equal(s.client.step, MP_NOISE_DONE);
+  assert_hex(s.shown.data, s.shown.length, CERT_CHAIN);
+  const mp_noise *both[] = {&s.client, &s.server};
+  for (int i = 0; i < 2; i++) {
+    assert_hex(both[i]->h, 32, IK_H_CHAIN);
+    assert_hex(both[i]->ck, 32, IK_CK_SE);
+    assert_hex(both[i]->k, 32, IK_K_SE);
+  }
+  assert_int_equal(mp_noise_split(&s.client, true, &client, &s.e), MP_OK);
+  assert_int_equal(mp_noise_split(&s.server, false, &server, &s.e), MP_OK);
+  keys_are(&server, IK_CLIENT_KEY, IK_SERVER_KEY);
+  mp_noise_transport_free(&client);
+  mp_noise_transport_free(&server);
+  end(&s);
+}
+
+static void an_ik_hello_for_another_key_is_answered_with_xxfallback(void **state) {
   (void)state;
   shake s;
   mp_noise_transport transport;
   mp_buffer inner = {0}, expected = {0};
   begin(&s);
   s.hello = from_hex(IK_MSG1);
+  s.hello.data[45] ^= 1; /* of the encrypted static key: the sheet's hello is one this server cannot read */
   assert_int_equal(read_hello(&s), MP_OK);
   put_hex(&inner, 1, SE_PUB);
   put_hex(&inner, 2, FB_STATIC);
@@ -301,6 +339,81 @@ static void an_ik_hello_is_answered_with_xxfallback(void **state) {
   mp_noise_transport_free(&transport);
   mp_buffer_free(&expected);
   end(&s);
+}
+
+/* A client that takes another key for the server's goes on with what it is answered. */
+static void a_client_with_another_servers_key_falls_back(void **state) {
+  (void)state;
+  shake s;
+  mp_noise_transport client, server;
+  begin(&s);
+  assert_int_equal(say_resume(&s, IM_PUB), MP_OK);
+  assert_int_equal(read_hello(&s), MP_OK);
+  assert_int_equal(s.server.step, MP_NOISE_HELLO_READ);
+  assert_int_equal(s.got.length, 0);
+  assert_int_equal(read_answer(&s), MP_OK);
+  assert_int_equal(s.client.step, MP_NOISE_VERIFIED);
+  assert_hex(s.client.peer_static, 32, SS_PUB);
+  assert_hex(s.shown.data, s.shown.length, CERT_CHAIN);
+  assert_hex(s.client.h, 32, FB_H_CHAIN);
+  assert_int_equal(say_finish(&s), MP_OK);
+  assert_int_equal(read_finish(&s), MP_OK);
+  assert_hex(s.got.data, s.got.length, CLIENT_PAYLOAD);
+  assert_hex(s.client.h, 32, FB_H_PAYLOAD);
+  assert_hex(s.server.peer_static, 32, CS_PUB);
+  assert_int_equal(mp_noise_split(&s.client, true, &client, &s.e), MP_OK);
+  assert_int_equal(mp_noise_split(&s.server, false, &server, &s.e), MP_OK);
+  keys_are(&server, FB_CLIENT_KEY, FB_SERVER_KEY);
+  mp_noise_transport_free(&client);
+  mp_noise_transport_free(&server);
+  end(&s);
+}
+
+static void the_chain_of_an_accepted_ik_may_be_missing_but_not_wrong(void **state) {
+  (void)state;
+  shake s;
+  begin(&s);
+  s.chain.length = 0;
+  assert_int_equal(say_resume(&s, SS_PUB) || read_hello(&s) || read_answer(&s), MP_OK);
+  assert_int_equal(s.shown.length, 0);
+  end(&s);
+  begin(&s);
+  assert_int_equal(say_resume(&s, SS_PUB) || read_hello(&s), MP_OK);
+  memcpy(s.root, mp_noise_root, sizeof s.root);
+  assert_int_equal(read_answer(&s), MP_ECRYPTO);
+  is_over(&s.client);
+  assert_int_equal(s.shown.length, 0);
+  end(&s);
+}
+
+static void a_server_that_only_shows_the_known_key_is_refused(void **state) {
+  (void)state;
+  shake s;
+  begin(&s);
+  assert_int_equal(say_resume(&s, SS_PUB), MP_OK);
+  s.server.own_static = pair_of(IM_PRIV); /* has the chain and the public key, not the private one */
+  key_from_hex(s.server.own_static.public_key, SS_PUB);
+  assert_int_equal(read_hello(&s), MP_OK);
+  assert_int_equal(s.server.step, MP_NOISE_HELLO_READ);
+  assert_int_equal(read_answer(&s), MP_ECRYPTO);
+  is_over(&s.client);
+  end(&s);
+}
+
+/* The answer to one hello is of no use to another handshake, not even of the same client. */
+static void a_replayed_ik_answer_ends_the_handshake(void **state) {
+  (void)state;
+  shake s, again;
+  begin(&s);
+  assert_int_equal(say_resume(&s, SS_PUB) || read_hello(&s), MP_OK);
+  begin(&again);
+  mp_keypair_generate(&again.client.ephemeral);
+  assert_int_equal(say_resume(&again, SS_PUB), MP_OK);
+  assert_int_equal(mp_buffer_append(&again.answer, s.answer.data, s.answer.length), MP_OK);
+  assert_int_equal(read_answer(&again), MP_ECRYPTO);
+  is_over(&again.client);
+  end(&s);
+  end(&again);
 }
 
 static void the_first_key_of_the_split_is_the_clients(void **state) {
@@ -346,10 +459,12 @@ static void fresh_handshakes_have_fresh_keys(void **state) {
   mp_noise_wipe(&b);
 }
 
+static bool resuming; /* whether run_up_to begins with IK */
+
 /* Runs up to the server's answer or the client's finish. */
 static mp_buffer *run_up_to(shake *s, bool finish) {
   begin(s);
-  assert_int_equal(say_hello(s), MP_OK);
+  assert_int_equal(resuming ? say_resume(s, SS_PUB) : say_hello(s), MP_OK);
   assert_int_equal(read_hello(s), MP_OK);
   if (!finish) return &s->answer;
   assert_int_equal(read_answer(s), MP_OK);
@@ -386,6 +501,13 @@ static void a_damaged_answer_ends_the_clients_handshake(void **state) {
   every_truncation_and_every_changed_byte_ends(false);
 }
 
+static void a_damaged_ik_answer_ends_the_clients_handshake(void **state) {
+  (void)state;
+  resuming = true;
+  every_truncation_and_every_changed_byte_ends(false);
+  resuming = false;
+}
+
 static void a_damaged_finish_ends_the_servers_handshake(void **state) {
   (void)state;
   every_truncation_and_every_changed_byte_ends(true);
@@ -394,7 +516,8 @@ static void a_damaged_finish_ends_the_servers_handshake(void **state) {
 static void hello_gives(const mp_buffer *hello, int rc) {
   shake s;
   begin(&s);
-  assert_int_equal(mp_noise_read_hello(&s.server, hello->data, hello->length, s.chain.data, s.chain.length, &s.answer, &s.e), rc);
+  assert_int_equal(
+      mp_noise_read_hello(&s.server, hello->data, hello->length, s.chain.data, s.chain.length, &s.answer, &s.got, &s.e), rc);
   if (rc != MP_OK) {
     is_over(&s.server);
     assert_int_equal(s.answer.length, 0);
@@ -498,7 +621,13 @@ int main(void) {
       cmocka_unit_test(a_frame_replayed_reordered_changed_or_turned_round_does_not_open),
       cmocka_unit_test(counters_end_before_they_wrap),
       cmocka_unit_test(ten_thousand_frames_each_way_stay_in_step),
-      cmocka_unit_test(an_ik_hello_is_answered_with_xxfallback),
+      cmocka_unit_test(ik_is_byte_for_byte_the_sheets),
+      cmocka_unit_test(an_ik_hello_for_another_key_is_answered_with_xxfallback),
+      cmocka_unit_test(a_client_with_another_servers_key_falls_back),
+      cmocka_unit_test(the_chain_of_an_accepted_ik_may_be_missing_but_not_wrong),
+      cmocka_unit_test(a_server_that_only_shows_the_known_key_is_refused),
+      cmocka_unit_test(a_replayed_ik_answer_ends_the_handshake),
+      cmocka_unit_test(a_damaged_ik_answer_ends_the_clients_handshake),
       cmocka_unit_test(every_step_waits_for_its_turn),
       cmocka_unit_test(fresh_handshakes_have_fresh_keys),
       cmocka_unit_test(a_damaged_answer_ends_the_clients_handshake),

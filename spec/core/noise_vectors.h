@@ -68,12 +68,25 @@
 #define NODE_OFFLINE_ZLIB "02789cfbc1f287293389ed1703f30fc61fcc428eba00404b063d"
 #define FRAME_SERVER_1 "00002a1dd0b0a50eb816715440cd5c4952a656caac01e7e931d7eadde4711f437e8fa405532ad2896dbe118bf6"
 
-/* §15.3: the IK hello */
+/* §15.3: IK */
 #define IK_MSG1                                                                                                    \
   "12b7010a207b4e909bbe7ffe44c465a220037d608ee35897d31ef972f07f74892cb0f73f131230f8fb23d0bdc4256cec5aa162b2c205a6" \
   "3d8860b4d8f0e944a0a74a62dbbbfff2e02726c3db18e0d3dc1fcb179e7684f91a61abb611f6d18fbcf8ebf332cb6b1a6cfffdfcff04a9" \
   "238e2a1924a2348862f4ff9f10244138d14b7e60244c07bccefc65eaad2ad91bb83910711d2c8134f7f84f6ec5dc903f3aba5eccbe72ed" \
   "c023b1e5abec6e943d43678aa14ff78ce36f6abf1a"
+#define IK_H_PAYLOAD "b932557e543b6be041039ff370f4c81da00a66261b0bffb04e06714633a37249"
+#define IK_MSG2                                                                                                    \
+  "1aa5020a207b0d47d93427f8311160781c7c733fd89f88970aef490d8aa0ee19a4cb8a1b141a8002bc2b0addb182d2d3cece70d6dc1f0d" \
+  "ad8eb5a7cf2a7bd1aee68bb2e0b46840f2785337b94f10ebe5c9a4208e183416895795cae6c830f3ff12f79e61d1f63ce8ff4dc2ae6810" \
+  "bfcb2b967b082fc338212f66d4dc7fcf939cd6d95441bd711e8dea61d83ef4c12438f5d5c850eabcb1db4dd6e1a28c05056c1624cf9d3e" \
+  "5f2f5eb251cd458ab7f3974f85bbc0caf60b79f05c8995758017702711c1c6cbb77ac96b97671562a70d536b4aa6fda4633d025d38aafa" \
+  "4c691be5636448a8d70e7705a9ff356ed573b41fb86ef8e15167d0ba1a96fdf1da594cd9eaa0d0c707eaa9549e3d2c246890b6ceea2ac2" \
+  "f2355340fa3edb27afd07b016ef1aae4296d38e4e7"
+#define IK_H_CHAIN "49e26147d013c3bccd68c690b3c878b4cf279e7548d55f1253ad640f414e9fb6"
+#define IK_CK_SE "8cea1ee6c93a94f5e8de2259096fa4f8cffe81c8a74c9cdda288d08e02510bf4"
+#define IK_K_SE "da2fcc5843eaa3d44bf51b45e12f8c1be71eea02d394086dbb5446a99ab1c1a7"
+#define IK_CLIENT_KEY "4505bca89840e8353c7a507f67df28b4c37d8f0aa0648691aebe1a1db0fe49ca"
+#define IK_SERVER_KEY "517eeb56b31270157a3f12a996f575481ecf63d4f4a4176fe8293184b056145b"
 
 /* §15.4: XXfallback */
 #define FB_STATIC "2f361e8fe5de68ba4e4182e23912d12654352f4b4067731143a74fa919fded02781dd8e623354e4362bdbb4254c6f400"

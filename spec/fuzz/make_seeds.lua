@@ -88,9 +88,11 @@ seed("chunked", "bad", "FFFFFFFFF\r\n")
 
 -- Noise: which message, then edits (noise_fuzz.c)
 for which = 0, 4 do
-  seed("noise", "intact-" .. which, string.char(which))
-  seed("noise", "edited-" .. which, string.char(which) .. "\0\10\1\0\60\128")
-  seed("noise", "replaced-" .. which, string.char(128 + which) .. "\18\34\10\32" .. ("k"):rep(32))
+  for name, begins in pairs { [""] = 0, ["ik-"] = 64, ["fallback-"] = 32 } do
+    seed("noise", name .. "intact-" .. which, string.char(begins + which))
+    seed("noise", name .. "edited-" .. which, string.char(begins + which) .. "\0\10\1\0\60\128")
+    seed("noise", name .. "replaced-" .. which, string.char(128 + begins + which) .. "\18\34\10\32" .. ("k"):rep(32))
+  end
 end
 local root, intermediate, static = core.crypto.keypair(), core.crypto.keypair(), core.crypto.keypair()
 seed("noise", "forged-chain", string.char(128 + 4 + 3 * 0) .. assert(core.noise.certificates {

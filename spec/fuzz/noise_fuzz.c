@@ -1,7 +1,8 @@
 /* The Noise handshake, both roles, with a peer that changes any message on its way; and forged certificate chains.
  *
- * The input: which message is changed (0 hello, 1 server hello, 2 finish, 3 the chain inside, 4 the chain alone), then edits
- * (place, place, byte xor-ed in), or with bit 7 set the bytes that take the message's place. */
+ * The input: a byte that tells which message is changed (bits 0 to 4, modulo 5: hello, server hello, finish, the chain inside,
+ * the chain alone) and how the client begins (bit 6: with IK; bit 5: with IK for another server's key), then edits (place,
+ * place, byte xor-ed in), or with bit 7 the bytes that take the message's place. */
 #include "noise/noise.h"
 
 #include <string.h>
@@ -85,61 +86,93 @@ static bool failed(int rc, const mp_noise *noise, const mp_error *e) {
   return true;
 }
 
-static void handshake(int which, bool replace, const uint8_t *bytes, size_t length, const mp_buffer *shown_chain, bool forged) {
+/* One handshake: both ends, and what passes between them. */
+typedef struct {
   mp_noise initiator, responder;
-  mp_buffer hello = {0}, answer = {0}, finish = {0}, got = {0};
-  mp_error e = {0};
-  bool changed = false;
-  mp_noise_init(&initiator, &client);
-  mp_noise_init(&responder, &server);
-  initiator.ephemeral = client_ephemeral;
-  responder.ephemeral = server_ephemeral;
-  HOLDS(mp_noise_hello(&initiator, &hello, &e) == MP_OK);
-  if (which == 0) changed = change(&hello, replace, bytes, length);
-  if (failed(mp_noise_read_hello(&responder, hello.data, hello.length, shown_chain->data, shown_chain->length, &answer, &e),
-             &responder, &e)) {
-    HOLDS(changed);
-    goto done;
+  mp_buffer hello, answer, finish, got, seen;
+  bool changed; /* a message was */
+  mp_error e;
+} shake;
+
+static void begin(shake *s, int first_byte) {
+  memset(s, 0, sizeof *s);
+  mp_noise_init(&s->initiator, &client);
+  mp_noise_init(&s->responder, &server);
+  s->initiator.ephemeral = client_ephemeral;
+  s->responder.ephemeral = server_ephemeral;
+  if (first_byte & 0x60) {
+    const mp_keypair *known = first_byte & 0x20 ? &intermediate : &server;
+    HOLDS(mp_noise_resume(&s->initiator, known->public_key, payload, sizeof payload, &s->hello, &s->e) == MP_OK);
+  } else {
+    HOLDS(mp_noise_hello(&s->initiator, &s->hello, &s->e) == MP_OK);
   }
-  if (which == 1) changed = change(&answer, replace, bytes, length);
-  if (failed(mp_noise_read_server_hello(&initiator, answer.data, answer.length, root.public_key, NOW, &e), &initiator, &e)) {
-    HOLDS(changed || forged);
-    HOLDS(mp_noise_finish(&initiator, payload, sizeof payload, &finish, &e) == MP_EINVAL && finish.length == 0);
-    goto done;
+}
+
+static void end(shake *s) {
+  mp_buffer *all[] = {&s->hello, &s->answer, &s->finish, &s->got, &s->seen};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) mp_buffer_free(all[i]);
+  mp_noise_wipe(&s->initiator);
+  mp_noise_wipe(&s->responder);
+}
+
+/* The first two messages; false when one of them ended the handshake, which only a change may do. */
+static bool greet(shake *s, int which, bool replace, const uint8_t *bytes, size_t length, const mp_buffer *shown, bool forged) {
+  if (which == 0) s->changed = change(&s->hello, replace, bytes, length);
+  int rc =
+      mp_noise_read_hello(&s->responder, s->hello.data, s->hello.length, shown->data, shown->length, &s->answer, &s->got, &s->e);
+  if (failed(rc, &s->responder, &s->e)) {
+    HOLDS(s->changed && s->got.length == 0);
+    return false;
   }
-  HOLDS(memcmp(initiator.peer_static, server.public_key, 32) == 0);
-  HOLDS(mp_noise_finish(&initiator, payload, sizeof payload, &finish, &e) == MP_OK);
-  if (which == 2) changed = change(&finish, replace, bytes, length);
-  if (failed(mp_noise_read_finish(&responder, finish.data, finish.length, &got, &e), &responder, &e)) {
-    HOLDS(changed);
-    goto done;
+  HOLDS((s->responder.step == MP_NOISE_DONE) == (s->got.length > 0));
+  if (which == 1) s->changed = change(&s->answer, replace, bytes, length);
+  rc = mp_noise_read_server_hello(&s->initiator, s->answer.data, s->answer.length, root.public_key, NOW, &s->seen, &s->e);
+  if (!failed(rc, &s->initiator, &s->e)) return true;
+  HOLDS(s->changed || forged);
+  HOLDS(mp_noise_finish(&s->initiator, payload, sizeof payload, &s->finish, &s->e) == MP_EINVAL);
+  HOLDS(s->finish.length == 0 && s->seen.length == 0);
+  return false;
+}
+
+static bool finish(shake *s, int which, bool replace, const uint8_t *bytes, size_t length) {
+  HOLDS(mp_noise_finish(&s->initiator, payload, sizeof payload, &s->finish, &s->e) == MP_OK);
+  if (which == 2) s->changed = change(&s->finish, replace, bytes, length);
+  int rc = mp_noise_read_finish(&s->responder, s->finish.data, s->finish.length, &s->got, &s->e);
+  if (!failed(rc, &s->responder, &s->e)) return true;
+  HOLDS(s->changed);
+  return false;
+}
+
+static void handshake(int first_byte, int which, const uint8_t *bytes, size_t length, const mp_buffer *shown, bool forged) {
+  shake s;
+  bool replace = first_byte & 0x80;
+  begin(&s, first_byte);
+  if (greet(&s, which, replace, bytes, length, shown, forged)) {
+    bool resumed = s.initiator.step == MP_NOISE_DONE;
+    HOLDS(resumed == (s.responder.step == MP_NOISE_DONE) && (!resumed || (first_byte & 0x60) == 0x40));
+    HOLDS(memcmp(s.initiator.peer_static, server.public_key, 32) == 0);
+    if (resumed || finish(&s, which, replace, bytes, length)) {
+      HOLDS(s.got.length == sizeof payload && memcmp(s.got.data, payload, sizeof payload) == 0);
+      HOLDS(memcmp(s.responder.peer_static, client.public_key, 32) == 0);
+      talks(&s.initiator, &s.responder);
+    }
   }
-  HOLDS(got.length == sizeof payload && memcmp(got.data, payload, sizeof payload) == 0);
-  HOLDS(memcmp(responder.peer_static, client.public_key, 32) == 0);
-  talks(&initiator, &responder);
-done:
-  mp_noise_wipe(&initiator);
-  mp_noise_wipe(&responder);
-  mp_buffer_free(&hello);
-  mp_buffer_free(&answer);
-  mp_buffer_free(&finish);
-  mp_buffer_free(&got);
+  end(&s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
   if (length == 0) return 0;
-  int which = (bytes[0] & 0x7f) % 5;
-  bool replace = bytes[0] & 0x80;
+  int which = (bytes[0] & 0x1f) % 5;
   prepare();
   if (which < 3) {
-    handshake(which, replace, bytes + 1, length - 1, &chain, false);
+    handshake(bytes[0], which, bytes + 1, length - 1, &chain, false);
     return 0;
   }
   mp_buffer shown = {0};
   HOLDS(mp_buffer_append(&shown, chain.data, chain.length) == MP_OK);
-  bool forged = change(&shown, replace, bytes + 1, length - 1);
+  bool forged = change(&shown, bytes[0] & 0x80, bytes + 1, length - 1);
   passes_only_genuine(&shown);
-  if (which == 3) handshake(3, false, NULL, 0, &shown, forged);
+  if (which == 3) handshake(bytes[0], 3, NULL, 0, &shown, forged);
   mp_buffer_free(&shown);
   return 0;
 }

@@ -50,6 +50,8 @@ end
 function on.ib(self, node)
   local preview = stanza.child(node, "offline_preview")
   if preview then self.backlog:preview(preview) end
+  local routing = stanza.child(node, "edge_routing")
+  if routing then self.client.resume:edge_routing(routing) end
   if stanza.child(node, "offline") then self.backlog:finish() end
 end
 
@@ -145,17 +147,29 @@ local function on_link_closed(self, err)
   self.over:push(self.ending or err or core.error("network", "the server closed the connection"))
 end
 
-local function open_link(self)
+local function connect(self, hints)
   local client = self.client
-  self.login, self.over, self.ending, self.online_at, self.welcomed = task.queue(), task.queue(), nil, nil, false
-  local link, err = new_link {
+  return new_link {
     url = client.url, ca = client.ca, root = client.root, static = client.account:noise(),
-    payload = payload.login(client.me, client.version),
+    payload = payload.login(client.me, client.version), chain = hints.chain, routing = hints.routing,
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
     on_drain = function() client.outbox:pump() end,
   }
+end
+
+local function open_link(self)
+  local resume = self.client.resume
+  self.login, self.over, self.ending, self.online_at, self.welcomed = task.queue(), task.queue(), nil, nil, false
+  local hints = resume:hints()
+  local link, err = connect(self, hints)
+  if not link and resume:failed(err, hints) then
+    self.client:emit("error", err)
+    hints = resume:hints()
+    link, err = connect(self, hints)
+  end
   if not link then return nil, err end
   self.link, self.backlog, self.keepalive = link, new_backlog(self), new_keepalive(self, self.keepalive_pace)
+  resume:connected(link.chain)
   return link
 end
 

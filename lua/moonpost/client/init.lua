@@ -214,7 +214,7 @@ end
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "journal", "receipts", "notifications",
-  "presence", "peer", "sweep",
+  "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

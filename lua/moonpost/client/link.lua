@@ -18,7 +18,10 @@ local function fail(self, err)
 end
 
 local function on_frame(self, frame)
-  if not self.transport then return self.handshake:push(frame) end
+  if not self.transport then
+    self.held = true -- the server may say more at once, for which the answer has to be read first
+    return self.handshake:push(frame)
+  end
   local plain, err = self.transport:decrypt(frame)
   if not plain then return fail(self, err) end
   local node
@@ -27,18 +30,21 @@ local function on_frame(self, frame)
   if self.on_stanza then self.on_stanza(node) end
 end
 
-local function on_message(self, bytes)
-  local ok, err = self.frames:feed(bytes)
-  if not ok then return fail(self, err) end
-  while not self.dead and not self.err do
-    local frame
-    frame, err = self.frames:next()
+local function read_frames(self)
+  while not self.held and not self.dead and not self.err do
+    local frame, err = self.frames:next()
     if not frame then
       if err then fail(self, err) end
       return
     end
     on_frame(self, frame)
   end
+end
+
+local function on_message(self, bytes)
+  local ok, err = self.frames:feed(bytes)
+  if not ok then return fail(self, err) end
+  read_frames(self)
 end
 
 local function on_close(self, _, err)
@@ -49,23 +55,37 @@ local function on_close(self, _, err)
   if self.on_closed then self.on_closed(self.err) end
 end
 
+-- The client's first words: IK when the server is known by a chain that still holds, else XX. An old chain is no error.
+local function greeting(handshake, options)
+  local hello = options.chain and handshake:resume(options.payload, options.chain)
+  if hello then return hello, true end
+  return handshake:hello(), false
+end
+
+local function marked(err, mark)
+  err[mark] = true
+  return err
+end
+
 local function shake_hands(self, options)
   local handshake = core.noise.initiator { static = options.static, root = options.root, now = core.net.time() }
-  self.conn:send(core.wire.header() .. core.wire.frame(handshake:hello()))
+  local hello, resuming = greeting(handshake, options)
+  self.conn:send(core.wire.header(options.routing) .. core.wire.frame(hello))
   local answer = self.handshake:pop(HANDSHAKE_SECONDS)
   if not answer then
-    if self.dead then return nil end
-    return nil, core.error("network", ("the server did not answer the handshake within %d s"):format(HANDSHAKE_SECONDS))
+    local why = self.dead and "the server closed the connection during the handshake"
+      or ("the server did not answer the handshake within %d s"):format(HANDSHAKE_SECONDS)
+    local err = self.err or core.error("network", why)
+    return nil, err.code == "network" and marked(err, "unanswered") or err
   end
-  local ok, err = handshake:read(answer)
-  if not ok then return nil, err end
-  local finish
-  finish, err = handshake:finish(options.payload)
-  if not finish then return nil, err end
-  ok, err = self.conn:send(core.wire.frame(finish))
-  if not ok then return nil, err end
+  local pattern, chain = handshake:read(answer)
+  if not pattern then return nil, resuming and marked(chain, "resuming") or chain end
+  if pattern == "XX" then
+    local ok, err = self.conn:send(core.wire.frame(handshake:finish(options.payload)))
+    if not ok then return nil, err end
+  end
   self.frames:established()
-  self.transport = handshake:split()
+  self.transport, self.chain = handshake:split(), chain
   return true
 end
 
@@ -133,6 +153,10 @@ local function attempt(options, address)
     return nil, self.err or err or core.error("network", "the server closed the connection during the handshake")
   end
   self.on_closed = options.on_closed
+  core.net.timer(0, function() -- after a turn of the loop: who connected has the link then
+    self.held = false
+    read_frames(self)
+  end)
   return self
 end
 
@@ -148,9 +172,11 @@ local function addresses_of(url)
 end
 
 --- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain
--- @treturn ?table link
--- @treturn ?table err
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain; of an earlier connection:
+--   chain, routing
+-- @treturn ?table link; `chain` is what the server showed
+-- @treturn ?table err `unanswered` when the server had the first bytes and answered nothing, `resuming` when what it answered to IK
+--   does not hold
 return function(options)
   local addresses, err = addresses_of(options.url)
   if not addresses then return nil, err end

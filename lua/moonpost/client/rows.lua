@@ -2,6 +2,8 @@
 -- scope of its account, which its handle of the store adds.
 --   setting       "me"                              -> StoreMe
 --                 "retry-keys"                      -> StoreRetryKeys
+--                 "chain"                           -> CertChain the server showed last
+--                 "routing"                         -> routing info for the next connection
 --   lid           "p" PN user / "l" LID user        -> the other user part
 --   device-list   bare JID                          -> StoreDevices
 --   journal       sequence (u64 BE)                 -> StoreJournal

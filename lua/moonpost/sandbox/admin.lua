@@ -7,6 +7,7 @@ local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
 local printable = require "moonpost.printable"
 local pairing = require "moonpost.sandbox.pairing"
+local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
 local admin = {}
@@ -14,6 +15,7 @@ local admin = {}
 local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
 
 local PAGE_ACCOUNTS, PAGE_DEVICES = 200, 1000 -- of /admin/state, below MP_HTTP_BODY_MAX
+local ROUTING_SHOWN = 64 -- bytes of the edge routing a connection began with
 
 local function allowed(headers)
   local origin, host = headers.origin, headers.host
@@ -62,6 +64,7 @@ local function tell_account(sandbox, account)
     devices[#devices + 1] = {
       jid = device:jid(), lid = device:jid "lid", connected = device.connection ~= nil, queued = device.queue.count,
       prekeys = device.one_time:count(),
+      routing = device.connection and device.connection.routing and core.crypto.hex(device.connection.routing:sub(1, ROUTING_SHOWN)),
     }
   end
   local name = printable.line(account.name, 200) -- a client chose it
@@ -134,6 +137,24 @@ end
 calls["POST /admin/mock-phone/unlink"] = function(sandbox, request)
   local value = read_json(request, { jid = JID }, { "jid" })
   if value and find_device(sandbox, request, value) then fault(sandbox, request, { what = "unlink", jid = value.jid }) end
+end
+
+-- The server's Noise key is another from now on (S-012).
+calls["POST /admin/rotate-noise-key"] = function(sandbox, request)
+  sandbox:rotate_noise_key()
+  answer(request, 200, {})
+end
+
+-- {jid, info, refuse}: the device is told this edge routing, hex; a connection that begins with it is dropped when `refuse` says so.
+calls["POST /admin/edge-routing"] = function(sandbox, request)
+  local value = read_json(request, { jid = JID, info = fields.text(8192), refuse = fields.flag }, { "jid", "info" })
+  if not value or not find_device(sandbox, request, value) then return end
+  local info, conn = core.crypto.unhex(value.info), sandbox.accounts:device(value.jid).connection
+  if not info then return answer(request, 400, { error = "info is bytes in hex" }) end
+  if not conn then return answer(request, 409, { error = "the device is not connected" }) end
+  sandbox.refused_routing = value.refuse and info or nil
+  conn:send(stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("edge_routing", nil, stanza.node("routing_info", nil, info))))
+  answer(request, 200, {})
 end
 
 -- Ways to end a device's connection at once (S-031).

@@ -111,13 +111,23 @@ local function on_payload(self, bytes, client_static)
   end)
 end
 
+-- With a payload in it the hello is IK, made for this server's key: the client's next frame is a stanza already. It may be an old
+-- hello of the client's that somebody sends again: `unproven` until a frame decrypts (01 §2.3).
+local function on_hello(self, frame)
+  self.routing = self.frames:routing_info()
+  if self.routing and self.sandbox.refused_routing == self.routing then return self:drop() end
+  local hello, payload, client_static = self.handshake:read_hello(frame)
+  if not hello then return malformed(self, payload) end
+  self.conn:send(core.wire.frame(hello))
+  if not payload then return end
+  self.unproven = true
+  on_payload(self, payload, client_static)
+end
+
 local function on_handshake(self, frame)
   if not self.greeted then
     self.greeted = true
-    local hello, err = self.handshake:read_hello(frame)
-    if not hello then return malformed(self, err) end
-    self.conn:send(core.wire.frame(hello))
-    return
+    return on_hello(self, frame)
   end
   local payload, client_static = self.handshake:read_finish(frame)
   if not payload then return malformed(self, client_static) end
@@ -133,6 +143,11 @@ end
 local function on_stanza(self, frame)
   local plain, err = self.transport:decrypt(frame)
   if not plain then return malformed(self, err) end
+  if self.unproven then
+    self.unproven = false
+    login.proven(self)
+  end
+  if self.dead or self.closing then return end
   local node
   node, err = core.wire.decode(plain)
   if not node then return malformed(self, err) end

@@ -48,14 +48,26 @@ local function tls_certificate(store, host)
   return certificate, key
 end
 
--- Root, intermediate and static stay the same in a world: clients may keep what they saw (S-013).
-local function prepare_noise(self)
-  local root, intermediate = server_key(self.store, "root"), server_key(self.store, "intermediate")
-  self.static, self.root = server_key(self.store, "static"), root:public()
+-- The chain for the server's key, valid from yesterday for ten years (S-013).
+local function certify(self)
   local now = math.floor(net.time())
   self.chain = assert(noise.certificates {
-    root = root, intermediate = intermediate, static = self.static:public(), not_before = now - DAY, not_after = now + 3650 * DAY,
+    root = server_key(self.store, "root"), intermediate = server_key(self.store, "intermediate"), static = self.static:public(),
+    not_before = now - DAY, not_after = now + 3650 * DAY,
   })
+end
+
+-- Root, intermediate and static stay the same in a world: clients may keep what they saw (S-013).
+local function prepare_noise(self)
+  self.static, self.root = server_key(self.store, "static"), server_key(self.store, "root"):public()
+  certify(self)
+end
+
+--- Takes a new Noise key: who logs in with what it kept of the old one is answered with XXfallback (S-012). Connections go on.
+function Sandbox:rotate_noise_key()
+  self.static = crypto.keypair()
+  self.store:put_keypair("static", self.static)
+  certify(self)
 end
 
 --- Notes something a client or this server should not have sent; ends the connection when strict.

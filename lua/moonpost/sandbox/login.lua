@@ -6,6 +6,7 @@ local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
 
 local ACTIVE_SECONDS = 1 -- a client that never says it is active gets its backlog after this (S-102)
+local PROOF_SECONDS = 20 -- from an IK login to the client's first frame
 
 local login = {}
 
@@ -25,6 +26,13 @@ local function replace(device)
   old:stream_error(nil, stanza.node("conflict", { type = "replaced" }))
 end
 
+-- The device is this connection's from now on.
+local function take_in(conn, device)
+  replace(device)
+  conn.device, device.connection = device, conn
+  conn.timer = core.net.timer(ACTIVE_SECONDS, function() login.active(conn) end)
+end
+
 --- A client logs in (S-100); refused when its credentials do not fit, or when a fault is due (S-118).
 function login.start(conn, payload, noise)
   local sandbox = conn.sandbox
@@ -35,12 +43,24 @@ function login.start(conn, payload, noise)
   end
   conn.claimed = device
   if sandbox.faults:moment("login", conn) then return end
-  replace(device)
-  conn.device, device.connection = device, conn
+  if conn.unproven then
+    conn.timer = core.net.timer(PROOF_SECONDS, function() conn:drop() end)
+  else
+    take_in(conn, device)
+  end
   conn:send(stanza.node("success", {
     t = sandbox.time(), creation = account.created, lid = device:jid "lid", props = "27", abprops = "2", location = "loc",
   }))
-  conn.timer = core.net.timer(ACTIVE_SECONDS, function() login.active(conn) end)
+end
+
+--- A client whose login came in an IK hello is there: what it sent decrypts. An old hello that is sent again by another, who cannot
+-- read the answer, changes nothing for the device.
+function login.proven(conn)
+  local device = conn.claimed
+  if not device then return end
+  conn.timer:stop()
+  if not device.active then return login.refuse(conn, { reason = "401" }) end
+  take_in(conn, device)
 end
 
 local function backlog_written(conn, count)
