@@ -2,6 +2,7 @@
 local core = require "moonpost.core"
 local login = require "moonpost.sandbox.login"
 local moonpost = require "moonpost"
+local process = require "spec.process"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
@@ -222,5 +223,67 @@ describe("two clients in one store", function()
     assert.is_true(store:account "home":count("lid", "") > 0)
     assert(ana.client:send(home.jid, "still there?"))
     assert.equal("still there?", home:next().text)
+  end))
+end)
+
+describe("two bots in one store", function()
+  local script = [[
+    local moonpost = require "moonpost"
+    local function echo(name)
+      local bot = moonpost.bot { store = "state", account = name, name = name }
+      bot:on("message", function(ctx) ctx:reply(name .. " " .. ctx.text) end)
+      return bot
+    end
+    moonpost.run(echo "work", echo "home")
+  ]]
+
+  local function write_script()
+    local path = support.tmpdir() .. "/bots.lua"
+    local file = assert(io.open(path, "w"))
+    file:write(script)
+    file:close()
+    return path
+  end
+
+  local function run_bots(rig, path, store)
+    local bots = process.start(("moonpost run %s --sandbox %s --store %s"):format(path, rig.sandbox.url, store))
+    for _ = 1, 2 do bots:wait "^online as" end
+    return bots
+  end
+
+  -- What Ana sees of each of the two.
+  local function watch(ana, seen)
+    return function(count)
+      while #seen.work + #seen.home < count do
+        local m = ana:next(15)
+        local name, text = m.text:match "^(%a+) (%d+)$"
+        table.insert(seen[name], text)
+      end
+    end
+  end
+
+  it("answer everything once and in order when their process is killed in the middle", support.async(function()
+    local rig <close> = start()
+    local path, store = write_script(), folder()
+    local ana, seen, expected = rig:contact "Ana", { work = {}, home = {} }, {}
+    local await_answers = watch(ana, seen)
+    do
+      local bots <close> = run_bots(rig, path, store)
+      for i = 1, 20 do
+        expected[i] = tostring(i)
+        for name in pairs(seen) do
+          task.spawn(function() assert(ana.client:send(rig.sandbox.accounts.by_name[name]:jid(), expected[i])) end)
+        end
+      end
+      await_answers(9)
+      bots:signal "KILL"
+      bots:wait_end()
+    end
+    local again <close> = run_bots(rig, path, store)
+    await_answers(40)
+    assert.same({ work = expected, home = expected }, seen)
+    again:signal "INT"
+    assert.equal(0, again:wait_end())
+    assert.equal(0, #ana.heard)
   end))
 end)

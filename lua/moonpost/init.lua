@@ -1,9 +1,11 @@
 --- moonpost: WhatsApp bots in Lua.
 --   moonpost.bot { store = "state" }         a bot: see moonpost.bot
+--   moonpost.run(bot, another)               several of them: see moonpost.bot.run
 --   moonpost.client { store = "state" }      the client below it: see moonpost.client
 -- @module moonpost
 return {
   version = require("moonpost.core").version,
   bot = require "moonpost.bot",
+  run = require "moonpost.bot.run",
   client = require "moonpost.client",
 }

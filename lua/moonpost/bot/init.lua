@@ -184,6 +184,18 @@ function Bot:stop()
   if self.stopping then self:finish(true) end
 end
 
+--- Logs the account out and stops the bot: the server takes this device off, the account's rows in the store are wiped, and `bot:run()`
+-- returns true. In a task; the bot must be online.
+-- @treturn ?boolean true
+-- @treturn ?table err as moonpost.client's `logout` says; the bot goes on then
+function Bot:logout()
+  if not self.client or self.ended then return nil, core.error("closed", "this bot does not run") end
+  local ok, err = self.client:logout()
+  if not ok then return nil, err end
+  self:finish(true)
+  return true
+end
+
 local kinds = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function",

@@ -8,7 +8,6 @@ local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local new_screen = require "moonpost.cli.screen"
 
-local jid = core.wire.jid
 
 local command = { summary = "write to a bot in a sandbox, as a contact" }
 
@@ -139,10 +138,7 @@ end
 
 -- The device was made for this chat: it goes with it, else the contact's devices, and so every message, would grow.
 local function unlink(client)
-  local device = jid.make((jid.parse(client.me.jid)), "s.whatsapp.net", client.me.device)
-  local ok, err = client:query({ tag = "iq", attrs = { xmlns = "md", type = "set", to = "s.whatsapp.net" }, content = {
-    { tag = "remove-companion-device", attrs = { jid = device, reason = "user_initiated" } },
-  } }, { timeout = 2 })
+  local ok, err = client:logout()
   if not ok then io.stderr:write("moonpost chat: this device stays linked: ", printable.line(tostring(err)), "\n") end
 end
 

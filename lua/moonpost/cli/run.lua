@@ -6,6 +6,7 @@ local host = require "moonpost.bot.host"
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
+local wa_version = require "moonpost.cli.wa_version"
 
 local run = { summary = "run a bot script" }
 
@@ -25,13 +26,6 @@ local spec = {
   sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
   arguments = { 1, math.huge, "a script, BOT.lua" },
 }
-
-local function parse_version(text)
-  local parts = { text:match "^(%d+)%.(%d+)%.(%d+)$" }
-  if #parts ~= 3 then options.fail("--wa-version expects three numbers such as 2.3000.1045368834, got '%s'", text) end
-  for i = 1, 3 do parts[i] = math.tointeger(parts[i]) end
-  return parts
-end
 
 local function qr_writer(target)
   if target == "text" then
@@ -86,7 +80,7 @@ function run.main(args)
     io.stdout:flush()
   end
   host.store = found.store
-  host.version = found["wa-version"] and parse_version(found["wa-version"])
+  host.version = found["wa-version"] and wa_version(found["wa-version"])
   host.show_qr = show
   if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
   local folder = path:match "^(.*)/[^/]*$" or "."

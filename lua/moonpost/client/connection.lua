@@ -13,7 +13,7 @@ local traceback = require "moonpost.traceback"
 local net = core.net
 
 local UNRECOGNISED = 488 -- a refusal (04 §14.1)
-local QUERY_SECONDS, LOGIN_SECONDS = 75, 20
+local QUERY_SECONDS, LOGIN_SECONDS, RETIRE_SECONDS = 75, 20, 5
 
 -- Seconds: a session as long as `stable` clears the back-off; pauses grow from the first to the longest.
 local PACE = { stable = 30, first_pause = 0.5, longest_pause = 300 }
@@ -247,7 +247,7 @@ local function finish(self, err)
   if err.code == "unlinked" then self.client:forget_account() end
   self.client.outbox:give_up(err)
   self.ready:close()
-  self.client:emit(events[err.code] or "refused", err)
+  if not self.client.leaving then self.client:emit(events[err.code] or "refused", err) end
 end
 
 local function live(self)
@@ -292,6 +292,18 @@ function Connection:abort(err)
   if not self.link then return end
   self.ending = self.ending or err
   self.link:abort(err)
+end
+
+--- Ends it as a final word of the server does: the client goes offline and tries no more. In a task.
+-- @tparam table err final, see moonpost.client.endings
+function Connection:retire(err)
+  if self.link then
+    self:abort(err)
+    if self.running then self.running:join(RETIRE_SECONDS) end
+  end
+  if self.final then return end
+  if self.running then self.running:cancel() end
+  finish(self, err)
 end
 
 --- Ends it for good: presence goes unavailable, what is queued leaves.

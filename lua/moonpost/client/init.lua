@@ -19,6 +19,7 @@ local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local logout = require "moonpost.client.logout"
 local new_turn = require "moonpost.client.turn"
 local options_of = require "moonpost.client.options"
 local payload = require "moonpost.client.payload"
@@ -108,6 +109,17 @@ function Client:connect()
   if not self.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
   self.sweep:start()
   return self.connection:start()
+end
+
+--- Logs out: the server takes this device off the account, and everything the store holds of it is wiped. The client stays open, not
+-- linked. No event `unlinked` tells of it. In a task.
+-- @tparam ?table options force = true: wipe even when the server cannot be told; the phone then still lists the device
+-- @treturn ?boolean true
+-- @treturn ?table err code "unlinked": there is no account; "offline"; "timeout", "iq" as the server answers, or as the store does
+function Client:logout(options)
+  in_task "logout"
+  if self.closed then return closed() end
+  return logout(self, options ~= nil and options.force == true)
 end
 
 --- Goes offline: handlers that run may end (5 s), presence goes unavailable, the store is closed. In a task. A second call does

@@ -79,7 +79,7 @@ local function keep(self, node, signed)
   end
   local me = {
     jid = jid.make(user, server), lid = device.attrs.lid and jid.bare(device.attrs.lid), device = number, name = client.name,
-    deviceIdentity = assert(proto.encode("ADVSignedDeviceIdentity", signed)),
+    deviceIdentity = assert(proto.encode("ADVSignedDeviceIdentity", signed)), linkedAt = math.floor(core.net.time()),
   }
   client.lids:learn_own(me)
   client.account:trust_identity(me.lid or me.jid, signed.accountSignatureKey)

@@ -17,6 +17,14 @@ const unlinked = async scene => {
   assert.equal((await again.next(isClose, 'the refusal')).code, DisconnectReason.loggedOut)
 }
 
+const leaves = async scene => {
+  const sandbox = await scene.sandbox()
+  const ben = await scene.peer(sandbox, 'Ben')
+  await ben.sock.logout()
+  assert.equal((await ben.next(isClose, 'the end')).code, DisconnectReason.loggedOut)
+  assert.deepEqual((await sandbox.state()).accounts[0].devices, [])
+}
+
 const replaced = async scene => {
   const sandbox = await scene.sandbox()
   const ben = await scene.peer(sandbox, 'Ben')
@@ -40,6 +48,7 @@ const kicked = kind => async scene => {
 
 export default [
   { name: 'Baileys is told when the phone unlinks it, and cannot log in again', run: unlinked },
+  { name: 'Baileys logs itself out', run: leaves },
   { name: 'Baileys is told when another login of the same device replaces it', run: replaced },
   { name: 'Baileys comes back after a 503', run: kicked('503') },
   { name: 'Baileys comes back after a connection that broke', run: kicked('drop') },
