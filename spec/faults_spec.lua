@@ -127,6 +127,20 @@ describe("a server that falls silent", function()
   end))
 end)
 
+describe("a client that falls silent", function()
+  it("is dropped, and what is written to it meanwhile comes at its next login", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    rig.sandbox.quiet_seconds = 0.2
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    assert(ana.online:pop(5))
+    assert.matches("broke off", tostring(assert(ana.offline:pop(5))))
+    rig.sandbox.quiet_seconds = 90
+    check_talk(ben, ana, "one", "two")
+  end))
+end)
+
 describe("a query", function()
   it("that is answered with an error has that error", support.async(function()
     local rig <close> = start()

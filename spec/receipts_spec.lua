@@ -90,6 +90,52 @@ describe("an author", function()
   end))
 end)
 
+describe("what became of a message", function()
+  local function claim(contact, to, type, id, more)
+    contact.client.connection:send(stanza.node("receipt", { id = id, to = to.lid, type = type, t = type and math.floor(core.net.time()) },
+      more and stanza.node("list", nil, { stanza.node("item", { id = more }) }) or nil))
+    ping(contact)
+  end
+
+  it("is not for a third one to say, who has learnt its id", support.async(function()
+    local rig <close> = start()
+    local ana, ben, mallory = rig:contact "Ana", rig:contact "Ben", rig:contact "Mallory"
+    assert(mallory.client:send(ana.jid, "we know each other"))
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert.equal(ben.lid, assert(ana.receipts:pop(5)).chat)
+    claim(mallory, ana, "read", sent.id)
+    claim(mallory, ana, nil, sent.id)
+    claim(ben, ana, "read", sent.id)
+    local receipt = assert(ana.receipts:pop(5))
+    assert.same({ "read", ben.lid }, { receipt.type, receipt.chat })
+    assert.equal(0, #ana.receipts)
+  end))
+
+  it("is told of those in a list that are of the chat", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cleo = rig:contact "Ana", rig:contact "Ben", rig:contact "Cleo"
+    local one, other = assert(ana.client:send(ben.jid, "hi")), assert(ana.client:send(cleo.jid, "hi"))
+    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(5).type) end
+    claim(ben, ana, "read", other.id, one.id)
+    assert.same({ one.id }, assert(ana.receipts:pop(5)).ids)
+    claim(cleo, ana, "read", other.id, one.id)
+    assert.same({ other.id }, assert(ana.receipts:pop(5)).ids)
+  end))
+
+  it("can be said after the server was started anew, for as many messages as it keeps", function()
+    local store = assert(core.store.open { kind = "world" })
+    local sent = require "moonpost.sandbox.sent"
+    local written = sent.open(store, "15550001111", true, 3)
+    for i, chat in ipairs { "1", "2", "3", "2" } do written:add("ID" .. i, chat) end
+    written:add("ID4", "2")
+    for _, one in ipairs { written, sent.open(store, "15550001111", true, 3) } do
+      assert.same({ nil, "2", "3", "2" }, { one:chat_of "ID1", one:chat_of "ID2", one:chat_of "ID3", one:chat_of "ID4" })
+    end
+    assert.equal(3, store:count("world", "m15550001111"))
+    store:close()
+  end)
+end)
+
 describe("a receipt", function()
   it("of many readers is told one by one, in both forms", support.async(function()
     local rig <close> = start()

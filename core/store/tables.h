@@ -29,7 +29,8 @@
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
- *                                                 device 00 sequence (u64) -> attempts (u16), stanza
+ *                                                 "m" number 00 sequence (u64) -> number 00 message id; device 00 sequence
+ *                                                 (u64) -> attempts (u16), stanza
  */
 #ifndef MOONPOST_STORE_TABLES_H
 #define MOONPOST_STORE_TABLES_H

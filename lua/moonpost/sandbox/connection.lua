@@ -84,6 +84,7 @@ local function gone(self)
   self.dead = true
   if self.timer then self.timer:stop() end
   if self.lingering then self.lingering:stop() end
+  if self.quiet then self.quiet:stop() end
   self.sandbox.connections[self] = nil
   if self.sandbox.closed then return end -- with the world already written
   login.gone(self)
@@ -96,12 +97,23 @@ local function malformed(self, err)
   self:drop()
 end
 
+-- Drops a client that has said nothing for so long.
+local function watch(self, seconds)
+  self.quiet = core.net.timer(seconds, function()
+    local left = self.heard_at + self.sandbox.quiet_seconds - core.net.now()
+    if left > 0 then return watch(self, left) end
+    self.sandbox:note(("%s has said nothing for %g s"):format(tostring(self), self.sandbox.quiet_seconds))
+    self:drop()
+  end)
+end
+
 local function on_payload(self, bytes, client_static)
   local payload, err = core.proto.decode("ClientPayload", bytes)
   if not payload then return malformed(self, err) end
   self.transport = self.handshake:split()
   self.frames:established()
   self.timer:stop()
+  watch(self, self.sandbox.quiet_seconds)
   -- after a turn of the loop: a client may still be in its handshake otherwise (S-011)
   self.timer = core.net.timer(0, function()
     if payload.username then return login.start(self, payload, client_static) end
@@ -157,6 +169,7 @@ end
 
 local function on_message(self, bytes)
   if self.closing or self.muted then return end
+  self.heard_at = core.net.now()
   local ok, err = self.frames:feed(bytes)
   if not ok then return malformed(self, err) end
   while not self.dead and not self.closing do

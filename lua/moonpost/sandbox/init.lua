@@ -26,6 +26,8 @@ local LOG_MAX = SENTENCE_MAX + STANZA_MAX + 500
 
 local Sandbox = {}
 Sandbox.__index = Sandbox
+-- A client says something at least every 35 s (01 §7.1): after this it is gone, whatever its socket says.
+Sandbox.quiet_seconds = 90
 function Sandbox.__tostring(sandbox) return ("moonpost.sandbox (%s)"):format(sandbox.url) end
 
 local function server_key(store, name)

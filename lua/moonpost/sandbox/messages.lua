@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local phone = require "moonpost.sandbox.phone"
+local sent = require "moonpost.sandbox.sent"
 
 local crypto = core.crypto
 
@@ -206,6 +207,7 @@ function messages.message(conn, node)
     return peer_message(conn, node, target, number, server)
   end
   sandbox.accounts:acquaint(own.account, target)
+  sent.of(sandbox, own.account):add(node.attrs.id, target.pn)
   local list = addressed(conn, node, target, number)
   if not answered then distribute(conn, node, list, target, server) end
   ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_retry(node)

@@ -1,6 +1,7 @@
 --- Receipts and acks of clients (fact sheet 08 §13): they confirm what was delivered, and reach the author of the message.
 -- @module moonpost.sandbox.receipts
 local core = require "moonpost.core"
+local sent = require "moonpost.sandbox.sent"
 local stanza = require "moonpost.stanza"
 
 local jid = core.wire.jid
@@ -32,13 +33,34 @@ local function recipients(conn, how, target, number)
   return accounts:companions(how == "own" and conn.device.account or target)
 end
 
+-- Of the ids in a receipt those of messages between its two sides: nobody else has a say in what became of a message.
+local function between(conn, node, target)
+  local reader, written, list = conn.device.account, sent.of(conn.sandbox, target), {}
+  for _, id in ipairs(ids_of(node)) do
+    if target == reader or written:chat_of(id) == reader.pn then list[#list + 1] = id end
+  end
+  return list
+end
+
+-- The content of a receipt that names fewer ids than the one that came.
+local function content_of(node, ids, all)
+  if #ids == all then return node.content end
+  local items = {}
+  for i = 2, #ids do items[i - 1] = stanza.node("item", { id = ids[i] }) end
+  return #items > 0 and stanza.node("list", nil, items) or nil
+end
+
 local function forward(conn, node, target, number, server)
   local how = routed[node.attrs.type or "delivery"]
   if not how or how == "phone" then return end
+  local ids = between(conn, node, target)
+  if #ids == 0 then
+    return conn.sandbox:note(("%s: a receipt for what %s did not write to it"):format(tostring(conn), target:jid()))
+  end
   local copy = stanza.node("receipt", {
-    from = conn.device:jid(server), id = node.attrs.id, t = conn.sandbox.time(), type = node.attrs.type,
+    from = conn.device:jid(server), id = ids[1], t = conn.sandbox.time(), type = node.attrs.type,
     recipient = how == "own" and jid.bare(node.attrs.to) or node.attrs.recipient,
-  }, node.content)
+  }, content_of(node, ids, #ids_of(node)))
   for _, device in ipairs(recipients(conn, how, target, number)) do
     if device ~= conn.device then device.queue:push(copy) end
   end

@@ -45,6 +45,7 @@ end
 local function mute(conn)
   conn.muted = true
   if conn.timer then conn.timer:stop() end
+  if conn.quiet then conn.quiet:stop() end
 end
 
 local function drop(conn)
