@@ -3,6 +3,7 @@
 -- @module moonpost.bot.context
 -- @field text the message's text, nil when it has none
 -- @field chat bare JID of the chat
+-- @field group whether the chat is a group
 -- @field sender bare JID of the person: the LID once known, else the phone-number JID
 -- @field phone the person's number, digits only, or nil
 -- @field name the person's push name, or nil
@@ -15,7 +16,7 @@
 local Context = {}
 
 local fields = {
-  text = true, chat = true, sender = true, phone = true, name = true, id = true, time = true, kind = true,
+  text = true, chat = true, group = true, sender = true, phone = true, name = true, id = true, time = true, kind = true,
   from_me = true, redelivered = true, message = true,
 }
 

@@ -35,13 +35,14 @@ local function several(envelope, me, node)
   local user, server = jid.parse(author)
   envelope.from_me = is_own(me, user, server) and true or false
   envelope.chat, envelope.sender = attrs.from, author
+  if server == "lid" then envelope.sender_other = attrs.participant_pn else envelope.sender_other = attrs.participant_lid end
 end
 
 --- Reads the envelope of a message stanza.
 -- @tparam table me own identity
 -- @tparam table node
 -- @treturn table {node, id, kind = "direct" | "peer" | "group" | "newsletter", chat (bare), sender (device JID), from_me,
---   chat_other, sender_other (their other names), name, time}
+--   group (whether it is a group's, not a status post or a list's), chat_other, sender_other (their other names), name, time}
 -- @raise "malformed": what is wrong with it
 return function(me, node)
   local attrs = node.attrs
@@ -59,6 +60,7 @@ return function(me, node)
     envelope.chat, envelope.sender, envelope.from_me = from, from, false
   elseif envelope.kind == "group" then
     several(envelope, me, node)
+    envelope.group = server == "g.us"
   else
     direct(envelope, me, node, user, server)
   end

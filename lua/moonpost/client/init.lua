@@ -11,8 +11,8 @@
 -- state}, `error`(err, m), `online`(me), `offline`(err): the connection is lost and will be made again. After three it stays away
 -- until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
 -- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused").
--- A message `m` has: id, chat and sender (bare, the LID once known), phone (digits or nil), from_me, name, time (Unix seconds), text,
--- kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
+-- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
+-- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
@@ -225,8 +225,8 @@ function Client:forget_account()
 end
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "journal", "receipts", "notifications",
-  "presence", "peer", "sweep", "resume",
+  "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "sender_keys", "journal", "receipts",
+  "notifications", "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

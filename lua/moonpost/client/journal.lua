@@ -50,7 +50,8 @@ local function make_event(client, entry)
   local message = entry.message or messages.from_own_device(assert(proto.decode("Message", row.message)))
   local content = messages.unwrap(message)
   return setmetatable({
-    entry = entry, id = row.id, chat = row.chat, sender = row.sender, phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
+    entry = entry, id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender,
+    phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
     name = row.name, time = row.time, text = messages.text_of(content), message = message, kind = messages.kind(content),
     quoted = messages.quoted(content), redelivered = entry.replayed or false, offline = row.offline or false, attempts = row.attempts,
   }, Message)

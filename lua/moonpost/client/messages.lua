@@ -1,5 +1,7 @@
 --- Messages as tables: building the few kinds we send, reading what kind came.
 -- @module moonpost.client.messages
+local core = require "moonpost.core"
+
 local messages = {}
 
 local DEPTH = 8 -- wrappers around wrappers that are opened (fact sheet 04 §4)
@@ -78,6 +80,14 @@ end
 --- The text a person wrote, or nil; a reaction has none.
 function messages.text_of(message)
   return message.conversation or message.extendedTextMessage and message.extendedTextMessage.text
+end
+
+--- Whether a chat is a group.
+function messages.is_group(chat) return select(2, core.wire.jid.parse(chat)) == "g.us" end
+
+--- The error of writing to a group; code "unsupported".
+function messages.group_error(chat)
+  return core.error("unsupported", ("%s is a group: moonpost hears groups, but cannot write to them yet"):format(chat))
 end
 
 local not_content = { messageContextInfo = true, senderKeyDistributionMessage = true, _unknown = true }

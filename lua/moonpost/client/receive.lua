@@ -18,7 +18,9 @@ local Receive = {}
 Receive.__index = Receive
 
 -- The reason of a retry receipt (§9.3), by the code of what went wrong.
-local retry_reasons = { ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, crypto = 7, unvouched = 12 }
+local retry_reasons = {
+  ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, ahead = 4, signature = 5, crypto = 7, unvouched = 12,
+}
 
 -- Gives people their stable names. What the stanza says of their other ones is taken as true for its decryption.
 local function settle_names(self, envelope)
@@ -32,11 +34,14 @@ end
 
 local function key_of(envelope) return rows.message_key(envelope.chat, envelope.author, envelope.id) end
 
-local function pairwise(node)
+-- The first ciphertext of these types.
+local function find_enc(node, types)
   for _, enc in stanza.children(node, "enc") do
-    if (enc.attrs.type == "msg" or enc.attrs.type == "pkmsg") and type(enc.content) == "string" then return enc end
+    if types[enc.attrs.type] and type(enc.content) == "string" then return enc end
   end
 end
+
+local pairwise, for_group = { msg = true, pkmsg = true }, { skmsg = true }
 
 -- A new session in the own account's name is the own phone's, or that of a device the phone vouches for (§3.4, §3.5).
 local function check_own(self, envelope, identity)
@@ -66,6 +71,36 @@ local function keep_secret(self, envelope, message)
   self.client.store:put("secret", key_of(envelope), secret .. rows.time(core.net.time()))
 end
 
+local function decrypt(self, envelope, enc)
+  local plaintext, other
+  if for_group[enc.attrs.type] then
+    plaintext, other = self.client.sender_keys:decrypt(envelope, enc.content)
+  else
+    plaintext, other = self.client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
+  end
+  if not plaintext then error(other, 0) end
+  check_own(self, envelope, other)
+  return plaintext
+end
+
+-- A sender key that came with a group message. One that is not taken leaves the message as it is.
+local function keep_sender_key(self, envelope, message)
+  local told = envelope.group and message.senderKeyDistributionMessage
+  if not told then return end
+  local ok, err = self.client.sender_keys:learn(envelope, told)
+  if ok then return end
+  if err.code ~= "forged" and err.code ~= "malformed" then error(err, 0) end
+  report(self, err)
+end
+
+-- Reads the pairwise message beside a group's: it only brings the sender key, which stays whatever becomes of the other.
+local function introduce(self, envelope, enc)
+  settle_names(self, envelope)
+  local message = open_plaintext(self, envelope, decrypt(self, envelope, enc))
+  if message then keep_sender_key(self, envelope, message) end
+  return "confirm"
+end
+
 -- Messages for people are journalled for the handlers; the rest is kept as it came.
 local function file(self, envelope, message, plaintext)
   local client = self.client
@@ -86,24 +121,23 @@ local function take(self, envelope, enc)
   local key, hash = "r" .. key_of(envelope), core.crypto.sha256(enc.content)
   local seen = client.store:get("dedupe", key)
   if seen and seen:sub(1, 32) == hash then error(core.error("duplicate", "received before"), 0) end
-  local plaintext, identity = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
-  if not plaintext then error(identity, 0) end
-  check_own(self, envelope, identity)
+  local plaintext = decrypt(self, envelope, enc)
   client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
-  if seen then return "confirm" end -- sent again under the same id: the ratchet moves, nobody hears it twice
   local message, err = open_plaintext(self, envelope, plaintext)
   if not message then
     report(self, core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
     return "refuse"
   end
+  if not for_group[enc.attrs.type] then keep_sender_key(self, envelope, message) end
+  if seen then return "confirm" end -- sent again under the same id: the ratchet moves, nobody hears it twice
   file(self, envelope, message, plaintext)
   return "confirm"
 end
 
--- Runs `take` in a transaction of its own. Returns nil and the failure when the message cannot be read; what else goes wrong, in the
--- store say, is raised.
-local function take_atomically(self, envelope, enc)
-  local done, verdict = pcall(self.client.store.atomic, self.client.store, take, self, envelope, enc)
+-- Runs `take` or `introduce` in a transaction of its own. Returns nil and the failure when the ciphertext cannot be read; what else
+-- goes wrong, in the store say, is raised.
+local function atomically(self, fn, envelope, enc)
+  local done, verdict = pcall(self.client.store.atomic, self.client.store, fn, self, envelope, enc)
   if done then return verdict end
   local code = type(verdict) == "table" and verdict.code
   if code == "duplicate" then return "confirm" end
@@ -150,7 +184,7 @@ local function confirm_unread(self, envelope)
   receipts:ack(node)
 end
 
--- Group messages, channels and forms this client does not read yet: kept as they came, and confirmed.
+-- Status posts, lists, channels and forms this client does not read yet: kept as they came, and confirmed.
 local function keep_unread(self, envelope)
   local client = self.client
   client.journal:keep_raw(envelope.node)
@@ -163,9 +197,16 @@ function Receive:message(node)
   local client = self.client
   local envelope = envelopes(client.me, node)
   if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
-  local enc = pairwise(node)
-  if envelope.kind == "group" or envelope.kind == "newsletter" or not enc then return keep_unread(self, envelope) end
-  local verdict, why = take_atomically(self, envelope, enc)
+  local enc, group_enc = find_enc(node, pairwise), envelope.group and find_enc(node, for_group)
+  local unread = envelope.kind == "newsletter" or envelope.kind == "group" and not envelope.group
+  if unread or not (enc or group_enc) then return keep_unread(self, envelope) end
+  local verdict, why
+  if enc and group_enc then -- when the key cannot be read, one retry recovers both (§3.1)
+    verdict, why = atomically(self, introduce, envelope, enc)
+    if not verdict then return failed(self, envelope, enc, why) end
+  end
+  enc = group_enc or enc
+  verdict, why = atomically(self, take, envelope, enc)
   if not verdict then return failed(self, envelope, enc, why) end
   client.store:after_commit(function()
     if verdict == "refuse" then return client.receipts:ack(node, NO_MESSAGE) end

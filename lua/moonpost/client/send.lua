@@ -139,6 +139,7 @@ end
 local function recipient(to)
   local user, server = jid.parse(to)
   if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
+  if server == "g.us" then return nil, messages.group_error(to) end
   return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
 end
 

@@ -15,6 +15,8 @@ local aging = {
   { table = "secret", prefix = "", seconds = 90 * DAY },
 }
 
+local SKIPPED_KEYS = 15 * DAY -- seconds a sender key that was passed over is kept
+
 local Sweep = {}
 Sweep.__index = Sweep
 
@@ -26,9 +28,20 @@ local function sweep_slice(store, kind, oldest, after)
   return #found == SLICE and found[SLICE][1] or nil
 end
 
+-- Secrets do not pass through Lua: the account looks at their ages itself.
+local function sweep_sender_keys(account, oldest)
+  local after
+  repeat
+    after = account:sweep_sender_keys(math.max(0, oldest), SLICE, after)
+    if after then task.sleep(0) end
+  until not after
+end
+
 --- Takes away what is too old at a time. In a task.
 -- @number now Unix seconds
 function Sweep:run(now)
+  local account = self.client.account
+  if account:exists() then sweep_sender_keys(account, math.floor(now) - SKIPPED_KEYS) end
   for _, kind in ipairs(aging) do
     local after
     repeat
