@@ -1,7 +1,6 @@
 -- One-time keys: made, offered, given out once, topped up (fact sheet 02 §10, 08 §8).
 local core = require "moonpost.core"
 local keys = require "moonpost.sandbox.keys"
-local retry_keys = require "moonpost.client.retry_keys"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -264,28 +263,38 @@ describe("a server that always says it has no keys", function()
 end)
 
 describe("the keys of retry receipts", function()
-  it("are one for each device until it is used, over restarts", support.async(function()
+  it("are one for each message until it is used, over restarts", support.async(function()
     local rig <close> = start()
     local client = rig:contact("Ana").client
-    local one, other = retry_keys.of(client, "1@lid"), retry_keys.of(client, "2@lid")
-    assert.are_not.equal(one.id, other.id)
+    local given = client.retry_keys
+    local one = given:of("1@lid", "A")
+    assert.are_not.equal(one.id, given:of("2@lid", "A").id)
+    assert.are_not.equal(one.id, given:of("1@lid", "B").id)
     assert(client:committed())
-    assert.same(one, retry_keys.of(client, "1@lid"))
+    given:recount()
+    assert.same(one, given:of("1@lid", "A"))
     client.account:drop_prekey(one.id)
-    assert.are_not.equal(one.id, retry_keys.of(client, "1@lid").id)
+    assert.are_not.equal(one.id, given:of("1@lid", "A").id)
   end))
 
-  it("are of 256 devices at most: the one asked longest ago loses its own", support.async(function()
+  it("are 256 for one device at most: then its messages share one", support.async(function()
     local rig <close> = start()
     local client = rig:contact("Ana").client
     local before = #client.account:prekeys()
-    local first = retry_keys.of(client, "0@lid")
-    for i = 1, 300 do retry_keys.of(client, i .. "@lid") end
+    for i = 1, 300 do client.retry_keys:of("1@lid", "A" .. i) end
     assert.equal(before + 256, #client.account:prekeys())
-    assert.is_nil(client.account:prekey(first.id))
-    client:close()
-    client:forget_account()
-    assert.is_nil(client.store:get("setting", "retry-keys"))
+  end))
+
+  it("are so many in all: the one given longest ago is dropped, and those that are too old", support.async(function()
+    local rig <close> = start()
+    local client = rig:contact("Ana").client
+    client.retry_keys.ring.most = 20
+    local ids = {}
+    for i = 1, 30 do ids[i] = client.retry_keys:of(i .. "@lid", "A").id end
+    local function is_there(i) return client.account:prekey(ids[i]) ~= nil end
+    assert.same({ false, false, true, true }, { is_there(1), is_there(10), is_there(11), is_there(30) })
+    client.sweep:run(core.net.time() + 30 * 24 * 3600)
+    assert.same({ false, false }, { is_there(11), is_there(30) })
   end))
 end)
 

@@ -21,7 +21,8 @@ enum {
   MP_EINVALIDKEYID = -15, /* "invalid-key-id": a prekey id we do not have */
   MP_EVERSION = -16,      /* "version": a format newer than we know */
   MP_EFULL = -17,         /* "full": no room on the disk or in the map */
-  MP_EKEY = -18           /* "key": a sealed store's key is missing or wrong */
+  MP_EKEY = -18,          /* "key": a sealed store's key is missing or wrong */
+  MP_EPADDING = -19       /* "padding": what was decrypted is no padded message */
 };
 
 typedef struct {

@@ -194,6 +194,7 @@ static const luaL_Reg methods[] = {
     {"delete_session", mpl_account_delete_session},
     {"migrate", mpl_account_migrate},
     {"base_key", mpl_account_base_key},
+    {"registration_id", mpl_account_registration_id},
     {"process_sender_key", mpl_account_process_sender_key},
     {"decrypt_group", mpl_account_decrypt_group},
     {"sender_key_distribution", mpl_account_sender_key_distribution},

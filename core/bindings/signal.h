@@ -28,6 +28,7 @@ int mpl_account_trust_identity(lua_State *L);
 int mpl_account_delete_session(lua_State *L);
 int mpl_account_migrate(lua_State *L);
 int mpl_account_base_key(lua_State *L);
+int mpl_account_registration_id(lua_State *L);
 /* signal_sender_keys.c */
 int mpl_account_process_sender_key(lua_State *L);
 int mpl_account_decrypt_group(lua_State *L);

@@ -31,8 +31,8 @@ int mpl_account_process_sender_key(lua_State *L) {
 }
 
 /* decrypt_group(group, device jid, ciphertext) -> plaintext | nil, err. err.code: "no-session" (no such sender key), "crypto"
- * (wrong signature or ciphertext), "duplicate", "limit" (too far ahead), "malformed" (is no message), "store" and "full" (try
- * again). On every error the sender's keys stay as they were. */
+ * (wrong signature or ciphertext), "duplicate", "limit" (too far ahead), "malformed" (is no message), "padding", "store" and
+ * "full" (try again). On every error the sender's keys stay as they were. */
 int mpl_account_decrypt_group(lua_State *L) {
   size_t length;
   mp_error e;

@@ -125,8 +125,8 @@ int mpl_account_encrypt(lua_State *L) {
 }
 
 /* decrypt(jid, "msg"|"pkmsg", ciphertext) -> plaintext, identity of the sender (pkmsg only) | nil, err. err.code: "duplicate",
- * "no-session", "invalid-key-id", "crypto" (fits no session), "malformed" (is no message), "store" and "full" (try again). On
- * every error the session stays as it was. */
+ * "no-session", "invalid-key-id", "crypto" (fits no session), "malformed" (is no message), "padding", "store" and "full" (try
+ * again). On every error the session stays as it was. */
 int mpl_account_decrypt(lua_State *L) {
   static const char *const types[] = {"msg", "pkmsg", NULL};
   size_t length;
@@ -192,5 +192,14 @@ int mpl_account_base_key(lua_State *L) {
   uint8_t key[33];
   if (mp_session_base_key(mpl_check_created(L), check_jid(L, 2), key, &e) != MP_OK) return mpl_fail(L, &e);
   lua_pushlstring(L, (const char *)key, sizeof key);
+  return 1;
+}
+
+/* registration_id(jid) -> integer | nil, err: the peer's when its session was made, 0 when that did not say (02 §12.9) */
+int mpl_account_registration_id(lua_State *L) {
+  mp_error e;
+  uint32_t id = 0;
+  if (mp_session_registration(mpl_check_created(L), check_jid(L, 2), &id, &e) != MP_OK) return mpl_fail(L, &e);
+  lua_pushinteger(L, id);
   return 1;
 }

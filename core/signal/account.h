@@ -64,6 +64,8 @@ int mp_session_delete(mp_account *account, const char *jid, mp_error *e);
 int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e);
 /* The key that made the session, typed: two sessions with one peer differ in it (02 §12.9). */
 int mp_session_base_key(mp_account *account, const char *jid, uint8_t key[33], mp_error *e);
+/* The registration id the peer had when its session was made; 0 when it was not told. MP_ENOSESSION without a session. */
+int mp_session_registration(mp_account *account, const char *jid, uint32_t *id, mp_error *e);
 /* MP_ENOTFOUND when no session has brought one yet. */
 int mp_peer_identity(mp_account *account, const char *jid, uint8_t key[32], mp_error *e);
 int mp_peer_trust(mp_account *account, const char *jid, const uint8_t key[32], mp_error *e);
@@ -74,8 +76,8 @@ int mp_encrypt(mp_account *account, const char *jid, const uint8_t *padded, size
                mp_error *e);
 /* Decrypts one ciphertext in a nested transaction, rolled back on every failure. `out` gets the plaintext without padding;
  * `identity` (32 bytes) the sender's key when the ciphertext is a pkmsg. Errors: MP_EDUPLICATE, MP_ENOSESSION, MP_EINVALIDKEYID,
- * MP_ECRYPTO (it fits no session), MP_EMALFORMED (it is no message of Signal, or its padding is wrong), MP_ESTORE and MP_EFULL
- * (the store failed, nothing is wrong with the ciphertext: it may be tried again). */
+ * MP_ECRYPTO (it fits no session), MP_EMALFORMED (it is no message of Signal), MP_EPADDING (of what was inside), MP_ESTORE and
+ * MP_EFULL (the store failed, nothing is wrong with the ciphertext: it may be tried again). */
 int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const uint8_t *bytes, size_t length, mp_buffer *out,
                uint8_t identity[32], mp_error *e);
 /* Appends 1-16 bytes of that value (03 §6). */

@@ -18,7 +18,7 @@ int mp_unpad(mp_buffer *out, const uint8_t *padded, size_t length, mp_error *e) 
   uint8_t n = length > 0 ? padded[length - 1] : 0;
   bool right = n > 0 && n <= length;
   for (size_t i = length - n; right && i < length; i++) right = padded[i] == n;
-  if (!right) return mp_fail(e, MP_EMALFORMED, "the plaintext's padding is wrong");
+  if (!right) return mp_fail(e, MP_EPADDING, "the plaintext's padding is wrong");
   return mp_buffer_append(out, padded, length - n) == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for the plaintext");
 }
 

@@ -21,7 +21,7 @@ int mp_sender_key_process(mp_account *account, const mp_sender *sender, const ui
 /* Decrypts a group message in a nested transaction, rolled back on every failure. `now` (Unix seconds) dates the keys it passes
  * over. `out` gets the plaintext without padding. Errors: MP_ENOSESSION (no such chain), MP_ECRYPTO (the signature or the
  * ciphertext is wrong), MP_EDUPLICATE (its key was used, or is too old), MP_ELIMIT (too far ahead), MP_EMALFORMED (no group
- * message of Signal, or its padding is wrong), MP_ESTORE and MP_EFULL (it may be tried again). */
+ * message of Signal), MP_EPADDING (of what was inside), MP_ESTORE and MP_EFULL (it may be tried again). */
 int mp_sender_key_decrypt(mp_account *account, const mp_sender *sender, const uint8_t *bytes, size_t length, uint64_t now,
                           mp_buffer *out, mp_error *e);
 

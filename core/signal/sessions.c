@@ -125,6 +125,17 @@ int mp_session_base_key(mp_account *account, const char *jid, uint8_t out[33], m
   return found ? MP_OK : mp_fail(e, MP_ENOSESSION, "there is no session with %s", jid);
 }
 
+int mp_session_registration(mp_account *account, const char *jid, uint32_t *id, mp_error *e) {
+  const signal_protocol_address address = {jid, strlen(jid), 0};
+  session_record *record = NULL;
+  int rc = mp_account_stores(account, e);
+  if (rc != MP_OK || (rc = mp_session_check(account, jid, e)) != MP_OK) return rc;
+  rc = signal_protocol_session_load_session(account->stores, &record, &address);
+  if (rc == SG_SUCCESS) *id = session_state_get_remote_registration_id(session_record_get_state(record));
+  SIGNAL_UNREF(record);
+  return rc == SG_SUCCESS ? MP_OK : mp_signal_error(account, rc, "read the session", e);
+}
+
 int mp_peer_identity(mp_account *account, const char *jid, uint8_t out[32], mp_error *e) {
   uint8_t key[MP_STORE_KEY_MAX];
   mp_bytes found;

@@ -1,6 +1,7 @@
 --- Which devices an account has (usync, fact sheet 03 §4), kept in the store, and sessions with them (§5).
 -- @module moonpost.client.devices
 local attributes = require "moonpost.client.attrs"
+local bundle = require "moonpost.client.bundle"
 local core = require "moonpost.core"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
@@ -93,34 +94,26 @@ function Devices:forget(bare)
   self.client.store:delete("device-list", bare)
 end
 
--- Bytes of an exact length.
-local function exactly(size, ...)
-  local bytes = stanza.bytes(...)
-  return bytes and #bytes == size and bytes or error "malformed"
-end
-
-local function read_bundle(user)
-  local function id_of(node) return (">I3"):unpack(exactly(3, node, "id")) end
-  local skey, key = stanza.child(user, "skey"), stanza.child(user, "key")
-  return {
-    registration_id = (">I4"):unpack(exactly(4, user, "registration")), identity = exactly(32, user, "identity"),
-    signed_prekey = { id = id_of(skey), public = exactly(32, skey, "value"), signature = exactly(64, skey, "signature") },
-    prekey = key and { id = id_of(key), public = exactly(32, key, "value") } or nil,
-  }
-end
-
--- Starts a session with what a bundle says (02 §10.6). Own devices must be vouched for by the own phone; of others a new identity
--- is taken over (02 §11).
-local function start_session(self, device, user)
-  local client = self.client
-  local called, bundle = pcall(read_bundle, user)
-  if not called then return nil, core.error("malformed", ("the key bundle of %s is malformed"):format(device)) end
-  local bare = jid.bare(device)
+--- Starts a session with a device's keys (02 §10.6). Own devices must be vouched for by the own phone; of others a new identity is
+-- taken over (02 §11).
+-- @string device JID, stable
+-- @tparam table keys as account:process_bundle takes them
+-- @tparam ?string blob their `<device-identity>`
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Devices:install(device, keys, blob)
+  local client, bare = self.client, jid.bare(device)
   if bare == client.me.jid or bare == client.me.lid then
-    local ok, err = vouch(client.me, device, bundle.identity, stanza.bytes(user, "device-identity"))
+    local ok, err = vouch(client.me, device, keys.identity, blob)
     if not ok then return nil, core.error(err.code, ("the key bundle of %s is not taken: %s"):format(device, err.message)) end
   end
-  return client.account:process_bundle(device, bundle)
+  return client.account:process_bundle(device, keys)
+end
+
+local function start_session(self, device, user)
+  local called, keys = pcall(bundle.read, user, user)
+  if not called then return nil, core.error("malformed", ("the key bundle of %s is malformed"):format(device)) end
+  return self:install(device, keys, stanza.bytes(user, "device-identity"))
 end
 
 -- When the server knows none of the devices the lists they stand in are wrong: those are asked for again before the next send.

@@ -127,10 +127,12 @@ end
 -- @tparam table message
 -- @string device
 -- @bool own whether it is an own one
+-- @tparam ?table again of an answer to a retry receipt: to, the device as the receipt names it, and its count
 -- @treturn ?table node; nil when the device cannot be encrypted for
-function Fanout:build_for(id, address, message, device, own)
+function Fanout:build_for(id, address, message, device, own, again)
   local attrs, enc_attrs = labels(message)
-  attrs.id, attrs.to = id, wire_name(self, device, address.to)
+  attrs.id, attrs.to = id, again and again.to or wire_name(self, device, address.to)
+  enc_attrs.count = again and again.count
   if own then attrs.recipient = address.to end
   local plaintext = encode(own and messages.for_own_devices(address.to, message) or message)
   local one = self.client.account:encrypt({ device }, plaintext)[1]

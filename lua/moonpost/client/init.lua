@@ -197,6 +197,8 @@ function Client:commit() return self.turn:commit() end
 -- was not confirmed.
 function Client:turn_lost(err)
   self.journal:turn_lost()
+  self.sent:recount()
+  self.retry_keys:recount()
   self:emit("error", err)
   self.connection:abort(err)
 end
@@ -212,7 +214,7 @@ function Client:set_me(row)
   end
 end
 
-local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" }
+local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent" }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
 function Client:forget_account()
@@ -222,11 +224,13 @@ function Client:forget_account()
     for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
   end
   self.journal:recount()
+  self.sent:recount()
+  self.retry_keys:recount()
 end
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "fanout", "outbox", "sender", "receive", "sender_keys", "journal", "receipts",
-  "notifications", "presence", "peer", "sweep", "resume",
+  "connection", "pairing", "devices", "prekeys", "fanout", "sent", "outbox", "sender", "receive", "sender_keys", "journal", "receipts",
+  "retry", "retry_keys", "notifications", "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

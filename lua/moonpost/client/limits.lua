@@ -12,6 +12,11 @@ local limits = {
   RAW_ROWS = 10000,                   -- stanzas not understood yet that are kept; the oldest go first
   RAW_BYTES = 64 * 1024 * 1024,       -- bytes of them
   JOURNAL_BYTES = 256 * 1024 * 1024,  -- bytes of messages whose handlers have not ended; more wait at the server
+  SENT_ROWS = 20000,                  -- messages sent that can be brought again to a device that could not read them
+  SENT_BYTES = 64 * 1024 * 1024,      -- bytes of them
+  SENT_SECONDS = 3 * 24 * 3600,       -- age of them (03 §18.3: at least a day)
+  RETRY_KEYS = 1024,                  -- one-time keys given in retry receipts; the oldest are dropped
+  RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
 }
 
 --- The error of something too large; code "limit".

@@ -77,11 +77,6 @@ function messages.unwrap(message)
   return message
 end
 
---- The text a person wrote, or nil; a reaction has none.
-function messages.text_of(message)
-  return message.conversation or message.extendedTextMessage and message.extendedTextMessage.text
-end
-
 --- Whether a chat is a group.
 function messages.is_group(chat) return select(2, core.wire.jid.parse(chat)) == "g.us" end
 
@@ -100,6 +95,13 @@ function messages.content(message)
     if not not_content[name] and (not found or name < found) then found = name end
   end
   return found
+end
+
+--- The text a person wrote, or nil: of the content that `content` finds, never of another beside it; a reaction has none.
+function messages.text_of(message)
+  local name = messages.content(message)
+  if name == "conversation" then return message.conversation end
+  return name == "extendedTextMessage" and message.extendedTextMessage.text or nil
 end
 
 --- What a message is: "text", "reaction", "image", "protocol", "edited", … or nil when it holds nothing for people.

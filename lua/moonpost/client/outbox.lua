@@ -83,6 +83,13 @@ function Outbox:add(row)
   return true
 end
 
+--- Stores what brings a message to one device again, in place of what waits to bring it there.
+-- @tparam table row as `add` takes it, with a device
+function Outbox:replace(row)
+  self:remove(row)
+  return self:add(row)
+end
+
 --- Takes a message out.
 function Outbox:remove(row)
   local sequence = self.client.store:get("outbox", index_key(row))
@@ -91,8 +98,8 @@ function Outbox:remove(row)
   self.client.store:delete("outbox", index_key(row))
 end
 
--- The row an ack of `id` is for: the message itself, or the first that brings it to a device alone.
-local function find(self, id)
+--- The row an ack of `id` is for: the message itself, or the first that brings it to a device alone.
+function Outbox:find(id)
   local store = self.client.store
   local sequence = store:get("outbox", "i" .. id)
   if not sequence then
@@ -150,6 +157,7 @@ local function accepted(self, node, row)
   local client = self.client
   local result = { id = row.id, time = attributes.time(node.attrs.t) or math.floor(core.net.time()) }
   if row.cause then client.store:put("dedupe", sent_key(row.id), rows.time(result.time)) end
+  if not row.device then client.sent:keep(row) end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
     repair.start(client, row)
   else
@@ -162,7 +170,7 @@ end
 function Outbox:ack(node)
   local id = node.attrs.id
   if node.attrs.class ~= "message" or not id or #id > ID_MAX then return end
-  local row = find(self, id)
+  local row = self:find(id)
   if not row then return end
   local result, err
   if node.attrs.error then

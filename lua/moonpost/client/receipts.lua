@@ -2,7 +2,6 @@
 -- @module moonpost.client.receipts
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
-local retry_keys = require "moonpost.client.retry_keys"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
@@ -82,8 +81,8 @@ function Receipts:history(envelope)
 end
 
 -- Keys for a sender who has lost ours, or whose we have lost (§9.2).
-local function keys_node(client, sender)
-  local public, prekey = client.account:public(), retry_keys.of(client, client.lids:stable(sender))
+local function keys_node(client, envelope)
+  local public, prekey = client.account:public(), client.retry_keys:of(client.lids:stable(envelope.sender), envelope.id)
   return stanza.node("keys", nil, {
     stanza.node("type", nil, "\5"), stanza.node("identity", nil, public.identity),
     stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(prekey.id)), stanza.node("value", nil, prekey.public) }),
@@ -108,7 +107,7 @@ function Receipts:retry(envelope, count, reason)
   }, {
     stanza.node("retry", { v = "1", count = count, id = envelope.id, t = node.attrs.t, error = reason }),
     stanza.node("registration", nil, (">I4"):pack(client.account:public().registration_id)),
-    (count > 1 or keys_at_once[reason]) and keys_node(client, envelope.sender) or nil,
+    (count > 1 or keys_at_once[reason]) and keys_node(client, envelope) or nil,
   })
   client.store:after_commit(function() client.connection:send(receipt) end)
 end
@@ -147,6 +146,7 @@ end
 -- @raise "malformed": it is to be refused
 function Receipts:receipt(node)
   if not node.attrs.from or not node.attrs.id then return end -- nothing an ack could name
+  if node.attrs.type == "retry" then return self.client.retry:receipt(node) end
   local found = read_all(self, node)
   self:ack(node)
   for _, receipt in ipairs(found) do self.client:emit("receipt", receipt) end

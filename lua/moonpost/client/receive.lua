@@ -141,6 +141,10 @@ local function atomically(self, fn, envelope, enc)
   if done then return verdict end
   local code = type(verdict) == "table" and verdict.code
   if code == "duplicate" then return "confirm" end
+  if code == "padding" then
+    report(self, core.error(code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, verdict.message)))
+    return "refuse"
+  end
   if code == "malformed" or retry_reasons[code] then return nil, verdict end
   error(verdict, 0)
 end

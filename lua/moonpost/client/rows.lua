@@ -1,7 +1,6 @@
 --- The client's rows in the store: their keys, and their values as protobuf (core/proto/schema/store.proto). All are under the
 -- scope of its account, which its handle of the store adds.
 --   setting       "me"                              -> StoreMe
---                 "retry-keys"                      -> StoreRetryKeys
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
 --   lid           "p" PN user / "l" LID user        -> the other user part
@@ -12,6 +11,9 @@
 --   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
 --                 "f" chat 00 author 00 id          -> how often it was asked for again (u32 BE), time
 --                 "s" id                            -> time: sent and acknowledged, of an id with a cause
+--                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
+--                                                      session it was brought with; time
+--   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
 --   secret        chat 00 author 00 id              -> messageSecret, time
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
@@ -53,13 +55,15 @@ function rows.last_sequence(store, table_name, prefix)
   return key and (">I8"):unpack(key, #(prefix or "") + 1) or 0
 end
 
---- The key of a message among those of all chats; one that is longer than any honest one is hashed.
+--- A key; one that is longer than any honest one is hashed.
+function rows.short(key) return #key <= KEY_MAX and key or core.crypto.sha256(key) end
+
+--- The key of a message among those of all chats.
 -- @string chat bare JID, stable
 -- @string author bare JID, stable
 -- @string id
 function rows.message_key(chat, author, id)
-  local key = ("%s\0%s\0%s"):format(chat, author, id)
-  return #key <= KEY_MAX and key or core.crypto.sha256(key)
+  return rows.short(("%s\0%s\0%s"):format(chat, author, id))
 end
 
 --- A time as rows end with it.

@@ -1,6 +1,7 @@
 --- Old rows go: what was kept to recognise repeated messages, and secrets nobody will ask for any more.
 -- @module moonpost.client.sweep
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local task = require "moonpost.task"
 
 local DAY = 24 * 3600
@@ -12,6 +13,7 @@ local aging = {
   { table = "dedupe", prefix = "r", seconds = 15 * DAY },
   { table = "dedupe", prefix = "s", seconds = 15 * DAY },
   { table = "dedupe", prefix = "f", seconds = DAY },
+  { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
   { table = "secret", prefix = "", seconds = 90 * DAY },
 }
 
@@ -37,6 +39,11 @@ local function sweep_sender_keys(account, oldest)
   until not after
 end
 
+-- Calls `slice` until there is nothing left for it.
+local function sweep_all(slice)
+  while slice() do task.sleep(0) end
+end
+
 --- Takes away what is too old at a time. In a task.
 -- @number now Unix seconds
 function Sweep:run(now)
@@ -49,6 +56,8 @@ function Sweep:run(now)
       if after then task.sleep(0) end
     until not after
   end
+  sweep_all(function() return self.client.sent:sweep(now) end)
+  sweep_all(function() return self.client.retry_keys:sweep(now) end)
 end
 
 --- Sweeps from now on, once in a while.

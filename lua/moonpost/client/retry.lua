@@ -1,0 +1,182 @@
+--- Serving retry receipts (fact sheet 03 §18.3, 04 §9.4): a device that could not read a message of ours gets it once more, alone, under
+-- the same id, with a session that both sides know again. The receipt is acknowledged when the resend is in the store.
+-- @module moonpost.client.retry
+local core = require "moonpost.core"
+local read = require "moonpost.client.retry_request"
+local rows = require "moonpost.client.rows"
+local task = require "moonpost.task"
+
+local proto, jid = core.proto, core.wire.jid
+
+local COUNTS = 4              -- of a receipt; a fifth is refused by everybody (04 §9.2)
+local SERVED = 5              -- times one device gets one message again, whatever its receipts count
+local RECREATE_SECONDS = 3600 -- a session that is there is replaced without being given keys once in so long (W, R)
+local REFRESH_SECONDS = 60    -- an account's device list is asked for again for a device it lacks once in so long
+
+local Retry = {}
+Retry.__index = Retry
+
+local function served_key(request, device) return "t" .. rows.short(device .. "\0" .. request.id) end
+
+-- How often the device was served, and the base key of the session that last was used for it.
+local function served(self, request, device)
+  local row = self.client.store:get("dedupe", served_key(request, device))
+  if not row then return 0 end
+  return row:byte(1), row:sub(2, -9)
+end
+
+local function note_served(self, request, device)
+  local base = self.client.account:base_key(device) or ""
+  local count = math.min(255, served(self, request, device) + 1)
+  self.client.store:put("dedupe", served_key(request, device), string.char(count) .. base .. rows.time(core.net.time()))
+end
+
+local function is_own(self, device)
+  local bare, me = jid.bare(device), self.client.me
+  return bare == me.jid or bare == me.lid
+end
+
+-- Whether the message was for this device at all: one of the chat's, or an own one that names the chat.
+local function belongs(self, request, device, message)
+  local lids = self.client.lids
+  local chat = lids:stable(message.to)
+  if not is_own(self, device) then return jid.bare(device) == chat end
+  return lids:stable(request.recipient or jid.bare(device)) == chat
+end
+
+-- The message asked for; nil when it is not brought again: too often asked for, sent too long ago or never, or not to this device.
+local function wanted(self, request, device)
+  local client = self.client
+  if request.count < 1 or request.count > COUNTS or device == client.fanout:this() then return nil end
+  local message = client.sent:find(request.id)
+  if not message or not belongs(self, request, device, message) then return nil end
+  return served(self, request, device) < SERVED and message or nil
+end
+
+local function is_listed(self, device, bare)
+  local found, err = self.client.devices:of { bare }
+  if not found then return nil, err end
+  for _, one in ipairs(found[bare]) do
+    if one == device then return true end
+  end
+  return false
+end
+
+-- Whether the device is one of its account's; a list that lacks it is asked for again.
+local function check_listed(self, device)
+  local bare, now = jid.bare(device), core.net.now()
+  local listed, err = is_listed(self, device, bare)
+  if listed or listed == nil then return listed, err end
+  if now - (self.refreshed[bare] or -math.huge) >= REFRESH_SECONDS then
+    self.refreshed[bare] = now
+    self.client.devices:forget(bare)
+    listed, err = is_listed(self, device, bare)
+  end
+  if listed == false then err = core.error("unknown-device", ("%s is no device of its account"):format(device)) end
+  return listed or nil, err
+end
+
+local function label(keys) return (">s4s4I4I4"):pack(keys.identity, keys.signed_prekey.public, keys.prekey and keys.prekey.id or 0, 0) end
+
+-- Starts a session with the keys a receipt brought. Several receipts may bring the same one-time key, which can be used once: the
+-- session made with it is good for all of them.
+local function install_keys(self, request, device)
+  local account, before = self.client.account, self.installed[device]
+  local name = label(request.keys)
+  if before and before.name == name and before.base == account:base_key(device) and request.count <= 2 then return true end
+  local registered = account:registration_id(device) or 0
+  if is_own(self, device) and registered ~= 0 and registered ~= request.registration then
+    return nil, core.error("untrusted", ("the own device %s has another registration than before"):format(device))
+  end
+  local ok, err = self.client.devices:install(device, request.keys, request.device_identity)
+  if ok then self.installed[device] = { name = name, base = account:base_key(device) } end
+  return ok, err
+end
+
+-- Whether the session there is cannot be what the device has: it was made anew there, or has failed before.
+local function is_stale(self, request, device)
+  local account, now = self.client.account, core.net.now()
+  local registered = account:registration_id(device) or 0
+  if registered ~= 0 and request.registration ~= 0 and registered ~= request.registration then return true end
+  local _, base = served(self, request, device)
+  if request.count > 2 and base == account:base_key(device) then return true end
+  if request.count < 2 or now - (self.recreated[device] or -math.huge) < RECREATE_SECONDS then return false end
+  self.recreated[device] = now
+  return true
+end
+
+-- A session the device can read: with the keys it gave, the one there is, or a new one with keys from the server.
+local function mend_session(self, request, device)
+  if request.keys then return install_keys(self, request, device) end
+  local account = self.client.account
+  if is_stale(self, request, device) then account:delete_session(device) end
+  local ok, err = self.client.devices:ensure_sessions { device }
+  if not ok then return nil, err end
+  if account:has_session(device) then return true end
+  return nil, core.error("no-session", ("%s has no keys to write to it"):format(device))
+end
+
+local function store_resend(self, request, device, sent)
+  local client = self.client
+  local message = assert(proto.decode("Message", sent.message))
+  local again = { to = request.from, count = request.count }
+  local node = client.fanout:build_for(sent.id, { to = sent.to }, message, device, is_own(self, device), again)
+  if not node then return nil, core.error("no-session", ("%s cannot be written to"):format(device)) end
+  note_served(self, request, device)
+  return client.outbox:replace {
+    id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = sent.message, device = device,
+  }
+end
+
+local function serve(self, request, device, sent)
+  local ok, err = check_listed(self, device)
+  if ok then ok, err = mend_session(self, request, device) end
+  if not ok then return nil, err end
+  return self.client.store:atomic(store_resend, self, request, device, sent)
+end
+
+-- One request of a device at a time: each may find the session mended by the one before.
+local function serve_in_turn(self, request, device, sent)
+  local lock = self.locks[device] or { users = 0, turn = task.lock() }
+  self.locks[device], lock.users = lock, lock.users + 1
+  local leave <close> = setmetatable({}, { __close = function()
+    lock.users = lock.users - 1
+    if lock.users == 0 then self.locks[device] = nil end
+  end })
+  local held <close> = lock.turn:hold()
+  local ok, err = serve(self, request, device, sent)
+  return leave and held and ok, err
+end
+
+local function tell(self, request, device, err)
+  self.client:emit("error", core.error(err.code, ("%s asks for message %s again and does not get it: %s"):format(
+    device, request.id, err.message)))
+end
+
+-- Serves one in a task; without an ack, when the connection ends in the middle, it comes again.
+local function serve_later(self, node, request, device, sent)
+  local client, key = self.client, served_key(request, device)
+  if self.busy[key] then return client.receipts:ack(node) end
+  self.busy[key] = true
+  task.spawn(function()
+    local free <close> = setmetatable({}, { __close = function() self.busy[key] = nil end })
+    local ok, err = serve_in_turn(self, request, device, sent)
+    if not ok and (err.code == "closed" or err.code == "timeout") then return free end
+    if not ok then tell(self, request, device, err) end
+    client.store:after_commit(function() client.receipts:ack(node) end)
+  end)
+end
+
+--- A retry receipt that came.
+-- @raise "malformed": it is to be refused
+function Retry:receipt(node)
+  local client, request = self.client, read(node)
+  local device = client.lids:stable(request.from)
+  local sent = wanted(self, request, device)
+  if sent then return serve_later(self, node, request, device, sent) end
+  client.receipts:ack(node)
+end
+
+return function(client)
+  return setmetatable({ client = client, busy = {}, locks = {}, refreshed = {}, recreated = {}, installed = {} }, Retry)
+end

@@ -1,0 +1,487 @@
+-- Messages that a device of the other side could not read: asked for by retry receipts and brought again (fact sheet 03 §18.3, 04 §9),
+-- between clients over real sockets; what the sandbox cannot be made to do is put on them past its checks.
+local core = require "moonpost.core"
+local messages = require "moonpost.client.messages"
+local stanza = require "moonpost.stanza"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+local jid, proto = core.wire.jid, core.proto
+
+local function device_jid(contact, server)
+  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
+  return jid.make(user, name, contact.client.me.device)
+end
+
+local function meet(ana, ben)
+  assert(ana.client:send(ben.jid, "hello"))
+  assert.equal("hello", ben:next().text)
+  assert(ben.client:send(ana.jid, "hello"))
+  assert.equal("hello", ana:next().text)
+end
+
+local function acquainted(rig, options)
+  local ana, ben = rig:contact("Ana", options), rig:contact "Ben"
+  meet(ana, ben)
+  ana.errors, ben.errors = tap.event(ana.client, "error"), tap.event(ben.client, "error")
+  return ana, ben
+end
+
+local function is_to(conn, contact) return conn.device ~= nil and conn.device:jid() == device_jid(contact) end
+
+-- Damages the encs of the next `count` messages to a contact; those of peers are left alone. Counts them.
+local function damage(rig, contact, count, type)
+  local damaged = { count = 0 }
+  rig:tap(function(direction, node, conn)
+    if direction ~= "to-client" or node.tag ~= "message" or node.attrs.category or not is_to(conn, contact) then return end
+    local enc = stanza.child(node, "enc")
+    if not enc or damaged.count >= count or type and enc.attrs.type ~= type then return end
+    damaged.count = damaged.count + 1
+    -- a byte of the ciphertext or its MAC, past whatever a pkmsg has in front
+    enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15)
+  end)
+  return damaged
+end
+
+-- The retry receipts clients send, and the resends: arrays.
+local function watch(rig)
+  return rig:record("to-server", function(node) return node.tag == "receipt" and node.attrs.type == "retry" end),
+    rig:record("to-server", function(node)
+      local enc = node.tag == "message" and stanza.child(node, "enc")
+      return enc and enc.attrs.count ~= nil
+    end)
+end
+
+-- The acks a contact's client gives to retry receipts: a queue of ids, refused ones with their error.
+local function retry_acks(rig, contact)
+  local said = task.queue()
+  rig:tap(function(direction, node, conn)
+    if direction == "to-server" and node.tag == "ack" and node.attrs.class == "receipt" and node.attrs.type == "retry"
+      and is_to(conn, contact) then
+      said:push(node.attrs.id .. (node.attrs.error and " " .. node.attrs.error or ""))
+    end
+  end)
+  return said
+end
+
+local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+
+-- A retry receipt of `asker` for a message of `contact`, as the server hands it on.
+local function ask(rig, contact, asker, id, more, children)
+  local attrs = { from = device_jid(asker, "lid"), id = id, t = "1769296600", type = "retry" }
+  local about = { count = "1", registration = (">I4"):pack(asker.client.account:public().registration_id) }
+  for name, value in pairs(more or {}) do
+    if about[name] then about[name] = value else attrs[name] = value or nil end
+  end
+  inject(rig, contact, stanza.node("receipt", attrs, {
+    stanza.node("retry", { v = "1", count = about.count, id = id, t = "1769296600" }), stanza.node("registration", nil, about.registration),
+    table.unpack(children or {}),
+  }))
+end
+
+-- Fresh keys of a client, as a retry receipt brings them.
+local function keys_of(contact, change)
+  local account = contact.client.account
+  local public, one = account:public(), account:new_prekeys(1)[1]
+  local all = { identity = public.identity, value = public.signed_prekey.public, signature = public.signed_prekey.signature }
+  for name, value in pairs(change or {}) do all[name] = value end
+  return stanza.node("keys", nil, {
+    stanza.node("type", nil, "\5"), stanza.node("identity", nil, all.identity),
+    stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(one.id)), stanza.node("value", nil, one.public) }),
+    stanza.node("skey", nil, {
+      stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, all.value),
+      stanza.node("signature", nil, all.signature),
+    }),
+    stanza.node("device-identity", nil, contact.client.me.deviceIdentity),
+  })
+end
+
+local function device_of(contact) return device_jid(contact, "lid") end
+
+describe("a message that came damaged", function()
+  it("is brought again under its id, to that device alone, and heard once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local asked, again = watch(rig)
+    damage(rig, ben, 1)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    local m = ben:next()
+    assert.same({ "hi", sent.id }, { m.text, m.id })
+    assert.equal(1, #asked)
+    assert.equal(1, #again)
+    assert.same({ sent.id, device_of(ben), "text" }, { again[1].attrs.id, again[1].attrs.to, again[1].attrs.type })
+    assert.equal("1", tostring(stanza.child(again[1], "enc").attrs.count))
+    assert.is_nil(stanza.child(again[1], "participants"))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+    assert.equal(1, #asked)
+  end))
+
+  it("as the first of a session is brought again in a session that is read", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local asked = watch(rig)
+    local damaged = damage(rig, ben, 1, "pkmsg")
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("hi", ben:next().text)
+    assert.same({ 1, 1 }, { damaged.count, #asked })
+    assert(ben.client:send(ana.jid, "hi yourself"))
+    assert.equal("hi yourself", ana:next().text)
+  end))
+
+  it("again and again is asked for with keys, in a new session, and heard when it comes whole", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local asked, again = watch(rig)
+    local before = ana.client.account:base_key(device_of(ben))
+    damage(rig, ben, 3)
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("hi", ben:next().text)
+    assert.equal(3, #asked)
+    for i, node in ipairs(again) do
+      assert.equal(tostring(i), tostring(stanza.child(node, "enc").attrs.count))
+      assert.equal(i > 1 and "pkmsg" or "msg", stanza.child(node, "enc").attrs.type)
+    end
+    assert.are_not.equal(before, ana.client.account:base_key(device_of(ben)))
+    assert(ben.client:send(ana.jid, "thanks"))
+    assert.equal("thanks", ana:next().text)
+  end))
+
+  it("for good is given up after four receipts and brought no more", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local asked, again = watch(rig)
+    damage(rig, ben, 5)
+    assert(ana.client:send(ben.jid, "hi"))
+    for i = 1, 4 do assert.matches("time " .. i, tostring(ben.errors:pop(5))) end
+    assert.matches("given up", tostring(ben.errors:pop(5)))
+    assert.same({ 4, 4 }, { #asked, #again })
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("with many others is brought again like all of them", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    damage(rig, ben, 60)
+    local done = task.queue()
+    for i = 1, 30 do
+      task.spawn(function()
+        assert(ana.client:send(ben.jid, tostring(i)))
+        done:push(true)
+      end)
+    end
+    local heard = {}
+    for _ = 1, 30 do
+      local text = ben:next(10).text
+      assert.is_nil(heard[text])
+      heard[text] = true
+    end
+  end))
+
+  it("is brought again after a restart of its sender", support.async(function()
+    local rig <close> = start()
+    local handle = assert(core.store.open {})
+    local ana, ben = acquainted(rig, { store_handle = handle })
+    local held = task.queue()
+    damage(rig, ben, 1)
+    local stop = rig:tap(function(direction, node)
+      if direction ~= "to-client" or node.tag ~= "receipt" or node.attrs.type ~= "retry" then return end
+      held:push(node)
+      return false
+    end)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert(held:pop(5))
+    ana.client:close()
+    stop()
+    rig:contact("Ana", { store_handle = handle })
+    local m = ben:next()
+    assert.same({ "hi", sent.id }, { m.text, m.id })
+  end))
+
+  it("to another own device is brought again under its chat", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local ana2 = rig:contact("Ana", { own = true })
+    local asked, again = watch(rig)
+    assert(ana.client:send(ben.jid, "first"))
+    assert.equal("first", ana2:next().text)
+    damage(rig, ana2, 1)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    local m = ana2:next()
+    assert.same({ "hi", sent.id, ben.lid, true }, { m.text, m.id, m.chat, m.from_me })
+    assert.equal(1, #asked)
+    assert.same({ device_of(ana2), ben.lid }, { again[1].attrs.to, again[1].attrs.recipient })
+  end))
+
+  it("as a reaction keeps its labels when it is brought again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local sent = assert(ben.client:send(ana.jid, "see"))
+    local m = ana:next()
+    local _, again = watch(rig)
+    damage(rig, ben, 1)
+    assert(ana.client:react(m, "👍"))
+    assert.equal(sent.id, ben:next().message.reactionMessage.key.id)
+    local enc = stanza.child(again[1], "enc").attrs
+    assert.same({ "reaction", "hide" }, { again[1].attrs.type, enc["decrypt-fail"] })
+  end))
+end)
+
+describe("a device that lost its session", function()
+  it("is written to in a new one, made with the keys it gave at once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local asked, again = watch(rig)
+    ben.client.account:delete_session(device_of(ana))
+    assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("hi", ben:next().text)
+    assert.is_truthy(stanza.child(asked[1], "keys"))
+    assert.equal("pkmsg", stanza.child(again[1], "enc").attrs.type)
+    assert.is_truthy(stanza.child(again[1], "device-identity"))
+  end))
+
+  it("gets all of several messages in one session, though each receipt brings the same key", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local first, second = assert(ana.client:send(ben.jid, "1")), assert(ana.client:send(ben.jid, "2"))
+    for _ = 1, 2 do ben:next() end
+    local keys, said = keys_of(ben), retry_acks(rig, ana)
+    for _, one in ipairs { first, second } do ask(rig, ana, ben, one.id, { count = "2" }, { keys }) end
+    for _ = 1, 2 do assert(said:pop(5)) end
+    assert(ana.client:send(ben.jid, "3"))
+    assert.equal("3", ben:next().text)
+    assert.equal(0, #ben.errors)
+  end))
+
+  it("and names another registration is written to with keys from the server", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    ben:next()
+    local said, before = retry_acks(rig, ana), ana.client.account:base_key(device_of(ben))
+    ask(rig, ana, ben, sent.id, { registration = "\0\0\0\7" })
+    assert.equal(sent.id, said:pop(5))
+    assert.are_not.equal(before, ana.client.account:base_key(device_of(ben)))
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
+  it("and says so only once an hour without keys: between, the session stays", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, ids, keys = retry_acks(rig, ana), {}, {}
+    for i = 1, 3 do
+      ids[i] = assert(ana.client:send(ben.jid, tostring(i))).id
+      ben:next()
+    end
+    for i = 1, 3 do
+      ask(rig, ana, ben, ids[i], { count = i == 1 and "1" or "2" })
+      assert.equal(ids[i], said:pop(5))
+      keys[i] = ana.client.account:base_key(device_of(ben))
+    end
+    assert.are_not.equal(keys[1], keys[2])
+    assert.equal(keys[2], keys[3])
+  end))
+
+  it("and could not read the resend either gets a new one, by the base key of the one that failed", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local said, keys = retry_acks(rig, ana), {}
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    ben:next()
+    for count = 1, 4 do
+      ask(rig, ana, ben, sent.id, { count = tostring(count) })
+      assert.equal(sent.id, said:pop(5))
+      keys[count] = ana.client.account:base_key(device_of(ben))
+    end
+    assert.are_not.equal(keys[2], keys[3])
+    assert.are_not.equal(keys[3], keys[4])
+  end))
+end)
+
+describe("a retry receipt", function()
+  -- Nothing is brought again for it, whatever its ack says.
+  local function expect_refusal(rig, ana, ben, answer, id, more, children)
+    local _, again = watch(rig)
+    local said = retry_acks(rig, ana)
+    ask(rig, ana, ben, id, more, children)
+    assert.equal(answer, said:pop(5))
+    ana.client:committed()
+    assert.equal(0, #again)
+  end
+
+  local function one_sent(ana, ben)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    ben:next()
+    return sent.id
+  end
+
+  it("for a message nobody sent is acknowledged and not served", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    expect_refusal(rig, ana, ben, "3EB0FFFFFFFFFFFFFFFFFF", "3EB0FFFFFFFFFFFFFFFFFF")
+  end))
+
+  it("of somebody the message was not for is not served", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local cem = rig:contact "Cem"
+    meet(ana, cem)
+    local id = one_sent(ana, ben)
+    expect_refusal(rig, ana, cem, id, id)
+    expect_refusal(rig, ana, cem, id, id, { recipient = ben.lid })
+    expect_refusal(rig, ana, cem, id, id, {}, { keys_of(cem) })
+  end))
+
+  it("of an own device for another chat than the message's is not served", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local ana2, cem = rig:contact "Ana", rig:contact "Cem"
+    local id = one_sent(ana, ben)
+    expect_refusal(rig, ana, ana2, id, id, { recipient = cem.lid })
+    expect_refusal(rig, ana, ana2, id, id)
+  end))
+
+  it("of a device its account has not is not served, though its keys are there; the list is asked for once", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local id = one_sent(ana, ben)
+    local usyncs = rig:record("to-server", function(node) return node.tag == "iq" and node.attrs.xmlns == "usync" end)
+    local stranger = device_jid(ben, "lid"):gsub(":%d+@", ":77@")
+    expect_refusal(rig, ana, ben, id, id, { from = stranger }, { keys_of(ben) })
+    expect_refusal(rig, ana, ben, id, id, { from = stranger })
+    assert.equal(1, #usyncs)
+    assert.matches("no device of its account", tostring(ana.errors:pop(5)))
+  end))
+
+  it("of a new device that is not in the list yet is served after the list was asked for", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local id = one_sent(ana, ben)
+    local ben2 = rig:contact "Ben"
+    ana.client:committed()
+    local row = { jids = { ben.lid, device_of(ben) }, time = 1 }
+    require("moonpost.client.rows").put(ana.client.store, "device-list", ben.lid, "StoreDevices", row)
+    ask(rig, ana, ben2, id)
+    assert.equal(id, ben2:next().id)
+  end))
+
+  it("with a count of five, or none, or for the fifth time again is not served", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local id = one_sent(ana, ben)
+    for _, count in ipairs { "0", "5", "99" } do expect_refusal(rig, ana, ben, id, id, { count = count }) end
+    local said = retry_acks(rig, ana)
+    local _, again = watch(rig)
+    for _ = 1, 8 do
+      ask(rig, ana, ben, id)
+      assert.equal(id, said:pop(5))
+    end
+    assert.equal(5, #again)
+  end))
+
+  it("with keys that are no bundle, or not signed, is not served, and the session stays", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local id, before = one_sent(ana, ben), ana.client.account:base_key(device_of(ben))
+    expect_refusal(rig, ana, ben, id .. " 487", id, {}, { keys_of(ben, { identity = "short" }) })
+    expect_refusal(rig, ana, ben, id .. " 487", id, {}, { keys_of(ben, { signature = ("s"):rep(63) }) })
+    expect_refusal(rig, ana, ben, id .. " 487", id, {}, { stanza.node "keys" })
+    expect_refusal(rig, ana, ben, id, id, {}, { keys_of(ben, { signature = ("s"):rep(64) }) })
+    assert.equal(before, ana.client.account:base_key(device_of(ben)))
+  end))
+
+  it("that is malformed is refused with 487", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local id = one_sent(ana, ben)
+    expect_refusal(rig, ana, ben, id .. " 487", id, { registration = "\0\0\7" })
+    expect_refusal(rig, ana, ben, id .. " 487", id, { count = "many" })
+    expect_refusal(rig, ana, ben, id .. " 487", id, { from = "s.whatsapp.net" })
+    local said = retry_acks(rig, ana)
+    inject(rig, ana, stanza.node("receipt", { from = device_of(ben), id = id, t = "1769296600", type = "retry" }))
+    assert.equal(id .. " 487", said:pop(5))
+  end))
+
+  it("in an own device's name, with keys the phone does not vouch for, is not served", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local ana2 = rig:contact("Ana", { own = true })
+    local id = assert(ana.client:send(ben.jid, "hi")).id
+    assert.equal(id, ana2:next().id)
+    expect_refusal(rig, ana, ana2, id, id, { recipient = ben.lid }, { keys_of(ben) })
+    assert.matches("is not taken", tostring(ana.errors:pop(5)))
+    expect_refusal(rig, ana, ana2, id, id, { recipient = ben.lid, registration = "\0\0\0\7" }, { keys_of(ana2) })
+    assert.matches("another registration", tostring(ana.errors:pop(5)))
+  end))
+
+  it("is acknowledged only when the resend is stored: a connection lost before brings it again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    ben:next()
+    ben.client.account:delete_session(device_of(ana)) -- for a retry receipt on the wire, keys and all
+    local dropped = false
+    rig:tap(function(direction, node, conn)
+      if direction ~= "to-server" or dropped or node.tag ~= "iq" or node.attrs.xmlns ~= "usync" or not is_to(conn, ana) then return end
+      dropped = true
+      conn:drop()
+      return false
+    end)
+    ana.client.devices:forget(ben.lid)
+    local said = retry_acks(rig, ana)
+    tap.device(rig, ana.client).queue:push(stanza.node("receipt", {
+      from = device_of(ben), id = sent.id, t = "1769296600", type = "retry",
+    }, {
+      stanza.node("retry", { v = "1", count = "2", id = sent.id, t = "1769296600" }),
+      stanza.node("registration", nil, (">I4"):pack(ben.client.account:public().registration_id)), keys_of(ben),
+    }))
+    assert.equal(sent.id, said:pop(10))
+    assert.is_true(dropped)
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+    assert.equal(0, #ben.errors)
+  end))
+end)
+
+describe("messages kept to be brought again", function()
+  it("are so many: the oldest go first", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    ana.client.sent.ring.most = 3
+    local ids = {}
+    for i = 1, 5 do
+      ids[i] = assert(ana.client:send(ben.jid, tostring(i))).id
+      ben:next()
+    end
+    for i = 1, 5 do assert.equal(i > 2, ana.client.sent:find(ids[i]) ~= nil) end
+  end))
+
+  it("take so many bytes", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    ana.client.sent.ring.most_bytes = 5000
+    local first = assert(ana.client:send(ben.jid, ("x"):rep(3000)))
+    local second = assert(ana.client:send(ben.jid, ("y"):rep(3000)))
+    assert.is_nil(ana.client.sent:find(first.id))
+    assert.equal(("y"):rep(3000), messages.text_of(proto.decode("Message", ana.client.sent:find(second.id).message)))
+  end))
+
+  it("are swept when they are old, and gone with the account", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    ana.client.sweep:run(core.net.time() + 24 * 3600)
+    assert.is_truthy(ana.client.sent:find(sent.id))
+    ana.client.sweep:run(core.net.time() + 8 * 24 * 3600)
+    assert.is_nil(ana.client.sent:find(sent.id))
+    assert(ana.client:send(ben.jid, "hi"))
+    ana.client:close()
+    ana.client:forget_account()
+    assert.equal(0, ana.client.store:count("recent", ""))
+  end))
+end)
