@@ -366,8 +366,10 @@ describe("the state", function()
     assert.equal(2, #state.accounts)
     local told = state.accounts[2]
     assert.same({ "Bob", bob.jid, bob.lid, (bob.jid:match "^%d+") }, { told.push_name, told.jid, told.lid, told.phone })
-    assert.same({ jid = device:jid(), lid = device:jid "lid", connected = false, queued = waiting + 1, prekeys = device.one_time:count() },
-      told.devices[1])
+    assert.same({
+      jid = device:jid(), lid = device:jid "lid", connected = false, queued = waiting + 1, prekeys = device.one_time:count(),
+      os = "moonpost", platform = "CHROME",
+    }, told.devices[1])
     assert.is_true(state.accounts[1].devices[1].connected)
   end))
 end)

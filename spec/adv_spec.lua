@@ -1,6 +1,7 @@
 -- The words of phone and device for each other, and the QR that begins it, on the vectors (fact sheet 02 §2.3, §2.5, §18.2).
 local core = require "moonpost.core"
 local new_pairing = require "moonpost.client.pairing"
+local new_qr_codes = require "moonpost.client.qr_codes"
 
 local crypto, proto = core.crypto, core.proto
 local unhex = crypto.unhex
@@ -24,14 +25,16 @@ local SIGNED = "\x0a\x0a" .. DETAILS .. "\x12\x20" .. PRIMARY .. "\x1a\x40" .. A
 local CONTAINER = "\x0a\x70" .. SIGNED .. "\x12\x20" .. HMAC
 
 -- An account with the vectors' keys; `identity` is a key pair where something is to be signed.
-local function vector_pairing(identity)
-  return new_pairing { account = {
+local function vector_account(identity)
+  return {
     public = function() return { noise = NOISE, identity = identity and identity:public() or IDENTITY } end,
     identity = function() return identity end,
     adv_secret_text = function() return crypto.base64(ADV_SECRET) end,
     adv_hmac_ok = function(_, bytes, hmac) return crypto.hmac_sha256(ADV_SECRET, bytes) == hmac end,
-  } }
+  }
 end
+
+local function vector_pairing(identity) return new_pairing { account = vector_account(identity) } end
 
 local function container(signed, account_type)
   local prefix = account_type == "HOSTED" and "\6\5" or ""
@@ -134,6 +137,6 @@ describe("a QR", function()
   it("has the text of the official clients", function()
     assert.equal("https://wa.me/settings/linked_devices#2@REF,pOCSkrZRwni5dyxWn1+puxPZBrRqtoyd+dwrRAn4ogk=,"
       .. "Xf7dO2vUf2+ijuFdlp1bsOpTd01Ii9r53xxuASSz7yI=,CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=,1",
-      vector_pairing():qr_text "2@REF")
+      new_qr_codes({ account = vector_account(), device = { platform = "chrome" } }):text "2@REF")
   end)
 end)

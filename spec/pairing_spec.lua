@@ -381,7 +381,7 @@ describe("the sandbox's phone", function()
     local rig <close> = start()
     local account = core.signal.account(assert(core.store.open {}), "")
     account:create()
-    local sound = proto.decode("ClientPayload", payload.registration(account, payload.VERSION, "Eve"))
+    local sound = proto.decode("ClientPayload", payload.registration(account, payload.VERSION, "Eve", { name = "eve", platform = "edge" }))
     for name, value in pairs {
       eIdent = "short", eRegid = "\0", eKeytype = "\6", eSkeyId = "\1", eSkeyVal = ("x"):rep(33), eSkeySig = ("s"):rep(64),
     } do

@@ -182,8 +182,8 @@ describe("a strict sandbox", function()
     local account = core.signal.account(assert(core.store.open {}), "raw")
     account:create()
     local payload = require "moonpost.client.payload"
-    local link, heard = tap.raw(rig, assert(core.proto.decode("ClientPayload", payload.registration(account, { 2, 3000, 1 }, "Raw"))),
-      account:noise())
+    local bytes = payload.registration(account, { 2, 3000, 1 }, "Raw", { name = "raw", platform = "chrome" })
+    local link, heard = tap.raw(rig, assert(core.proto.decode("ClientPayload", bytes)), account:noise())
     assert.is_not_nil(stanza.child(assert(heard:pop(5)), "pair-device"))
     assert(link:send(stanza.node("telegram", { id = "1" })))
     assert.is_not_nil(stanza.child(assert(heard:pop(5)), "xml-not-well-formed"))

@@ -11,4 +11,7 @@ mp_keypair *mpl_keypair_option(lua_State *L, int table, const char *name);
 /* Pushes a handle with a copy of `pair`, zeroed when it is closed or collected. */
 void mpl_push_keypair(lua_State *L, const mp_keypair *pair);
 
+/* Adds the functions of linking by phone number to the table on top of the stack (link_code.c). */
+void mpl_open_link_code(lua_State *L);
+
 #endif

@@ -179,6 +179,7 @@ static const luaL_Reg methods[] = {
     {"adv_secret_text", account_adv_secret_text},
     {"renew_adv_secret", account_renew_adv_secret},
     {"adv_hmac_ok", account_adv_hmac_ok},
+    {"link_seal", mpl_account_link_seal},
     {"derive", account_derive},
     {"new_prekeys", mpl_account_new_prekeys},
     {"mark_uploaded", mpl_account_mark_uploaded},

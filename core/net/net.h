@@ -33,6 +33,10 @@ typedef void (*mp_resolve_done)(void *user, const char (*addresses)[MP_ADDRESS_S
 /* Looks a host name up off the loop, in libuv's thread pool: it may take seconds. */
 int mp_resolve(const char *host, mp_resolve_done done, void *user, mp_error *e);
 
+typedef void (*mp_work_fn)(void *user);
+/* Calls `run` in a thread of libuv's pool, which must touch nothing but `user`, then `done` on the loop's thread. */
+int mp_work(mp_work_fn run, mp_work_fn done, void *user, mp_error *e);
+
 typedef struct mp_socket mp_socket;
 
 typedef struct {

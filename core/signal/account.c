@@ -85,6 +85,11 @@ int mp_account_renew_adv_secret(mp_account *account, mp_error *e) {
   return save(account, e);
 }
 
+int mp_account_set_adv_secret(mp_account *account, const uint8_t secret[32], mp_error *e) {
+  memcpy(account->adv_secret, secret, 32);
+  return save(account, e);
+}
+
 /* All rows of the traffic environment. */
 static int delete_traffic(mp_account *account, mp_error *e) {
   static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_STALE,   MP_TABLE_IDENTITY,

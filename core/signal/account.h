@@ -36,6 +36,8 @@ int mp_account_create(mp_account *account, mp_error *e);
 int mp_account_delete(mp_account *account, mp_error *e);
 /* A new secret for the next QR (02 §2.2). */
 int mp_account_renew_adv_secret(mp_account *account, mp_error *e);
+/* The one both sides of a linking by code came to (02 §3.4). */
+int mp_account_set_adv_secret(mp_account *account, const uint8_t secret[32], mp_error *e);
 
 typedef struct {
   uint32_t id;

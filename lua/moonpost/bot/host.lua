@@ -7,6 +7,9 @@
 -- @field ca PEM certificate the server's TLS is checked against instead of the system's
 -- @field version {2, 3000, n}: the web client version to log in as
 -- @field show_qr fn(text, seconds): shows a QR instead of the terminal
+-- @field by_qr whether it is linked by QR whatever the script says
+-- @field phone the account's number: it is linked by a code in place of a QR
+-- @field show_code fn(code, seconds): shows a linking code instead of printing it
 -- @field on_online fn(me): called when the bot is online for the first time
 -- @field script whether `moonpost run` runs the script: it prints how the bot ended
 -- @field bots how many bots the script has made

@@ -15,6 +15,7 @@ local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
 local host = require "moonpost.bot.host"
+local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 
 local Bot = {}
@@ -97,6 +98,7 @@ local function make_client(bot)
   local client, err = new_client {
     store = host.store or options.store, account = options.account, url = host.url or options.url, root = host.root or options.root,
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
+    device_name = options.device_name, platform = options.platform,
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
@@ -125,10 +127,23 @@ local function show_qr(text)
   io.stdout:flush()
 end
 
+local function show_code(code, seconds)
+  io.stdout:write(("Type %s into WhatsApp on your phone within %.0f s: %s.\n"):format(
+    code, seconds, "Linked devices, Link a device, Link with phone number instead"))
+  io.stdout:flush()
+end
+
+-- By phone number where one is given, the command line's first; else by QR.
+local function way_to_link(options)
+  local phone = host.phone or not host.by_qr and options.phone
+  if phone then return { phone = phone, code = host.show_code or options.code or show_code } end
+  return { qr = host.show_qr or options.qr or show_qr }
+end
+
 local function link_and_connect(bot)
   local client = bot.client
   if not client:linked() then
-    local me, err = client:pair { qr = host.show_qr or bot.options.qr or show_qr }
+    local me, err = client:pair(way_to_link(bot.options))
     if not me then return nil, err end
   end
   return client:connect()
@@ -161,7 +176,7 @@ local function live(bot)
   return table.unpack(bot.ended, 1, bot.ended.n)
 end
 
---- Runs the bot until `bot:stop()`, Ctrl-C or SIGTERM, or until the account is unlinked. Links it by QR first when needed.
+--- Runs the bot until `bot:stop()`, Ctrl-C or SIGTERM, or until the account is unlinked. Links it first when needed.
 -- Inside a task it waits there; elsewhere it runs the loop.
 -- @treturn ?boolean true after a clean stop; nil when it could not go on
 -- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; "banned", "outdated",
@@ -198,13 +213,21 @@ end
 
 local kinds = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
-  version = "table", qr = "function",
+  version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
 }
+
+local function check_phone(options, level)
+  local _, wrong
+  if options.phone then _, wrong = parse_phone(options.phone) end
+  if wrong then error(("moonpost.bot: option 'phone': %s"):format(wrong), level + 1) end
+  if options.code and not options.phone then error("moonpost.bot: option 'code' needs the option 'phone'", level + 1) end
+end
 
 --- Makes a bot.
 -- @tparam table options `store` folder of its state (required), `account` which of the store's accounts it is ("default"), `name`
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
--- `version` of the server as in moonpost.client, `qr` fn(text, seconds) to show the QR oneself
+-- `version` of the server and `device_name`, `platform` of this device as in moonpost.client, `qr` fn(text, seconds) to show the QR
+-- oneself, or `phone` to link by that number with a code, and `code` fn(code, seconds) to show it oneself
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -214,8 +237,9 @@ return function(options)
       error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
     end
   end
-  options_of.check_name("moonpost.bot", options.name, 2)
+  options_of.check_names("moonpost.bot", options, 2)
   options_of.check_account("moonpost.bot", options.account, 2)
+  check_phone(options, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local task = require "moonpost.task"
 local host = require "moonpost.bot.host"
+local parse_phone = require("moonpost.client.phone_number").parse
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
@@ -13,17 +14,18 @@ local run = { summary = "run a bot script" }
 run.usage = [[
 usage: moonpost run BOT.lua [options] [-- arguments of the script]
 
-  --sandbox URL     use the sandbox at ws://… or wss://…, and have its phone scan the QR
+  --sandbox URL     use the sandbox at ws://… or wss://…, and have its phone scan the QR or type the code
   --store DIR       keep the bot's state in DIR (wins over the script's `store`)
+  --phone NUMBER    link by a code to type at the phone with this number ("+1 555 123 4567"), in place of a QR
   --qr FILE.png     write the QR to a picture instead of the terminal
   --qr text         print the QR's text instead of a picture
   --wa-version V    log in as web client version V (2.3000.NUMBER), when the service refuses the built-in one
 
-The first run links the account by QR; later runs go on from the store. Ctrl-C ends it cleanly.
+The first run links the account, by QR or by code; later runs go on from the store. Ctrl-C ends it cleanly.
 Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
 
 local spec = {
-  sandbox = "URL", store = "DIR", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
+  sandbox = "URL", store = "DIR", phone = "NUMBER", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
   arguments = { 1, math.huge, "a script, BOT.lua" },
 }
 
@@ -45,6 +47,14 @@ local function show_in_terminal(text)
   io.stdout:flush()
 end
 
+-- Has the sandbox's phone do its part, and says so when it could not.
+local function phone_does(what, fn, ...)
+  task.spawn(function(...)
+    local done, why = fn(...)
+    if not done then io.stderr:write("moonpost run: the sandbox's phone did not ", what, ": ", tostring(why), "\n") end
+  end, ...)
+end
+
 local function use_sandbox(url, show)
   local link = sandbox_link(url)
   local ok, err = task.run(link.prepare, link)
@@ -52,11 +62,19 @@ local function use_sandbox(url, show)
   host.url, host.root, host.ca = url, link.root, link.ca
   host.show_qr = function(text)
     show(text)
-    task.spawn(function()
-      local scanned, why = link:scan(text)
-      if not scanned then io.stderr:write("moonpost run: the sandbox's phone did not scan the QR: ", tostring(why), "\n") end
-    end)
+    phone_does("scan the QR", link.scan, link, text)
   end
+  host.show_code = function(code, _, phone)
+    print(("the sandbox's phone +%s types the code %s"):format(phone, code))
+    io.stdout:flush()
+    phone_does("take the code", link.confirm, link, phone, code)
+  end
+end
+
+local function read_phone(text)
+  local digits, wrong = parse_phone(text)
+  if not digits then options.fail("--phone: %s", tostring(wrong)) end
+  return digits
 end
 
 local function load_script(path)
@@ -73,6 +91,7 @@ function run.main(args)
   local found = options.parse(spec, args)
   local path = found[1]
   local chunk = load_script(path)
+  if found.qr and found.phone then options.fail "--qr and --phone are two ways to link: give one of them" end
   local show = found.qr and qr_writer(found.qr)
   local started = core.net.now()
   host.on_online = function(me)
@@ -81,7 +100,8 @@ function run.main(args)
   end
   host.store = found.store
   host.version = found["wa-version"] and wa_version(found["wa-version"])
-  host.show_qr = show
+  host.show_qr, host.by_qr = show, show ~= nil
+  host.phone = found.phone and read_phone(found.phone)
   if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
   local folder = path:match "^(.*)/[^/]*$" or "."
   package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path -- a script finds the files beside it

@@ -1,4 +1,4 @@
---- What a command needs to use a sandbox by its URL alone: its Noise root, its certificate, and a phone that scans QRs.
+--- What a command needs to use a sandbox by its URL alone: its Noise root, its certificate, and a phone that scans QRs and types codes.
 -- @module moonpost.cli.sandbox_link
 local core = require "moonpost.core"
 local json = require "cjson.safe"
@@ -56,6 +56,16 @@ end
 -- @treturn ?table err
 function Link:scan(text)
   local answer, err = must(self, "POST", "/admin/mock-phone/scan-qr", text)
+  return answer and true, err
+end
+
+--- Has the sandbox's simulated phone with a number type a linking code; waits until the device has answered.
+-- @string phone digits
+-- @string code
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Link:confirm(phone, code)
+  local answer, err = must(self, "POST", "/admin/mock-phone/confirm-code", json.encode { phone = phone, code = code })
   return answer and true, err
 end
 

@@ -95,14 +95,6 @@ end
 --- Whether the link takes more at once; when it does not, the outbox is told later.
 function Connection:has_room() return self.link ~= nil and self.link:has_room() end
 
-local function status_error(node)
-  local detail = stanza.child(node, "error")
-  local status = detail and math.tointeger(tonumber(detail.attrs.code)) or 0
-  local err = core.error("iq", ("the server answered %d %s"):format(status, detail and detail.attrs.text or ""))
-  err.status = status
-  return err
-end
-
 -- The stanza with an id: its own, or a fresh one. The caller's table is left as it is.
 local function with_id(self, node)
   if node.attrs and node.attrs.id then return node end
@@ -131,7 +123,7 @@ function Connection:query(node, seconds)
     if not sent then resume(nil, why) end
   end)
   if not answer then return guard and nil, err end
-  if answer.attrs.type ~= "result" then return nil, status_error(answer) end
+  if answer.attrs.type ~= "result" then return nil, endings.of_iq_error(answer) end
   return answer
 end
 

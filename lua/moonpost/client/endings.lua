@@ -86,4 +86,11 @@ function endings.of_stream_error(node)
   return ending("network", ("the server ended the stream (%s)"):format(code or child and child.tag or "no code"))
 end
 
+--- What an IQ's answer of type "error" means: code "iq", `status` the server's number.
+function endings.of_iq_error(node)
+  local detail = stanza.child(node, "error")
+  local status = detail and math.tointeger(tonumber(detail.attrs.code)) or 0
+  return ending("iq", ("the server answered %d %s"):format(status, detail and detail.attrs.text or ""), { status = status })
+end
+
 return endings

@@ -22,7 +22,9 @@ local traceback = require "moonpost.traceback"
 local logout = require "moonpost.client.logout"
 local new_turn = require "moonpost.client.turn"
 local options_of = require "moonpost.client.options"
+local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
+local platform = require "moonpost.client.platform"
 local rows = require "moonpost.client.rows"
 local tenancy = require "moonpost.client.tenancy"
 
@@ -87,16 +89,27 @@ end
 
 local function closed() return nil, core.error("closed", "the client is closed") end
 
---- Links the account: shows QR texts until one is scanned. In a task.
--- @tparam table options qr = fn(text, seconds), called for each QR with how long it lives
+--- Links the account, by QR or by phone number. In a task.
+-- @tparam table options qr = fn(text, seconds), called for each QR with how long it lives, until one is scanned; or
+--   phone = the account's number, as people type it, and code = fn(code, seconds, digits), called for each code (ABCD-EFGH) that can be
+--   typed at the phone (Linked devices, Link a device, Link with phone number instead), 5 at most
 -- @treturn ?table me: jid, lid, device, name
--- @treturn ?table err code "linked", "pairing" (the phone's word does not hold), "network" (no server), or as the service refuses
+-- @treturn ?table err code "linked", "pairing" (the phone's word does not hold), "network" (no server), "phone" (that is no number),
+--   "expired" (no code was typed in time), "passkey" (the service wants one), or as the service refuses
 function Client:pair(options)
-  if type(options) ~= "table" or type(options.qr) ~= "function" then error("client:pair expects { qr = function }", 2) end
+  local by_qr = type(options) == "table" and type(options.qr) == "function" and options.phone == nil
+  if not by_qr and not (type(options) == "table" and type(options.phone) == "string" and type(options.code) == "function") then
+    error("client:pair expects { qr = function } or { phone = number, code = function }", 2)
+  end
   in_task "pair"
   if self.closed then return closed() end
   if self.me then return nil, core.error("linked", "this store is linked already, as " .. self.me.jid) end
-  local me, err = self.pairing:pair(options.qr)
+  local phone, wrong
+  if not by_qr then
+    phone, wrong = parse_phone(options.phone)
+    if not phone then return nil, wrong end
+  end
+  local me, err = self.pairing:pair { qr = options.qr, phone = phone, code = options.code }
   return me and self:identity(), err
 end
 
@@ -239,7 +252,9 @@ local rooms = { sender = "send" }
 --   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
 --   accounts it is, "default" when none is named;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
---   name: push name; version: {2, 3000, n}; own: true to hear what the owner writes on other devices
+--   name: push name; device_name ("moonpost") and platform ("chrome", "edge", "firefox", "ie", "opera", "safari", "desktop"): what
+--   the phone's list of linked devices shows, from when it is linked; version: {2, 3000, n}; own: true to hear what the owner writes
+--   on other devices
 -- @treturn ?table client
 -- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere
 return function(options)
@@ -254,7 +269,7 @@ return function(options)
   local self = setmetatable({
     store = store, opened = opened, account_name = account_name, account = core.signal.account(store), url = options.url or SERVICE,
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
-    own = options.own,
+    own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
     handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok

@@ -1,8 +1,10 @@
 --- The options moonpost.client takes, and what is wrong with them.
 -- @module moonpost.client.options
 local payload = require "moonpost.client.payload"
+local platform = require "moonpost.client.platform"
 
 local NAME_MAX = 100 -- characters of a push name; the apps stop at 25, the service does not (fact sheet 07)
+local DEVICE_NAME_MAX = 50 -- characters of a device's name: a line of the phone's list
 
 local ACCOUNT_MAX = 32 -- bytes of an account's name
 
@@ -12,24 +14,34 @@ local options_of = {
 
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean", account = "string",
+  own = "boolean", account = "string", device_name = "string", platform = "string",
 }
 
--- Why a push name is none; nil when it is one.
-local function wrong_name(name)
+-- Why a name is none; nil when it is one.
+local function wrong_name(name, longest)
   local length = utf8.len(name)
   if not length then return "must be UTF-8" end
-  if length == 0 or length > NAME_MAX then return ("must have 1 to %d characters, got %d"):format(NAME_MAX, length) end
+  if length == 0 or length > longest then return ("must have 1 to %d characters, got %d"):format(longest, length) end
   if name:find "%c" or name:find "\u{85}" or name:find "\u{2028}" or name:find "\u{2029}" then
     return "must be one line without control characters"
   end
 end
 
---- Checks a push name; an error at `level`.
+local function wrong_platform(name)
+  if not platform.kind(name) then return ("must be one of %s, got '%s'"):format(table.concat(platform.names(), ", "), name) end
+end
+
+--- Checks the names a client goes by; an error at `level`.
 -- @string who "moonpost.client" or "moonpost.bot"
-function options_of.check_name(who, name, level)
-  local wrong = name and wrong_name(name)
-  if wrong then error(("%s: option 'name' %s"):format(who, wrong), level + 1) end
+-- @tparam table options name: push name; device_name and platform: what the phone's list of linked devices shows
+function options_of.check_names(who, options, level)
+  for _, check in ipairs {
+    { "name", wrong_name, NAME_MAX }, { "device_name", wrong_name, DEVICE_NAME_MAX }, { "platform", wrong_platform },
+  } do
+    local name, wrong_of, most = table.unpack(check)
+    local wrong = options[name] and wrong_of(options[name], most)
+    if wrong then error(("%s: option '%s' %s"):format(who, name, wrong), level + 1) end
+  end
 end
 
 --- Whether a text can be an account's name: letters, digits and . _ + - of ASCII, the first no sign but +.
@@ -57,7 +69,7 @@ function options_of.check(options)
       error(("moonpost.client: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
     end
   end
-  options_of.check_name("moonpost.client", options.name, 3)
+  options_of.check_names("moonpost.client", options, 3)
   options_of.check_account("moonpost.client", options.account, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end

@@ -1,6 +1,7 @@
 --- ClientPayload: what a client says of itself in the handshake (fact sheet 01 §3).
 -- @module moonpost.client.payload
 local core = require "moonpost.core"
+local platform = require "moonpost.client.platform"
 
 local payload = {}
 
@@ -22,29 +23,36 @@ local function common(version)
   }
 end
 
-local device_props = {
-  os = "moonpost", version = { primary = 0, secondary = 1, tertiary = 0 }, platformType = "CHROME", requireFullSync = false,
-  historySyncConfig = {
-    storageQuotaMb = 10240, inlineInitialPayloadInE2EeMsg = true, supportCallLogHistory = true,
-    supportBotUserAgentChatHistory = true, supportCagReactionsAndPolls = true, supportBizHostedMsg = true,
-    supportRecentSyncChunkMessageCountTuning = true, supportHostedGroupMsg = true, supportFbidBotChatHistory = true,
-    supportMessageAssociation = true,
-  },
+-- The official browser client asks for no full history and names no limit of days: these belong together (01 §3.3).
+local history = {
+  storageQuotaMb = 10240, inlineInitialPayloadInE2EeMsg = true, supportCallLogHistory = true,
+  supportBotUserAgentChatHistory = true, supportCagReactionsAndPolls = true, supportBizHostedMsg = true,
+  supportRecentSyncChunkMessageCountTuning = true, supportHostedGroupMsg = true, supportFbidBotChatHistory = true,
+  supportMessageAssociation = true, supportGroupHistory = true, thumbnailSyncDaysLimit = 60, supportManusHistory = true,
+  supportHatchHistory = true,
 }
+
+local function device_props(device)
+  return assert(core.proto.encode("DeviceProps", {
+    os = device.name, version = { primary = 0, secondary = 1, tertiary = 0 }, platformType = platform.kind(device.platform).type,
+    requireFullSync = false, historySyncConfig = history,
+  }))
+end
 
 --- Payload of a device that wants to be linked.
 -- @param account core.signal account
 -- @tparam table version {2, 3000, n}
 -- @tparam ?string name push name
+-- @tparam table device {name=, platform=}: what the phone's list of linked devices shows
 -- @treturn string bytes
-function payload.registration(account, version, name)
+function payload.registration(account, version, name, device)
   local public = account:public()
   local fields = common(version)
   fields.passive, fields.pull = false, false
   fields.pushName = name
   fields.devicePairingData = {
     buildHash = core.crypto.md5(table.concat(version, ".")),
-    deviceProps = assert(core.proto.encode("DeviceProps", device_props)),
+    deviceProps = device_props(device),
     eRegid = (">I4"):pack(public.registration_id), eKeytype = "\5", eIdent = public.identity,
     eSkeyId = (">I3"):pack(public.signed_prekey.id), eSkeyVal = public.signed_prekey.public,
     eSkeySig = public.signed_prekey.signature,

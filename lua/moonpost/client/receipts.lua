@@ -31,15 +31,18 @@ local function ack_address(node)
   return not (node.attrs.type == "server_sync" and node.tag == "notification") and named(node, "from") or "s.whatsapp.net"
 end
 
---- Acknowledges a stanza; with an error it is a refusal (§14).
-function Receipts:ack(node, error_code)
+--- The ack of a stanza; with an error it is a refusal (§14).
+function Receipts:ack_of(node, error_code)
   local me = self.client.me
-  self.client.connection:send(stanza.node("ack", {
+  return stanza.node("ack", {
     class = node.tag, id = node.attrs.id, to = ack_address(node), participant = named(node, "participant"),
     recipient = named(node, "recipient"), type = ack_type(node), error = error_code,
     from = (node.tag == "message" or node.tag == "status") and me and jid.make((jid.parse(me.jid)), "s.whatsapp.net", me.device) or nil,
-  }))
+  })
 end
+
+--- Acknowledges a stanza, or refuses it.
+function Receipts:ack(node, error_code) self.client.connection:send(self:ack_of(node, error_code)) end
 
 --- Refuses a stanza over which a handler has failed, so that it does not come back at every login (§14.1). What the store has kept
 -- from being done is not refused: it is to come again.

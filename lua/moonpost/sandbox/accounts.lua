@@ -30,7 +30,8 @@ local function pick_numbers(self, name)
   local hash = crypto.sha256("moonpost account " .. name)
   local phone, lid = (">I4I6"):unpack(hash)
   while self.by_pn[("1555%07d"):format(phone % 10000000)] do phone = phone + 1 end
-  while self.by_lid[("1%014d"):format(lid % 100000000000000)] do lid = lid + 1 end
+  local function taken(text) return self.by_lid[text] or self.by_pn[text] end
+  while taken(("1%014d"):format(lid % 100000000000000)) do lid = lid + 1 end
   return ("1555%07d"):format(phone % 10000000), ("1%014d"):format(lid % 100000000000000)
 end
 
@@ -45,6 +46,16 @@ local function new_account(fields)
   return setmetatable(fields, Account)
 end
 
+local function add(self, first_name, name, pn, lid)
+  local account = new_account {
+    first_name = first_name, name = name, pn = pn, lid = lid, raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff, next_device = 1,
+    created = math.floor(core.net.time()),
+  }
+  file(self, account)
+  self:save(account)
+  return account
+end
+
 --- The account of a push name, made when there is none; an empty name makes a fresh one (S-020).
 function Accounts:of_name(name)
   if not name or name == "" then
@@ -55,13 +66,20 @@ function Accounts:of_name(name)
   local account = self.by_name[name]
   if account then return account end
   local pn, lid = pick_numbers(self, name)
-  account = new_account {
-    first_name = name, name = name, pn = pn, lid = lid, raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff, next_device = 1,
-    created = math.floor(core.net.time()),
-  }
-  file(self, account)
-  self:save(account)
-  return account
+  return add(self, name, name, pn, lid)
+end
+
+--- The account of a phone number, made when there is none (S-060).
+-- @string pn digits
+-- @tparam ?string name push name of one that is made
+-- @treturn ?table the account; nil when the number is somebody's LID
+function Accounts:of_phone(pn, name)
+  if self.by_pn[pn] then return self.by_pn[pn] end
+  if self.by_lid[pn] then return nil end
+  name = name ~= "" and name or "+" .. pn
+  local first_name = self.by_name[name] and ("%s +%s"):format(name, pn) or name
+  local _, lid = pick_numbers(self, first_name)
+  return add(self, first_name, name, pn, lid)
 end
 
 --- The account a JID of either namespace names, its device number and server part; nil when there is none.
@@ -79,6 +97,7 @@ function Accounts:device(text)
 end
 
 local binary = { "noise", "identity", "registration", "skey_id", "skey_value", "skey_signature", "identity_blob" }
+local shown = { "os", "platform" } -- what a device says it is
 
 local function to_row(account)
   local row = {
@@ -90,6 +109,7 @@ local function to_row(account)
   for number, device in pairs(account.devices) do
     local one = { number = number, key_index = device.key_index, fresh = device.fresh, active = device.active }
     for _, name in ipairs(binary) do one[name] = device[name] and crypto.base64(device[name]) end
+    for _, name in ipairs(shown) do one[name] = device[name] end
     row.devices[#row.devices + 1] = one
   end
   return row
@@ -140,6 +160,7 @@ function Accounts:add_device(account, keys)
   if not number then return nil end
   local device = setmetatable({ account = account, number = number, key_index = number, fresh = true, active = false }, Device)
   for _, name in ipairs(binary) do device[name] = keys[name] end
+  for _, name in ipairs(shown) do device[name] = keys[name] end
   account.devices[number] = device
   self:save(account)
   return device

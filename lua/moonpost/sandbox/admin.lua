@@ -7,6 +7,7 @@ local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
 local printable = require "moonpost.printable"
 local pairing = require "moonpost.sandbox.pairing"
+local phone_code = require "moonpost.sandbox.phone_code"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
@@ -63,7 +64,7 @@ local function tell_account(sandbox, account)
   for _, device in ipairs(sandbox.accounts:companions(account)) do
     devices[#devices + 1] = {
       jid = device:jid(), lid = device:jid "lid", connected = device.connection ~= nil, queued = device.queue.count,
-      prekeys = device.one_time:count(),
+      prekeys = device.one_time:count(), os = device.os, platform = device.platform,
       routing = device.connection and device.connection.routing and core.crypto.hex(device.connection.routing:sub(1, ROUTING_SHOWN)),
     }
   end
@@ -94,16 +95,21 @@ calls["GET /admin/state"] = function(sandbox, request)
   })
 end
 
-calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)
-  task.spawn(function()
+-- Answers with what fn(...) returns; what it does not find yet may still be on the way from the client.
+local function answer_soon(request, fn, ...)
+  task.spawn(function(...)
     local deadline = core.net.now() + SCAN_SECONDS
-    local status, value = pairing.scan(sandbox, request.body or "")
+    local status, value = fn(...)
     while status == 404 and core.net.now() < deadline do
       task.sleep(0.05)
-      status, value = pairing.scan(sandbox, request.body or "")
+      status, value = fn(...)
     end
     answer(request, status, value)
-  end)
+  end, ...)
+end
+
+calls["POST /admin/mock-phone/scan-qr"] = function(sandbox, request)
+  answer_soon(request, pairing.scan, sandbox, request.body or "")
 end
 
 -- The body's fields, as `known` kinds (see fields); answers what is wrong.
@@ -119,6 +125,39 @@ local function read_json(request, known, needed)
 end
 
 local JID = fields.text(200)
+
+-- A phone number with its country code: its digits.
+local function phone(value)
+  local digits = type(value) == "string" and value:gsub("[%s%+%-%(%)]", "") or ""
+  if digits:find "^%d+$" and #digits <= 15 then return digits end
+  return nil, "a phone number with its country code, as a text"
+end
+
+-- A linking code: its 8 characters.
+local function linking_code(value)
+  local code = type(value) == "string" and value:gsub("[%s%-]", ""):upper() or ""
+  if #code == 8 then return code end
+  return nil, "a code of 8 characters"
+end
+
+-- {phone, code}: the phone of that number types the code (S-031); answered when the device has shown its part, or has not.
+calls["POST /admin/mock-phone/confirm-code"] = function(sandbox, request)
+  local value = read_json(request, { phone = phone, code = linking_code }, { "phone", "code" })
+  if value then answer_soon(request, phone_code.confirm, sandbox, value.phone, value.code) end
+end
+
+-- {phone, force_manual_refresh}: the client that shows a code for this number is asked to renew it (S-063).
+calls["POST /admin/refresh-code"] = function(sandbox, request)
+  local value = read_json(request, { phone = phone, force_manual_refresh = fields.flag }, { "phone" })
+  if value then answer_soon(request, phone_code.refresh, sandbox, value.phone, value.force_manual_refresh) end
+end
+
+-- {push_name, child}: the clients of this name that show a QR are asked to renew its secret (S-063).
+calls["POST /admin/rotate-qr"] = function(sandbox, request)
+  local child = fields.one_of("companion_reg_refresh", "pair-device-rotate-qr")
+  local value = read_json(request, { push_name = fields.text(200), child = child }, { "push_name" })
+  if value then answer_soon(request, pairing.rotate, sandbox, value.push_name, value.child or "companion_reg_refresh") end
+end
 
 -- Does or arms a fault; answers with it.
 local function fault(sandbox, request, value)

@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local login = require "moonpost.sandbox.login"
 local pairing = require "moonpost.sandbox.pairing"
+local phone_code = require "moonpost.sandbox.phone_code"
 local routes = require "moonpost.sandbox.routes"
 
 local HANDSHAKE_SECONDS = 20
@@ -89,6 +90,7 @@ local function gone(self)
   if self.sandbox.closed then return end -- with the world already written
   login.gone(self)
   pairing.gone(self)
+  phone_code.gone(self)
 end
 
 local function malformed(self, err)

@@ -203,7 +203,7 @@ function sandbox.start(options)
   local self = setmetatable({
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
-    connections = {}, refs = {}, counter = 0, accounts = new_accounts(store),
+    connections = {}, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults = new_faults(self)
   prepare_noise(self)

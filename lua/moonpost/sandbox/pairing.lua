@@ -10,6 +10,7 @@ local phone = require "moonpost.sandbox.phone"
 local crypto, proto = core.crypto, core.proto
 
 local REFS = 6
+local NAME_MAX = 200 -- bytes kept of what a device calls itself
 local RESTART_DELAY = 0.02 -- seconds between the reply and the 515
 
 local pairing = {}
@@ -34,6 +35,9 @@ function pairing.start(conn, payload, noise)
     noise = noise, identity = data.eIdent, registration = data.eRegid, skey_id = data.eSkeyId, skey_value = data.eSkeyVal,
     skey_signature = data.eSkeySig,
   }
+  local props = proto.decode("DeviceProps", data.deviceProps or "")
+  conn.registration.os = props and props.os and printable.line(props.os, NAME_MAX)
+  conn.registration.platform = props and props.platformType and tostring(props.platformType)
   conn.push_name = payload.pushName
   local refs = {}
   for i = 1, REFS do
@@ -46,14 +50,20 @@ function pairing.start(conn, payload, noise)
     stanza.node("pair-device", nil, refs)))
 end
 
+--- Takes back the phone's word for a device that has not answered it.
+function pairing.take_back(conn)
+  local device = conn.linking
+  if not device or device.active then return end
+  conn.linking, conn.scanned, conn.scanned_ref = nil, nil, nil
+  conn.sandbox.accounts:remove_device(device)
+end
+
 --- The connection is over: its refs are worth nothing; the one that was scanned is still known as such.
 function pairing.gone(conn)
-  local device = conn.linking
-  local linked = device and device.active
+  pairing.take_back(conn)
   for _, ref in ipairs(conn.refs or {}) do
-    if not linked or ref.content ~= conn.scanned_ref then conn.sandbox.refs[ref.content] = nil end
+    if ref.content ~= conn.scanned_ref then conn.sandbox.refs[ref.content] = nil end
   end
-  if device and not linked then conn.sandbox.accounts:remove_device(device) end
 end
 
 local function parse(text)
@@ -94,7 +104,39 @@ local function send_success(conn, device, adv_secret)
     })))
 end
 
-local function tell(account)
+--- The phone vouches for the device of a registration (S-043).
+-- @param conn
+-- @tparam table account
+-- @string adv_secret what the phone and the device share
+-- @treturn int HTTP status of the call that had the phone do so
+-- @treturn table answer
+function pairing.link(conn, account, adv_secret)
+  local device = conn.sandbox.accounts:add_device(account, conn.registration)
+  if not device then return 409, { error = "this account has as many linked devices as there are numbers" } end
+  send_success(conn, device, adv_secret)
+  return 200, pairing.tell(account)
+end
+
+--- The server retires the secrets in the QRs of the clients that show some under a push name (S-063).
+-- @string child of the notification
+-- @treturn int HTTP status
+-- @treturn table answer
+function pairing.rotate(sandbox, name, child)
+  local count = 0
+  for conn in pairs(sandbox.connections) do
+    if conn.registration and not conn.linking and conn.push_name == name then
+      count = count + 1
+      conn:send(stanza.node("notification", {
+        from = "s.whatsapp.net", type = "companion_reg_refresh", id = sandbox:next_id(), t = sandbox.time(),
+      }, stanza.node(child)))
+    end
+  end
+  if count == 0 then return 404, { error = "no client of this name waits to be linked" } end
+  return 200, { clients = count }
+end
+
+--- An account, as callers are told of it.
+function pairing.tell(account)
   return { jid = account:jid "s.whatsapp.net", lid = account:jid "lid", push_name = printable.line(account.name, 200) }
 end
 
@@ -113,15 +155,12 @@ function pairing.scan(sandbox, text)
     return 400, { error = "the QR's keys are not those of the client that was given this ref" }
   end
   if conn.linking then
-    if conn.scanned == text then return 200, tell(conn.linking.account) end
+    if conn.scanned == text then return 200, pairing.tell(conn.linking.account) end
     return 409, { error = "this client was scanned already" }
   end
   local account = sandbox.accounts:of_name(conn.push_name)
-  local device = sandbox.accounts:add_device(account, registration)
-  if not device then return 409, { error = "this account has as many linked devices as there are numbers" } end
   conn.scanned, conn.scanned_ref = text, code.ref
-  send_success(conn, device, code.adv_secret)
-  return 200, tell(account)
+  return pairing.link(conn, account, code.adv_secret)
 end
 
 local function verify(conn, node)

@@ -20,7 +20,7 @@ local queries = {
 }
 
 -- What an unregistered client may ask.
-local unregistered = { ["w:p"] = true }
+local unregistered = { ["w:p"] = queries["w:p"], md = to("phone_code", "query") }
 
 local function query(conn, node)
   local type, xmlns = node.attrs.type, node.attrs.xmlns
@@ -28,8 +28,8 @@ local function query(conn, node)
     return require("moonpost.sandbox.pairing").answer(conn, node)
   end
   if not node.attrs.id then return end -- nobody could be answered
-  if not conn.device and not unregistered[xmlns] then return iq.error(conn, node, 401) end
-  local fn = queries[xmlns]
+  local fn = (conn.device and queries or unregistered)[xmlns]
+  if not fn and not conn.device then return iq.error(conn, node, 401) end
   if fn then return fn(conn, node) end
   conn.sandbox:unknown_query(conn, node)
   if type == "set" then return iq.result(conn, node) end
@@ -45,14 +45,17 @@ local tags = {
   presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("settings", "call"),
 }
 
+-- What a client may send before its login; acks are of notifications about its linking, and nothing waits for them.
+local early = { iq = query, ib = ignore, ack = ignore }
+
 --- Handles a stanza of a client.
 function routes.route(conn, node)
-  local fn = tags[node.tag]
-  if not fn then
+  if not tags[node.tag] then
     return conn.sandbox:note(("%s: a stanza this server does not know"):format(tostring(conn)), node)
   end
-  if not conn.device and node.tag ~= "iq" and node.tag ~= "ib" then return conn:refuse() end
-  return fn(conn, node)
+  local fn = (conn.device and tags or early)[node.tag]
+  if fn then return fn(conn, node) end
+  conn:refuse()
 end
 
 return routes

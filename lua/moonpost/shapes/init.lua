@@ -144,7 +144,8 @@ end
 local texts = {
   [304] = "already-exists", [400] = "bad-request", [401] = "not-authorized", [403] = "forbidden", [404] = "item-not-found",
   [405] = "not-allowed", [406] = "not-acceptable", [408] = "request-timeout", [409] = "conflict", [410] = "gone",
-  [419] = "resource-limit", [423] = "locked", [429] = "rate-overlimit", [500] = "internal-server-error",
+  [419] = "resource-limit", [423] = "locked", [429] = "rate-overlimit", [452] = "feature-not-available",
+  [500] = "internal-server-error",
   [501] = "feature-not-implemented", [503] = "service-unavailable", [530] = "partial-server-error",
 }
 

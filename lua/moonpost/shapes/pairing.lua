@@ -14,6 +14,14 @@ local function from_server(attrs, child)
   return t.closed(node("iq", all, { child }))
 end
 
+local code_ref = node("link_code_pairing_ref", {}, some_bytes)
+
+local function code_stage(attrs, children) return node("link_code_companion_reg", attrs, children) end
+
+local function told_unlinked(type, children)
+  return node("notification", { type = type, from = "s.whatsapp.net", id = t.server_id, t = time, offline = t.offline }, children)
+end
+
 local function refusal(code, reason) return node("error", { code = code, text = reason }) end
 
 return {
@@ -24,6 +32,14 @@ return {
       node("device", { jid = t.pn_device, lid = maybe(t.lid_device), beta = maybe(one_of("true", "false")) }),
       node("platform", { name = text }), maybe(node("biz", { name = text })), maybe(node("client-props", {}, some_bytes)),
     })))),
+    shape("09 §4.2, 08 S-061", told_unlinked("link_code_companion_reg", { code_stage({ stage = "primary_hello" }, {
+      node("link_code_pairing_wrapped_primary_ephemeral_pub", {}, bytes(80)), node("primary_identity_pub", {}, bytes(32)), code_ref,
+    }) })),
+    shape("09 §4.2, 08 S-063", told_unlinked("link_code_companion_reg", { code_stage({
+      stage = "refresh_code", force_manual_refresh = maybe(one_of("true", "false")),
+    }, { code_ref }) })),
+    shape("09 §2.3, 08 S-063", told_unlinked("companion_reg_refresh", { node "companion_reg_refresh" })),
+    shape("09 §2.3, 08 S-063", told_unlinked("companion_reg_refresh", { node "pair-device-rotate-qr" })),
   },
 
   to_server = {
@@ -37,6 +53,25 @@ return {
   },
 
   queries = {
+    query("10 §1.3, 08 S-060", "set", "md", {
+      asks = { code_stage({
+        jid = t.pn_user, stage = "companion_hello", should_show_push_notification = maybe(one_of("true", "false")),
+      }, {
+        node("link_code_pairing_wrapped_companion_ephemeral_pub", {}, bytes(80)), node("companion_server_auth_key_pub", {}, bytes(32)),
+        node("companion_platform_id", {}, bytes(1, 2)), node("companion_platform_display", {}, bytes(5, 100)),
+        maybe(node("link_code_pairing_nonce", {}, bytes(1))),
+      }) },
+      answers = { code_stage({ stage = "companion_hello" }, { code_ref }) }, errors = { 400, 403, 429, 452, 500 },
+    }),
+    query("10 §1.3, 08 S-062", "set", "md", {
+      asks = { code_stage({ jid = t.pn_user, stage = "companion_finish" }, {
+        node("link_code_pairing_wrapped_key_bundle", {}, bytes(156)), node("companion_identity_public", {}, bytes(32)), code_ref,
+      }) },
+      errors = { 400, 500 },
+    }),
+    query("10 §1.3, 08 S-060", "get", "md", {
+      asks = { code_stage { stage = "get_country_code" } }, answers = { node("country_code", { iso = text }) }, errors = { 400, 500 },
+    }),
     query("10 §1.3, 08 S-119", "set", "md", {
       asks = { node("remove-companion-device", { jid = device, reason = text }) }, errors = "any",
     }),

@@ -43,7 +43,7 @@ end)
 -- Acks of notifications: the types the official client writes (10 §10.3).
 local acked_types = one_of("status", "account_sync", "business", "companion_reg_refresh", "contacts", "registration",
   "digital_commerce_subscription", "disappearing_mode", "w:gp2", "mediaretry", "mex", "privacy_token", "picture", "psa", "server",
-  "server_sync", "pay", "newsletter", "link_code_companion_reg")
+  "server_sync", "pay", "newsletter", "link_code_companion_reg", "passkey_prologue_request")
 
 local nack = int(415, 599)
 
