@@ -103,8 +103,30 @@ void mpl_socket_handlers(lua_State *L, void *user, int index) {
   lua_pop(L, 1);
 }
 
-/* connect{url=, origin=, ca=, address=, open=, message=, close=, drain=} -> connection | nil, err
- * `address` is the numeric address of the URL's host: it is needed unless the host is one itself (see resolve). */
+/* The field `proxy` of the options: {name=, address=, port=, credentials=}, its strings left on the stack. False: there is none.
+ */
+static bool read_proxy(lua_State *L, mp_proxy *proxy) {
+  if (lua_getfield(L, 1, "proxy") == LUA_TNIL) return false;
+  luaL_checktype(L, -1, LUA_TTABLE);
+  int table = lua_gettop(L);
+  lua_getfield(L, table, "name");
+  lua_getfield(L, table, "address");
+  lua_getfield(L, table, "credentials");
+  lua_getfield(L, table, "port");
+  lua_Integer port = luaL_checkinteger(L, table + 4);
+  if (port < 1 || port > 65535) luaL_error(L, "proxy: a port expected, 1 to 65535");
+  *proxy = (mp_proxy){
+      .name = luaL_checkstring(L, table + 1),
+      .address = luaL_checkstring(L, table + 2),
+      .credentials = luaL_optstring(L, table + 3, NULL),
+      .port = (uint16_t)port,
+  };
+  return true;
+}
+
+/* connect{url=, origin=, ca=, address=, proxy=, open=, message=, close=, drain=} -> connection | nil, err
+ * `address` is the numeric address of the URL's host: it is needed unless the host is one itself (see resolve). With `proxy`
+ * {name=, address=, port=, credentials= "user:password" or nil} it is not needed: the proxy looks for the host. */
 static int net_connect(lua_State *L) {
   mpl_url url;
   mp_error e;
@@ -118,7 +140,8 @@ static int net_connect(lua_State *L) {
     mp_fail(&e, MP_EINVAL, "'%s' is no ws:// or wss:// address", lua_tostring(L, 2));
     return mpl_fail(L, &e);
   }
-  const mp_connect_options options = {
+  mp_proxy proxy;
+  mp_connect_options options = {
       .host = url.host,
       .path = url.path,
       .port = url.port,
@@ -127,6 +150,7 @@ static int net_connect(lua_State *L) {
       .ca = luaL_optstring(L, 4, NULL),
       .address = luaL_optstring(L, 5, NULL),
   };
+  if (read_proxy(L, &proxy)) options.proxy = &proxy;
   connection *c = push_connection(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

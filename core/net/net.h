@@ -47,12 +47,20 @@ typedef struct {
   void (*close)(void *user, int code, const mp_error *reason);
 } mp_socket_events;
 
+/* An HTTP proxy, which connections go through by CONNECT. */
+typedef struct {
+  const char *name, *address; /* as people call it, and its numeric address */
+  uint16_t port;
+  const char *credentials; /* "user:password" or NULL; never in an error */
+} mp_proxy;
+
 typedef struct {
   const char *host, *path, *origin; /* origin may be NULL */
   const char *address;              /* the numeric address to connect to; NULL: the host is one itself */
   uint16_t port;
   bool tls;
-  const char *ca; /* PEM the server is checked against; NULL: the system's authorities */
+  const char *ca;        /* PEM the server is checked against; NULL: the system's authorities */
+  const mp_proxy *proxy; /* NULL: none; what the environment names is never used */
 } mp_connect_options;
 
 int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,

@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "net/late.h"
 #include "net/lws.h"
+#include "net/tunnel.h"
 
 #define CLOSE_SECONDS 20                         /* for what is queued to leave before a close frame */
 #define WRITE_CLOSE ((enum lws_write_protocol)4) /* a close frame: the public header speaks of it without its number */
@@ -27,6 +29,8 @@ struct mp_socket {
   int close_code, peer_code;
   bool opened, closing, aborted, finished, above_high, connecting, paused, peer_closed, close_sent;
   mp_error reason;
+  mp_tunnel *tunnel; /* through a proxy, until libwebsockets has it */
+  mp_late *late;     /* how to connect then */
 };
 
 static mp_socket *new_socket(void) {
@@ -50,6 +54,8 @@ static void drop_queue(mp_socket *socket) {
 
 static void free_socket(mp_socket *socket) {
   drop_queue(socket);
+  if (socket->tunnel != NULL) mp_tunnel_close(socket->tunnel);
+  mp_late_free(socket->late);
   mp_server_release(&socket->tagged);
   mp_loop_release();
   free(socket);
@@ -92,18 +98,16 @@ void mp_socket_forget(mp_socket *socket) {
   finish(socket);
 }
 
-int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,
-                      mp_error *e) {
+/* Has libwebsockets connect to `address`. A failure may come as a callback inside this call: then only the reason is left. */
+static int start_connecting(mp_socket *socket, const mp_connect_options *options, const char *address, mp_error *e) {
   struct lws_client_connect_info info;
   struct lws_vhost *vhost = mp_lws_client_vhost(options->tls, options->ca, e);
   if (vhost == NULL) return e->code;
-  mp_socket *socket = new_socket();
-  if (socket == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
   memset(&info, 0, sizeof info);
   info.context = mp_lws_context(e);
   info.vhost = vhost;
   info.host = options->host;
-  info.address = options->address != NULL ? options->address : options->host;
+  info.address = address;
   info.port = options->port;
   info.path = options->path;
   info.origin = options->origin;
@@ -113,19 +117,59 @@ int mp_socket_connect(const mp_connect_options *options, const mp_socket_events 
   info.opaque_user_data = socket;
   info.pwsi = &socket->wsi;
   info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (options->tls ? LCCSCF_USE_SSL : 0);
-  /* A failure may come as a callback inside this call: then there is no socket to hand out, only the reason. */
   socket->connecting = true;
   struct lws *wsi = lws_client_connect_via_info(&info);
   socket->connecting = false;
-  if (wsi == NULL || socket->reason.code != MP_OK) {
-    mp_error reason = socket->reason;
-    if (wsi != NULL) lws_set_opaque_user_data(wsi, NULL);
+  if (wsi != NULL && socket->reason.code == MP_OK) {
+    mp_lws_wake(); /* for the time limit of connecting */
+    return MP_OK;
+  }
+  mp_error reason = socket->reason;
+  if (wsi != NULL) lws_set_opaque_user_data(wsi, NULL);
+  socket->wsi = NULL;
+  return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
+                 reason.code != MP_OK ? reason.message : "the connection failed");
+}
+
+static int enter_tunnel(mp_socket *socket, mp_error *e) {
+  char address[MP_TUNNEL_ADDRESS];
+  int rc = mp_tunnel_listen(socket->tunnel, address, e);
+  if (rc == MP_OK) rc = start_connecting(socket, &socket->late->options, address, e);
+  if (rc == MP_OK) rc = mp_tunnel_accept(socket->tunnel, e);
+  if (rc == MP_OK) socket->tunnel = NULL;
+  return rc;
+}
+
+static void on_tunnel(void *user, const mp_error *reason) {
+  mp_socket *socket = user;
+  if (reason != NULL) {
+    socket->tunnel = NULL;
+    socket->reason = *reason;
+    finish(socket);
+  } else if (socket->aborted || enter_tunnel(socket, &socket->reason) != MP_OK) {
+    finish(socket);
+  }
+}
+
+static int connect_through(mp_socket *socket, const mp_connect_options *options, mp_error *e) {
+  socket->late = mp_late_copy(options);
+  if (socket->late == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
+  return mp_tunnel_open(options->proxy, options->host, options->port, on_tunnel, socket, &socket->tunnel, e);
+}
+
+int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,
+                      mp_error *e) {
+  if (mp_lws_client_vhost(options->tls, options->ca, e) == NULL) return e->code;
+  mp_socket *socket = new_socket();
+  if (socket == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
+  int rc = options->proxy != NULL
+               ? connect_through(socket, options, e)
+               : start_connecting(socket, options, options->address != NULL ? options->address : options->host, e);
+  if (rc != MP_OK) {
     free_socket(socket);
-    return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
-                   reason.code != MP_OK ? reason.message : "the connection failed");
+    return rc;
   }
   mp_socket_bind(socket, events, user);
-  mp_lws_wake(); /* for the time limit of connecting */
   *out = socket;
   return MP_OK;
 }
@@ -168,6 +212,10 @@ void mp_socket_close(mp_socket *socket, int code) {
 void mp_socket_abort(mp_socket *socket) {
   if (socket->aborted) return;
   socket->aborted = true;
+  if (socket->tunnel != NULL) {
+    mp_tunnel_cancel(socket->tunnel);
+    return;
+  }
   if (socket->wsi == NULL) return;
   lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
   mp_lws_wake();

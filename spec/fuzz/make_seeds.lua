@@ -86,6 +86,11 @@ seed("chunked", "plain", "8\r\nchunk,ed\r\n0\r\n\r\n")
 seed("chunked", "extension", "A;name=\"v\"\r\n0123456789\r\n1\r\nx\r\n0;last\r\nTrailer: y\r\n\r\n")
 seed("chunked", "bad", "FFFFFFFFF\r\n")
 
+-- A proxy's answer
+seed("tunnel", "open", "HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\n\r\nmore")
+seed("tunnel", "refused", "HTTP/1.0 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n")
+seed("tunnel", "garbage", "SSH-2.0-OpenSSH\r\n\r\n")
+
 -- Noise: which message, then edits (noise_fuzz.c)
 for which = 0, 4 do
   for name, begins in pairs { [""] = 0, ["ik-"] = 64, ["fallback-"] = 32 } do

@@ -6,6 +6,7 @@
 -- @field root the server's Noise root key, 32 bytes
 -- @field ca PEM certificate the server's TLS is checked against instead of the system's
 -- @field version {2, 3000, n}: the web client version to log in as
+-- @field proxy "http://user:password@host:port" to connect through
 -- @field show_qr fn(text, seconds): shows a QR instead of the terminal
 -- @field by_qr whether it is linked by QR whatever the script says
 -- @field phone the account's number: it is linked by a code in place of a QR

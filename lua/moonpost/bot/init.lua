@@ -99,6 +99,7 @@ local function make_client(bot)
     store = host.store or options.store, account = options.account, url = host.url or options.url, root = host.root or options.root,
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
     device_name = options.device_name, platform = options.platform,
+    proxy = host.proxy or options.proxy,
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
@@ -214,6 +215,7 @@ end
 local kinds = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
+  proxy = "string",
 }
 
 local function check_phone(options, level)
@@ -226,8 +228,8 @@ end
 --- Makes a bot.
 -- @tparam table options `store` folder of its state (required), `account` which of the store's accounts it is ("default"), `name`
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
--- `version` of the server and `device_name`, `platform` of this device as in moonpost.client, `qr` fn(text, seconds) to show the QR
--- oneself, or `phone` to link by that number with a code, and `code` fn(code, seconds) to show it oneself
+-- `version` of the server and `device_name`, `platform` of this device and `proxy` as in moonpost.client, `qr` fn(text, seconds)
+-- to show the QR oneself, or `phone` to link by that number with a code, and `code` fn(code, seconds) to show it oneself
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -240,6 +242,7 @@ return function(options)
   options_of.check_names("moonpost.bot", options, 2)
   options_of.check_account("moonpost.bot", options.account, 2)
   check_phone(options, 2)
+  options_of.check_proxy("moonpost.bot", options.proxy, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

@@ -6,6 +6,7 @@ local host = require "moonpost.bot.host"
 local parse_phone = require("moonpost.client.phone_number").parse
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
+local proxy = require "moonpost.client.proxy"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local wa_version = require "moonpost.cli.wa_version"
 
@@ -19,15 +20,22 @@ usage: moonpost run BOT.lua [options] [-- arguments of the script]
   --phone NUMBER    link by a code to type at the phone with this number ("+1 555 123 4567"), in place of a QR
   --qr FILE.png     write the QR to a picture instead of the terminal
   --qr text         print the QR's text instead of a picture
+  --proxy URL       connect through the HTTP proxy http://[user:password@]host[:port]; the environment's is never used
   --wa-version V    log in as web client version V (2.3000.NUMBER), when the service refuses the built-in one
 
 The first run links the account, by QR or by code; later runs go on from the store. Ctrl-C ends it cleanly.
 Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
 
 local spec = {
-  sandbox = "URL", store = "DIR", phone = "NUMBER", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
+  proxy = "URL", sandbox = "URL", store = "DIR", phone = "NUMBER", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
   arguments = { 1, math.huge, "a script, BOT.lua" },
 }
+
+local function parse_proxy(text)
+  local read, wrong = proxy.read(text)
+  if not read then options.fail("--proxy %s", wrong) end
+  return text
+end
 
 local function qr_writer(target)
   if target == "text" then
@@ -99,6 +107,7 @@ function run.main(args)
     io.stdout:flush()
   end
   host.store = found.store
+  host.proxy = found.proxy and parse_proxy(found.proxy)
   host.version = found["wa-version"] and wa_version(found["wa-version"])
   host.show_qr, host.by_qr = show, show ~= nil
   host.phone = found.phone and read_phone(found.phone)

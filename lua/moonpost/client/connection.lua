@@ -142,7 +142,7 @@ end
 local function connect(self, hints)
   local client = self.client
   return new_link {
-    url = client.url, ca = client.ca, root = client.root, static = client.account:noise(),
+    url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(),
     payload = payload.login(client.me, client.version), chain = hints.chain, routing = hints.routing,
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
     on_drain = function() client.outbox:pump() end,

@@ -25,6 +25,7 @@ local options_of = require "moonpost.client.options"
 local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
 local platform = require "moonpost.client.platform"
+local proxy = require "moonpost.client.proxy"
 local rows = require "moonpost.client.rows"
 local tenancy = require "moonpost.client.tenancy"
 
@@ -252,6 +253,7 @@ local rooms = { sender = "send" }
 --   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
 --   accounts it is, "default" when none is named;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
+--   proxy: "http://user:password@host:port", an HTTP proxy to connect through (the environment's is never used);
 --   name: push name; device_name ("moonpost") and platform ("chrome", "edge", "firefox", "ie", "opera", "safari", "desktop"): what
 --   the phone's list of linked devices shows, from when it is linked; version: {2, 3000, n}; own: true to hear what the owner writes
 --   on other devices
@@ -270,6 +272,7 @@ return function(options)
     store = store, opened = opened, account_name = account_name, account = core.signal.account(store), url = options.url or SERVICE,
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
+    proxy = options.proxy and proxy.read(options.proxy),
     handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok

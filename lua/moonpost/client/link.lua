@@ -3,6 +3,8 @@
 -- @module moonpost.client.link
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local loopback = require "moonpost.loopback"
+local proxy = require "moonpost.client.proxy"
 local task = require "moonpost.task"
 
 local ORIGIN = "https://web.whatsapp.com"
@@ -133,7 +135,8 @@ local function attempt(options, address)
     on_stanza = options.on_stanza,
   }, Link)
   local conn, err = core.net.connect {
-    url = options.url, address = address, origin = ORIGIN, ca = options.ca,
+    url = options.url, address = not options.proxy and address or nil, origin = ORIGIN, ca = options.ca,
+    proxy = options.proxy and proxy.through(options.proxy, address or options.proxy.host),
     open = function() self.opened:push(true) end,
     message = function(_, bytes) on_message(self, bytes) end,
     close = function(_, code, why) on_close(self, code, why) end, drain = options.on_drain,
@@ -160,30 +163,38 @@ local function attempt(options, address)
   return self
 end
 
--- The numeric addresses of the server in the order to try them; nil for a URL that holds one itself. A name is looked up off the
--- loop: that may take seconds.
-local function addresses_of(url)
-  local host = url:match "^%a+://([^/:%[]+)"
-  if not host or host:find "^[%d.]+$" then return {} end
+-- The numeric addresses of a host in the order to try them; none for a host that is one itself. A name is looked up off the loop: that
+-- may take seconds.
+local function addresses_of(host)
+  if not host or host:find "^[%d.]+$" or host:find(":", 1, true) then return {} end
   return task.deadline(HANDSHAKE_SECONDS, task.await, function(resume)
     local ok, err = core.net.resolve(host, resume)
     if not ok then resume(nil, err) end
   end)
 end
 
+-- Who cannot reach the service may have thought that the environment's proxy is used.
+local function hinted(err, options, host)
+  if err.code ~= "network" or options.proxy or not host or loopback.is_host(host) then return err end
+  err.message = err.message .. proxy.hint()
+  return err
+end
+
 --- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain; of an earlier connection:
---   chain, routing
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain; proxy, as
+--   moonpost.client.proxy reads it; of an earlier connection: chain, routing
 -- @treturn ?table link; `chain` is what the server showed
 -- @treturn ?table err `unanswered` when the server had the first bytes and answered nothing, `resuming` when what it answered to IK
 --   does not hold
 return function(options)
-  local addresses, err = addresses_of(options.url)
-  if not addresses then return nil, err end
+  local host = options.url:match "^%a+://([^/:%[]+)"
+  local addresses, err = addresses_of(options.proxy and options.proxy.host or host)
+  if not addresses then return nil, hinted(err, options, host) end
   local link
   for i = 1, math.max(1, #addresses) do
     link, err = attempt(options, addresses[i])
-    if link or err.code ~= "network" then break end
+    if link then return link end
+    if err.code ~= "network" then return nil, err end
   end
-  return link, err
+  return nil, hinted(err, options, host)
 end

@@ -2,6 +2,7 @@
 -- @module moonpost.client.options
 local payload = require "moonpost.client.payload"
 local platform = require "moonpost.client.platform"
+local proxy = require "moonpost.client.proxy"
 
 local NAME_MAX = 100 -- characters of a push name; the apps stop at 25, the service does not (fact sheet 07)
 local DEVICE_NAME_MAX = 50 -- characters of a device's name: a line of the phone's list
@@ -14,7 +15,7 @@ local options_of = {
 
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
-  own = "boolean", account = "string", device_name = "string", platform = "string",
+  own = "boolean", account = "string", device_name = "string", platform = "string", proxy = "string",
 }
 
 -- Why a name is none; nil when it is one.
@@ -54,6 +55,13 @@ function options_of.check_account(who, name, level)
     who, ACCOUNT_MAX), level + 1)
 end
 
+--- Checks the option `proxy`; an error at `level`, which does not show it: it may hold a password.
+function options_of.check_proxy(who, text, level)
+  if text == nil then return end
+  local read, wrong = proxy.read(text)
+  if not read then error(("%s: option 'proxy' %s"):format(who, wrong), level + 1) end
+end
+
 --- The scope of an account's rows in its store.
 function options_of.scope(name) return name == options_of.DEFAULT_ACCOUNT and "" or name end
 
@@ -71,6 +79,7 @@ function options_of.check(options)
   end
   options_of.check_names("moonpost.client", options, 3)
   options_of.check_account("moonpost.client", options.account, 3)
+  options_of.check_proxy("moonpost.client", options.proxy, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
   if options.url and not options.url:match "^wss?://." then
