@@ -62,6 +62,11 @@ export class Sandbox extends Program {
 
   scan(qr) { return this.admin('POST', 'mock-phone/scan-qr', qr) }
 
+  /** Has harm done, now or when it is due (docs/sandbox.md). */
+  async fault(fault) { return JSON.parse(await this.admin('POST', 'fault', JSON.stringify(fault))) }
+
+  async faults() { return JSON.parse(await this.admin('GET', 'faults')) }
+
   async state() { return JSON.parse(await this.admin('GET', 'state')) }
 }
 

@@ -94,7 +94,7 @@ class Scene {
     await Promise.all(this.sandboxes.map(sandbox => sandbox.stop()))
     for (const peer of this.peers) peer.close()
     return this.unlawful([...this.programs, ...this.sandboxes].flatMap(({ owner, errors, ended: { code, signal } }) => [
-      ...errors.map(line => `${owner}: ${line}`),
+      ...errors.filter(line => !/^fault \d+: /.test(line)).map(line => `${owner}: ${line}`), // a sandbox tells of faults it was asked for
       ...(code === 0 || signal === 'SIGKILL' ? [] : [`${owner} ended with ${signal ?? `code ${code}`}`]),
     ]))
   }
