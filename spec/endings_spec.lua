@@ -101,16 +101,21 @@ end)
 
 describe("a login the service refuses", function()
   -- reason, code of the error, its sentence, more attributes of the failure
+  local newer = ": look for a newer version of moonpost, then run it again"
   local kept = {
-    { "400", "refused", "malformed" }, { "405", "outdated", "%-%-wa%-version 2%.3000%.NUMBER" }, { "409", "refused", "%(409%)" },
-    { "402", "banned", "banned for 2%.0 hours %(402, code 104: it sent the same message too often%)", { code = "104", expire = 7200 } },
-    { "411", "refused", "%(411%)" }, { "415", "refused", "%(415%)" }, { "418", "refused", "%(418%)" }, { "501", "refused", "%(501%)" },
+    { 400, "refused", "malformed %(400%); the store is kept" .. newer }, { 409, "refused", "%(409%); the store is kept" .. newer },
+    { 405, "outdated", "%-%-wa%-version 2%.3000%.NUMBER" },
+    { 402, "banned", "banned for a time %(402, code 102: too many people blocked it%)", { code = 102 } },
+    { 411, "refused", "%(411%); the store is kept: look at Linked devices" },
   }
+  for _, reason in ipairs { 413, 414, 415, 418, 419, 499, 501 } do
+    kept[#kept + 1] = { reason, "refused", ("refused the login %%(%d%%); the store is kept"):format(reason) .. newer }
+  end
   local forgotten = {
-    { "401", "unlinked", "unlinked from the phone %(401%); run it again" },
-    { "403", "unlinked", "locked or its phone is gone %(403: Sorry for that%).*run it again",
+    { 401, "unlinked", "unlinked from the phone %(401%); run it again" },
+    { 403, "unlinked", "locked or its phone is gone %(403: Sorry for that%).*run it again",
       { logout_message_header = "Sorry", logout_message_subtext = "for that" } },
-    { "406", "unlinked", "logged out by the service %(406%); run it again" },
+    { 406, "unlinked", "logged out by the service %(406%); run it again" },
   }
 
   -- Has the contact's next login refused, and returns what it is told.

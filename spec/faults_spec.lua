@@ -127,6 +127,66 @@ describe("a server that falls silent", function()
   end))
 end)
 
+describe("a server that accepts and never speaks", function()
+  local function check(fault, sentence)
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    ana.client.connection.pace.handshake, ana.client.connection.pace.login = 0.2, 0.2
+    fault.jid = fault.at == "login" and ana.jid or nil
+    rig:fault(fault)
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    assert.matches(sentence, tostring(assert(ana.offline:pop(5))))
+    assert(ana.online:pop(5))
+  end
+
+  it("not even in the handshake is given up after a while, and tried again", support.async(function()
+    check({ what = "mute", at = "connect" }, "did not answer the handshake within 0%.2 s")
+  end))
+
+  it("after the handshake is given up after a while, and tried again", support.async(function()
+    check({ what = "mute", at = "login" }, "no answer to the login: nothing came within 0%.2 s")
+  end))
+
+  it("of who is active is given up after a while, and tried again", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    ana.client.connection.pace.login = 0.2
+    rig:fault { what = "swallow", xmlns = "passive", jid = ana.jid, times = 2 }
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    for _ = 1, 2 do assert.matches("no answer to passive within 0%.2 s", tostring(assert(ana.offline:pop(5)))) end
+    assert(ana.online:pop(5))
+  end))
+
+  it("of its keys is not waited for", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    ana.client.connection.pace.refill = 0.1
+    rig:fault { what = "swallow", xmlns = "encrypt", jid = ana.jid, times = "always" }
+    rig:fault { what = "drop", jid = ana.jid }
+    assert(ana.offline:pop(5))
+    assert(ana.online:pop(5))
+    assert.equal(0, #ana.offline)
+  end))
+end)
+
+describe("a server in trouble", function()
+  it("is left alone for longer each time, whether it says so at the login or right behind it", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    ana.client.connection.pace.longest_pause = 1
+    local pauses = {}
+    ana.client:on("offline", function(_, seconds) pauses[#pauses + 1] = seconds end)
+    rig:fault { what = "stream-error", code = 503, tag = "iq", xmlns = "passive", jid = ana.jid, times = 3 }
+    rig:fault { what = "failure", reason = 503, jid = ana.jid, times = 2 }
+    rig:fault { what = "stream-error", code = 503, jid = ana.jid }
+    for _ = 1, 6 do assert.matches("503", tostring(assert(ana.offline:pop(5)))) end
+    assert(ana.online:pop(5))
+    for i = 2, 6 do assert.is_true(pauses[i] > pauses[i - 1] * 1.05) end
+  end))
+end)
+
 describe("a client that falls silent", function()
   it("is dropped, and what is written to it meanwhile comes at its next login", support.async(function()
     local rig <close> = start()
@@ -249,10 +309,25 @@ describe("a ban", function()
     assert.matches("banned for 2%.0 hours %(402, code 104: it sent the same message too often%): do not log in before that is over",
       tostring(err))
     assert.is_true(ana.client:linked())
-    local again, why = ana.client:connect()
-    assert.same({ nil, "banned" }, { again, why.code })
-    rig.sandbox.faults:clear()
-    assert(ana.client:connect())
+  end))
+
+  it("keeps the client from knocking before it is over, in another process as well", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local told = tap.event(ana.client, "refused")
+    local ban = rig:fault { what = "ban", jid = ana.jid, seconds = 7200 }
+    assert(told:pop(5))
+    local knocks = rig.sandbox.faults.armed[1].struck
+    local store = ana.client.store
+    for _, client in ipairs { ana.client, false } do
+      client = client or tap.client(rig, { store_handle = store })
+      local again, why = client:connect()
+      assert.same({ nil, "banned" }, { again, why.code })
+      assert.matches("banned until %d+%-%d+%-%d+ %d+:%d+ UTC %(402%): it stays away until then", tostring(why))
+      client:close()
+    end
+    local _, faults = tap.admin(rig, "GET", "/admin/faults")
+    assert.same({ ban.fault, knocks }, { faults.armed[1].fault, faults.armed[1].struck })
   end))
 
   it("is over when its time is over", support.async(function()
@@ -262,7 +337,7 @@ describe("a ban", function()
     rig:fault { what = "ban", jid = ana.jid, seconds = 1 }
     assert(told:pop(5))
     while #rig.sandbox.faults:list().armed > 0 do task.sleep(0.05) end
-    assert(ana.client:connect())
+    while not ana.client:connect() do task.sleep(0.05) end -- whole seconds
   end))
 end)
 

@@ -72,6 +72,20 @@ describe("moonpost run", function()
     assert.matches("\nstopped$", bot:text())
   end))
 
+  it("tells what happens to its connection and what it does about it, and at last what is left to do", support.async(function()
+    local rig <close> = start()
+    local bot <close>, account = run_echo(rig, support.tmpdir() .. "/state")
+    rig:fault { what = "failure", reason = 503, jid = account:jid() }
+    rig:fault { what = "drop", jid = account:jid() }
+    bot:wait "^moonpost: offline, trying again in %d%.%d s: .*broke off"
+    bot:wait "^moonpost: offline, trying again in %d%.%d s: .*the service refused the login: it is unavailable %(503%)"
+    bot:wait "^moonpost: online again"
+    rig:fault { what = "failure", reason = 403, jid = account:jid(), logout_message_header = "Sorry" }
+    rig:fault { what = "close", jid = account:jid() }
+    bot:wait "^moonpost run: .*the account is locked or its phone is gone %(403: Sorry%): .*; run it again to link the account anew$"
+    assert.equal(3, bot:wait_end())
+  end))
+
   it("stops at Ctrl-C while it waits to be linked", support.async(function()
     local rig <close> = start()
     local folder = support.tmpdir()

@@ -107,9 +107,9 @@ local function make_client(bot)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
   client:on("refused", function(why) bot:finish(nil, why) end)
-  client:on("offline", function(why)
+  client:on("offline", function(why, seconds)
     bot.away = true
-    complain("offline, trying again: ", why)
+    complain(("offline, trying again in %.1f s: "):format(seconds), why)
   end)
   client:on("online", function(me)
     if bot.away then complain("online again", "") end

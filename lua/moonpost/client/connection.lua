@@ -1,6 +1,7 @@
 --- Going online and staying so: login, answers to queries, back-off, and the ends that are final (fact sheet 01 §6, §7, §9).
 -- @module moonpost.client.connection
 local core = require "moonpost.core"
+local ban = require "moonpost.client.ban"
 local endings = require "moonpost.client.endings"
 local new_backlog = require "moonpost.client.backlog"
 local new_keepalive = require "moonpost.client.keepalive"
@@ -13,7 +14,7 @@ local traceback = require "moonpost.traceback"
 local net = core.net
 
 local UNRECOGNISED = 488 -- a refusal (04 §14.1)
-local QUERY_SECONDS, LOGIN_SECONDS, RETIRE_SECONDS = 75, 20, 5
+local QUERY_SECONDS, LOGIN_SECONDS, REFILL_SECONDS, RETIRE_SECONDS = 75, 20, 10, 5
 
 -- Seconds: a session as long as `stable` clears the back-off; pauses grow from the first to the longest.
 local PACE = { stable = 30, first_pause = 0.5, longest_pause = 300 }
@@ -144,6 +145,7 @@ local function connect(self, hints)
   return new_link {
     url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(),
     payload = payload.login(client.me, client.version), chain = hints.chain, routing = hints.routing,
+    patience = self.pace.handshake,
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
     on_drain = function() client.outbox:pump() end,
   }
@@ -178,12 +180,22 @@ local function learn_self(self, success)
   self.client.lids:learn_own(me)
 end
 
--- What a login brings with it; each step needs the answer to the one before. Keys the server does not take now are offered at the
--- next login (02 §10.9): that is no reason to stay away.
+-- Keys the server does not take now are offered at the next login (02 §10.9): that is no reason to stay away. Neither is an answer
+-- that does not come: the login waits a while for it, and goes on beside it.
+local function refill(self)
+  local link = self.link
+  local asking = task.spawn(function()
+    local ok, err = self.client.prekeys:refill()
+    if not ok and self.link == link then self.client:emit("error", err) end
+  end)
+  asking:join(self.pace.refill or REFILL_SECONDS)
+end
+
+-- What a login brings with it; each step needs the answer to the one before.
 local function settle(self)
-  local ok, err = self.client.prekeys:refill()
-  if not ok and self.link then self.client:emit("error", err) end
-  ok, err = self:query(stanza.node("iq", { xmlns = "passive", type = "set", to = "s.whatsapp.net" }, stanza.node "active"))
+  refill(self)
+  local active = stanza.node("iq", { xmlns = "passive", type = "set", to = "s.whatsapp.net" }, stanza.node "active")
+  local ok, err = self:query(active, self.pace.login or LOGIN_SECONDS)
   if not ok then return nil, err end
   self.client.presence:available()
   self.online, self.online_at = true, net.now()
@@ -199,7 +211,7 @@ local function session(self)
   local link, err = open_link(self)
   if not link then return err end
   local success
-  success, err = self.login:pop(LOGIN_SECONDS)
+  success, err = self.login:pop(self.pace.login or LOGIN_SECONDS)
   if not success then
     if self.link == link then self:abort(core.error("network", "no answer to the login: " .. tostring(err))) end
     return (self.over:pop())
@@ -237,6 +249,7 @@ local events = { unlinked = "unlinked", replaced = "replaced" }
 local function finish(self, err)
   self.stopped, self.final = true, err
   if err.code == "unlinked" then self.client:forget_account() end
+  ban.note(self.client, err)
   self.client.outbox:give_up(err)
   self.ready:close()
   if not self.client.leaving then self.client:emit(events[err.code] or "refused", err) end
@@ -249,8 +262,9 @@ local function live(self)
     if self.online_at and net.now() - self.online_at > self.pace.stable then self.failures = 0 end
     if err.final then return finish(self, err) end
     if self.ready.closed then self.ready = task.queue() end
-    if err.code ~= "restart" then self.client:emit("offline", err) end
-    self.stopping:pop(self:next_pause(err))
+    local pause = self:next_pause(err)
+    if err.code ~= "restart" then self.client:emit("offline", err, pause) end
+    self.stopping:pop(pause)
   end
 end
 
@@ -267,8 +281,11 @@ function Connection:wait_online()
   return true
 end
 
---- Logs in and stays logged in. Waits for the first time online, or for an end that is final; after such an end it tries anew.
+--- Logs in and stays logged in. Waits for the first time online, or for an end that is final; after such an end it tries anew, but
+-- not before a ban is over.
 function Connection:start()
+  local banned = (self.final or not self.running) and ban.of(self.client)
+  if banned then return nil, banned end
   if self.final then self.final, self.stopped, self.running, self.ready = nil, false, nil, task.queue() end
   if not self.running then
     if not self.replayed then self.client.journal:replay() end

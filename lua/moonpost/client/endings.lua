@@ -16,6 +16,7 @@ end
 local function final(code, message) return ending(code, message, { final = true }) end
 
 local LINK_AGAIN = "; run it again to link the account anew"
+local KEPT = "; the store is kept: look for a newer version of moonpost, then run it again"
 
 local ban_reasons = {
   ["101"] = "it wrote to too many people who do not know it", ["102"] = "too many people blocked it",
@@ -25,9 +26,9 @@ local ban_reasons = {
 
 local function banned(node)
   local seconds = math.tointeger(tonumber(node.attrs.expire))
-  return final("banned", ("the account is banned%s (402, code %s%s): do not log in before that is over"):format(
+  return ending("banned", ("the account is banned%s (402, code %s%s): do not log in before that is over"):format(
     seconds and (" for %.1f hours"):format(seconds / 3600) or " for a time", node.attrs.code or "?",
-    ban_reasons[node.attrs.code] and ": " .. ban_reasons[node.attrs.code] or ""))
+    ban_reasons[node.attrs.code] and ": " .. ban_reasons[node.attrs.code] or ""), { final = true, seconds = seconds })
 end
 
 local function locked(node)
@@ -38,7 +39,7 @@ local function locked(node)
 end
 
 local failures = {
-  [400] = function() return final("refused", "the service refused the login as malformed (400)") end,
+  [400] = function() return final("refused", "the service refused the login as malformed (400)" .. KEPT) end,
   [401] = function() return final("unlinked", "the account was unlinked from the phone (401)" .. LINK_AGAIN) end,
   [402] = banned,
   [403] = locked,
@@ -47,8 +48,11 @@ local failures = {
       .. "--wa-version 2.3000.NUMBER or the option version = { 2, 3000, NUMBER }")
   end,
   [406] = function() return final("unlinked", "the account was logged out by the service (406)" .. LINK_AGAIN) end,
-  [409] = function() return final("refused", "the service refused the login: it does not take this kind of client (409)") end,
-  [411] = function() return final("refused", "the service refused the login: the phone's multi-device setting does not fit (411)") end,
+  [409] = function() return final("refused", "the service refused the login: it does not take this kind of client (409)" .. KEPT) end,
+  [411] = function()
+    return final("refused", "the service refused the login: the phone's multi-device setting does not fit (411); the store is kept: "
+      .. "look at Linked devices on the phone, then run it again")
+  end,
   [429] = function() return ending("refused", "the service refused the login: too often (429)", { penalty = 8 }) end,
   [500] = function() return ending("refused", "the service refused the login: it is in trouble (500)") end,
   [503] = function() return ending("refused", "the service refused the login: it is unavailable (503)") end,
@@ -58,7 +62,7 @@ local failures = {
 function endings.of_failure(node)
   local known = failures[math.tointeger(tonumber(node.attrs.reason))]
   if known then return known(node) end
-  return final("refused", ("the service refused the login (%s)"):format(node.attrs.reason or "no reason given"))
+  return final("refused", ("the service refused the login (%s)"):format(node.attrs.reason or "no reason given") .. KEPT)
 end
 
 local function of_conflict(kind)

@@ -73,10 +73,11 @@ local function shake_hands(self, options)
   local handshake = core.noise.initiator { static = options.static, root = options.root, now = core.net.time() }
   local hello, resuming = greeting(handshake, options)
   self.conn:send(core.wire.header(options.routing) .. core.wire.frame(hello))
-  local answer = self.handshake:pop(HANDSHAKE_SECONDS)
+  local patience = options.patience or HANDSHAKE_SECONDS
+  local answer = self.handshake:pop(patience)
   if not answer then
     local why = self.dead and "the server closed the connection during the handshake"
-      or ("the server did not answer the handshake within %d s"):format(HANDSHAKE_SECONDS)
+      or ("the server did not answer the handshake within %g s"):format(patience)
     local err = self.err or core.error("network", why)
     return nil, err.code == "network" and marked(err, "unanswered") or err
   end
@@ -181,8 +182,8 @@ local function hinted(err, options, host)
 end
 
 --- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain; proxy, as
---   moonpost.client.proxy reads it; of an earlier connection: chain, routing
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain, patience (seconds for the
+--   handshake, 20); proxy, as moonpost.client.proxy reads it; of an earlier connection: chain, routing
 -- @treturn ?table link; `chain` is what the server showed
 -- @treturn ?table err `unanswered` when the server had the first bytes and answered nothing, `resuming` when what it answered to IK
 --   does not hold
