@@ -96,9 +96,13 @@ export class Bot extends Program {
 
 /** Our client, told what to do: bots/client.lua, which prints what it hears as one JSON object a line. */
 export class Client extends Program {
-  /** @param {Sandbox} sandbox @param {string} name push name @param {string} store folder of its state */
-  static async start(sandbox, name, store) {
-    const args = ['run', `${root}spec/interop/bots/client.lua`, '--sandbox', sandbox.url, '--store', store, '--qr', 'text', '--', name]
+  /**
+   * @param {Sandbox} sandbox @param {string} name push name @param {string} store folder of its state
+   * @param {{phone?: string}} options phone: link by a code to this number in place of a QR
+   */
+  static async start(sandbox, name, store, { phone } = {}) {
+    const way = phone ? ['--phone', phone] : ['--qr', 'text']
+    const args = ['run', `${root}spec/interop/bots/client.lua`, '--sandbox', sandbox.url, '--store', store, ...way, '--', name]
     const client = new Client(`moonpost client ${name}`, args)
     client.heard = []
     client.calls = 0

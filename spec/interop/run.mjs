@@ -48,8 +48,8 @@ class Scene {
     return bot
   }
 
-  async client(sandbox, name, store = this.path('store')) {
-    return Object.assign(this.add(this.programs, await Client.start(sandbox, name, store)), { store })
+  async client(sandbox, name, store = this.path('store'), options) {
+    return Object.assign(this.add(this.programs, await Client.start(sandbox, name, store, options)), { store })
   }
 
   // Until everybody who is there has confirmed what was sent to them.

@@ -45,8 +45,9 @@ local tags = {
   presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("settings", "call"),
 }
 
--- What a client may send before its login; acks are of notifications about its linking, and nothing waits for them.
-local early = { iq = query, ib = ignore, ack = ignore }
+-- What a client may send before its login. Acks are of notifications about its linking, and nothing waits for them; Baileys tells its
+-- name by a presence when a linking by code has changed it.
+local early = { iq = query, ib = ignore, ack = ignore, presence = ignore }
 
 --- Handles a stanza of a client.
 function routes.route(conn, node)

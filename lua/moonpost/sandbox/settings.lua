@@ -85,8 +85,9 @@ function settings.groups(conn, node)
   iq.error(conn, node, 404)
 end
 
---- Logout by the device itself (S-119); nothing else of this namespace after the login.
+--- Logout by the device itself (S-119); nothing else of this namespace after the login, no linking above all.
 function settings.multi_device(conn, node)
+  if stanza.child(node, "link_code_companion_reg") then return iq.error(conn, node, 400) end
   local remove = stanza.child(node, "remove-companion-device")
   local device = remove and conn.sandbox.accounts:device(remove.attrs.jid)
   if not remove then return iq.error(conn, node, 501) end

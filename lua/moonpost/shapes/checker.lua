@@ -121,14 +121,14 @@ local function places(faults, path)
   return count
 end
 
--- The faults of the alternative that was most likely meant: faults in few places, many fixed values right.
+-- The faults of the alternative that was most likely meant: faults in few places, many fixed values right, then few faults.
 local function likeliest(alternatives, node, path)
   local best, least
   for i = 1, #alternatives do
     local out = {}
     alternatives[i].check(node, out, path)
     local score = 2 * places(out, path) - likeness(alternatives[i], node)
-    if not best or score < least then best, least = out, score end
+    if not best or score < least or score == least and #out < #best then best, least = out, score end
   end
   return best
 end

@@ -60,7 +60,8 @@ task.run(function()
   task.spawn(function()
     for line in function() return lines:pop() end do task.spawn(perform, line) end
   end)
-  if not client:linked() then assert(client:pair { qr = host.show_qr }) end
+  local way = host.phone and { phone = host.phone, code = host.show_code } or { qr = host.show_qr }
+  if not client:linked() then assert(client:pair(way)) end
   assert(client:connect())
   say { kind = "online", jid = client.me.jid:gsub(":%d+@", "@"), lid = client.me.lid:gsub(":%d+@", "@") }
   stopping:pop()
