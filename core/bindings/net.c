@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "net/library_log.h"
 
 lua_State *mpl_main(lua_State *L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -104,6 +105,21 @@ static int net_on_callback_error(lua_State *L) {
   return 0;
 }
 
+/* library_log(on): whether what libwebsockets logs (errors, warnings, notices) is kept */
+static int net_library_log(lua_State *L) {
+  mp_library_log(lua_toboolean(L, 1));
+  return 0;
+}
+
+/* library_lines() -> what it has logged since, as lines | nil */
+static int net_library_lines(lua_State *L) {
+  mp_buffer *lines = mpl_output(L);
+  mp_library_log_take(lines);
+  if (lines->length == 0) return 0;
+  lua_pushlstring(L, (const char *)lines->data, lines->length);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"now", net_now},
     {"time", net_time},
@@ -112,6 +128,8 @@ static const luaL_Reg functions[] = {
     {"rss", net_rss},
     {"isatty", net_isatty},
     {"on_callback_error", net_on_callback_error},
+    {"library_log", net_library_log},
+    {"library_lines", net_library_lines},
     {NULL, NULL},
 };
 

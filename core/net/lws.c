@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/library_log.h"
 #include "net/tls.h"
 
 #define TIMEOUT 20    /* seconds for connecting and for a handshake (01 §1.1) */
@@ -75,7 +76,7 @@ struct lws_context *mp_lws_context(mp_error *e) {
   info.connect_timeout_secs = TIMEOUT;
   info.retry_and_idle_policy = &no_pings;
   info.pcontext = &context;
-  lws_set_log_level(0, NULL);
+  mp_library_log_again();
   context = lws_create_context(&info);
   if (context == NULL) mp_fail(e, MP_ENET, "libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
   return context;

@@ -62,6 +62,14 @@ local function append(out, text)
   out.size = out.size + #text
 end
 
+-- Attributes that give access to whoever has them.
+local secret = { auth = true, token = true }
+
+local function write_attribute(out, name, value)
+  value = secret[name] and ("(%d bytes)"):format(#tostring(value)) or escape(value, out.max)
+  append(out, (' %s="%s"'):format(escape(name, out.max), value))
+end
+
 local function write(node, out, depth)
   if out.size >= out.max then return end
   local indent, tag = ("  "):rep(depth), escape(node.tag, out.max)
@@ -71,7 +79,7 @@ local function write(node, out, depth)
   append(out, indent .. "<" .. tag)
   for _, name in ipairs(names) do
     if out.size >= out.max then return end
-    append(out, (' %s="%s"'):format(escape(name, out.max), escape(node.attrs[name], out.max)))
+    write_attribute(out, name, node.attrs[name])
   end
   local content = node.text or node.content
   if content == nil then
@@ -88,8 +96,8 @@ end
 
 local WHOLE = 1 << 30 -- more than any stanza has
 
---- A node as readable XML; bytes are shown by their length only, so keys and contents never reach a log. What a peer chose is
--- shown by `moonpost.printable`.
+--- A node as readable XML; bytes are shown by their length only, and so are attributes that give access: keys and contents never
+-- reach a log. What a peer chose is shown by `moonpost.printable`.
 -- @tparam ?int max bytes of the answer at most; what is cut ends in "…"
 -- @treturn string
 function stanza.xml(node, max)

@@ -1,6 +1,7 @@
 --- Tasks: coroutines on the loop. What waits is written as if it blocked.
 -- @module moonpost.task
 local core = require "moonpost.core"
+local log = require "moonpost.log"
 local traceback = require "moonpost.traceback"
 local net = core.net
 
@@ -10,9 +11,8 @@ local Task = {}
 Task.__index = Task
 
 local current -- the running task
-local report = function(err)
-  io.stderr:write("moonpost: error in a task: ", traceback.text(err), "\n")
-end
+local logger = log.of()
+local report = function(err) logger:error("error in a task: %s", traceback.text(err)) end
 
 --- Sets who hears the errors of tasks nobody joins: fn(err), err with its traceback when it was a text. Returns who did before.
 function task.on_error(fn)

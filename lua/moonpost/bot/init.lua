@@ -6,7 +6,7 @@
 --     bot:run()
 -- @module moonpost.bot
 local core = require "moonpost.core"
-local printable = require "moonpost.printable"
+local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
@@ -58,14 +58,12 @@ function Bot:command(name, fn)
   return self
 end
 
-local function complain(line, err) io.stderr:write("moonpost: ", line, printable.text(traceback.text(err)), "\n") end
-
 local function report(bot, err, ctx)
   local handlers = bot.handlers.error
-  if #handlers == 0 then complain("", err) end
+  if #handlers == 0 then bot.log:error(traceback.text(err)) end
   for _, handler in ipairs(handlers) do
     local ok, why = xpcall(handler.fn, traceback.told, err, ctx)
-    if not ok then complain("the error handler failed: ", why) end
+    if not ok then bot.log:error("the error handler failed: %s", traceback.text(why)) end
   end
 end
 
@@ -109,10 +107,10 @@ local function make_client(bot)
   client:on("refused", function(why) bot:finish(nil, why) end)
   client:on("offline", function(why, seconds)
     bot.away = true
-    complain(("offline, trying again in %.1f s: "):format(seconds), why)
+    bot.log:warn("offline, trying again in %.1f s: %s", seconds, traceback.text(why))
   end)
   client:on("online", function(me)
-    if bot.away then complain("online again", "") end
+    if bot.away then bot.log:info "online again" end
     bot.away = false
     if bot.ready then return end
     bot.ready = true
@@ -181,7 +179,7 @@ end
 -- Inside a task it waits there; elsewhere it runs the loop.
 -- @treturn ?boolean true after a clean stop; nil when it could not go on
 -- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; "banned", "outdated",
--- "refused": the service takes no login; others as they come. They are printed as well where no `moonpost run` does it.
+-- "refused": the service takes no login; others as they come. They are logged as well where no `moonpost run` prints them.
 function Bot:run()
   if self.running then error("this bot runs already", 2) end
   self.running = true
@@ -191,7 +189,7 @@ function Bot:run()
     if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end
     host.result = done and { ok, err }
   end
-  if not ok and not host.script then complain("", err) end
+  if not ok and (not host.script or host.several) then self.log:error(traceback.text(err)) end
   return ok, err
 end
 
@@ -248,7 +246,8 @@ return function(options)
   for name, value in pairs(options) do copy[name] = value end
   host.bots = (host.bots or 0) + 1
   return setmetatable({
-    options = copy, commands = {}, handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
+    log = log.of(options.account), options = copy, commands = {},
+    handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
     contexts = setmetatable({}, { __mode = "k" }), -- of the messages being handled: the error handler goes on in the same one
   }, Bot)
 end

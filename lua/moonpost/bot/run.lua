@@ -30,6 +30,7 @@ return function(...)
       error(("moonpost.run expects bots, got %s as argument %d"):format(type(bot), i), 2)
     end
   end
+  host.several = bots.n > 1
   local ok, err
   if task.running() then ok, err = run_all(bots) else ok, err = task.run(run_all, bots) end
   host.result = { ok, err }

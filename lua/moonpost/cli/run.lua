@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local task = require "moonpost.task"
 local host = require "moonpost.bot.host"
+local log = require "moonpost.log"
 local parse_phone = require("moonpost.client.phone_number").parse
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
@@ -22,12 +23,16 @@ usage: moonpost run BOT.lua [options] [-- arguments of the script]
   --qr text         print the QR's text instead of a picture
   --proxy URL       connect through the HTTP proxy http://[user:password@]host[:port]; the environment's is never used
   --wa-version V    log in as web client version V (2.3000.NUMBER), when the service refuses the built-in one
+  --log FILE        append what happens to FILE, with time and level, instead of telling it on standard error
+  --log-level L     what is told: error, warn, info (else), debug or trace
+  --trace           log every stanza as XML (--log-level trace); keys and contents are shown by their length only
 
 The first run links the account, by QR or by code; later runs go on from the store. Ctrl-C ends it cleanly.
 Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinked from the phone.]]
 
 local spec = {
   proxy = "URL", sandbox = "URL", store = "DIR", phone = "NUMBER", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
+  log = "FILE", ["log-level"] = "LEVEL", trace = "flag",
   arguments = { 1, math.huge, "a script, BOT.lua" },
 }
 
@@ -85,6 +90,18 @@ local function read_phone(text)
   return digits
 end
 
+local function set_log(found)
+  local level = found["log-level"]
+  if level and not pcall(function() log.level = level end) then
+    options.fail("--log-level expects error, warn, info, debug or trace, got '%s'", level)
+  end
+  if found.trace then log.level = "trace" end
+  if not found.log then return end
+  local sink, err = log.file(found.log)
+  if not sink then options.stop("cannot open the log: %s", err) end
+  log.sink = sink
+end
+
 local function load_script(path)
   local file, why = io.open(path, "rb")
   if not file then options.fail("cannot open the script: %s", why) end
@@ -100,6 +117,7 @@ function run.main(args)
   local path = found[1]
   local chunk = load_script(path)
   if found.qr and found.phone then options.fail "--qr and --phone are two ways to link: give one of them" end
+  set_log(found)
   local show = found.qr and qr_writer(found.qr)
   local started = core.net.now()
   host.on_online = function(me)
@@ -120,7 +138,7 @@ function run.main(args)
   local result = host.result
   if not result and host.bots then options.stop("the script made a bot and never ran it: it ends with bot:run()") end
   if not result or result[1] then return 0 end
-  io.stderr:write("moonpost run: ", printable.text(tostring(result[2])), "\n")
+  if not host.several then io.stderr:write("moonpost run: ", printable.text(tostring(result[2])), "\n") end
   return result[2].code == "unlinked" and 3 or 1
 end
 

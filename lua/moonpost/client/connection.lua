@@ -143,7 +143,7 @@ end
 local function connect(self, hints)
   local client = self.client
   return new_link {
-    url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(),
+    url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(), log = client.log,
     payload = payload.login(client.me, client.version), chain = hints.chain, routing = hints.routing,
     patience = self.pace.handshake,
     on_stanza = function(node) guarded(self, node) end, on_closed = function(why) on_link_closed(self, why) end,
@@ -199,6 +199,7 @@ local function settle(self)
   if not ok then return nil, err end
   self.client.presence:available()
   self.online, self.online_at = true, net.now()
+  self.client.log:debug("online as %s, device %d", self.client.me.jid, self.client.me.device)
   self.client.outbox:resend()
   self.client:emit("online", self.client:identity())
   self.client.journal:go()
@@ -248,6 +249,7 @@ local events = { unlinked = "unlinked", replaced = "replaced" }
 
 local function finish(self, err)
   self.stopped, self.final = true, err
+  self.client.log:debug("offline for good (%s): %s", err.code, tostring(err))
   if err.code == "unlinked" then self.client:forget_account() end
   ban.note(self.client, err)
   self.client.outbox:give_up(err)
@@ -263,6 +265,7 @@ local function live(self)
     if err.final then return finish(self, err) end
     if self.ready.closed then self.ready = task.queue() end
     local pause = self:next_pause(err)
+    self.client.log:debug("offline (%s): %s; again in %.1f s", err.code, tostring(err), pause)
     if err.code ~= "restart" then self.client:emit("offline", err, pause) end
     self.stopping:pop(pause)
   end

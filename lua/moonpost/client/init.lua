@@ -16,7 +16,7 @@
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
-local printable = require "moonpost.printable"
+local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local logout = require "moonpost.client.logout"
@@ -57,11 +57,11 @@ function Client:on(event, fn)
   end
 end
 
---- Tells the handlers of an event, each in a task of its own. An error nobody listens to goes to standard error.
+--- Tells the handlers of an event, each in a task of its own. An error nobody listens to is logged.
 function Client:emit(event, ...)
   local list = self.handlers[event]
   if not list or #list == 0 then
-    if event == "error" then io.stderr:write("moonpost: ", printable.text(traceback.text((...))), "\n") end
+    if event == "error" then self.log:error(traceback.text((...))) end
     return
   end
   for _, fn in ipairs { table.unpack(list) } do task.spawn(fn, ...) end
@@ -273,7 +273,7 @@ return function(options)
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
     proxy = options.proxy and proxy.read(options.proxy),
-    handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
+    log = log.of(account_name), handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok
   self.me = rows.get(store, "setting", "me", "StoreMe")

@@ -3,8 +3,10 @@
 -- @module moonpost.client.link
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local log = require "moonpost.log"
 local loopback = require "moonpost.loopback"
 local proxy = require "moonpost.client.proxy"
+local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
 local ORIGIN = "https://web.whatsapp.com"
@@ -19,6 +21,9 @@ local function fail(self, err)
   self.conn:abort()
 end
 
+-- A stanza as it passes, `way` "<-" or "->".
+local function trace(self, way, node) self.log:trace("%s\n%s", way, (stanza.xml(node):gsub("\n$", ""))) end
+
 local function on_frame(self, frame)
   if not self.transport then
     self.held = true -- the server may say more at once, for which the answer has to be read first
@@ -29,6 +34,7 @@ local function on_frame(self, frame)
   local node
   node, err = core.wire.decode(plain)
   if not node then return fail(self, err) end
+  if self.log:tells "trace" then trace(self, "<-", node) end
   if self.on_stanza then self.on_stanza(node) end
 end
 
@@ -89,6 +95,7 @@ local function shake_hands(self, options)
   end
   self.frames:established()
   self.transport, self.chain = handshake:split(), chain
+  self.log:debug("connected to %s: %s handshake", options.url, pattern)
   return true
 end
 
@@ -109,6 +116,7 @@ function Link:send_encoded(bytes)
   if #bytes > limits.SEALED then return nil, limits.exceeded("a stanza", #bytes, limits.SEALED, "bytes") end
   local sealed, err = self.transport:encrypt(bytes)
   if not sealed then return nil, err end
+  if self.log:tells "trace" then trace(self, "->", core.wire.decode(bytes)) end
   local sent
   sent, err = self.conn:send(core.wire.frame(sealed))
   if sent then return true end
@@ -133,7 +141,7 @@ end
 local function attempt(options, address)
   local self = setmetatable({
     frames = core.wire.frames { role = "client" }, handshake = task.queue(), opened = task.queue(),
-    on_stanza = options.on_stanza,
+    on_stanza = options.on_stanza, log = options.log or log.of(),
   }, Link)
   local conn, err = core.net.connect {
     url = options.url, address = not options.proxy and address or nil, origin = ORIGIN, ca = options.ca,
@@ -182,8 +190,8 @@ local function hinted(err, options, host)
 end
 
 --- Connects and shakes hands; in a task. A server with several addresses is tried at each until one answers.
--- @tparam table options url, ca, root, static (key pair), payload (bytes), on_stanza, on_closed, on_drain, patience (seconds for the
---   handshake, 20); proxy, as moonpost.client.proxy reads it; of an earlier connection: chain, routing
+-- @tparam table options url, ca, root, static (key pair), payload (bytes), log (moonpost.log's), on_stanza, on_closed, on_drain, patience
+--   (seconds for the handshake, 20); proxy, as moonpost.client.proxy reads it; of an earlier connection: chain, routing
 -- @treturn ?table link; `chain` is what the server showed
 -- @treturn ?table err `unanswered` when the server had the first bytes and answered nothing, `resuming` when what it answered to IK
 --   does not hold

@@ -75,7 +75,10 @@ local function keep(self, node, signed)
   client.account:trust_identity(me.lid or me.jid, signed.accountSignatureKey)
   client:set_me(me)
   local _, err = client:commit()
-  if not err then return me end
+  if not err then
+    client.log:debug("linked as %s, device %d", me.jid, me.device)
+    return me
+  end
   client:set_me(nil)
   return nil, refusal(500, "internal-error", "the linked account cannot be stored: " .. tostring(err))
 end

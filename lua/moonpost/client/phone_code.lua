@@ -157,6 +157,7 @@ local function run(self, attempt)
     if not live then return attempt:fail(err) end
     self.inbox, self.live = task.queue(), live
     self.count, self.shown = self.count + 1, true
+    self.client.log:debug("a code is shown, for %d s", math.floor(live.expires - net.now()))
     self.show(grouped(live.code), live.expires - net.now(), self.phone)
     err = listen(self, attempt, live)
     if err then return attempt:fail(err) end

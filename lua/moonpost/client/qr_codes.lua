@@ -25,6 +25,7 @@ local function show_ref(self, ref, seconds)
   local left = seconds
   repeat
     self.shown = true
+    self.client.log:debug("a QR is shown, for %d s", math.floor(left))
     self.show(self:text(ref), left)
     local renewed = self.renewed:pop(math.max(0, ends - core.net.now()))
     left = ends - core.net.now()

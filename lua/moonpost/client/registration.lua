@@ -160,7 +160,7 @@ end
 local function open(self)
   local client = self.client
   local link, err = new_link {
-    url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(),
+    url = client.url, ca = client.ca, proxy = client.proxy, root = client.root, static = client.account:noise(), log = client.log,
     payload = payload.registration(client.account, client.version, client.name, client.device),
     on_stanza = function(node)
       self.heard_at = core.net.now()
