@@ -86,12 +86,12 @@ static const char *kind_option(lua_State *L) {
   return MP_STORE_WORLD;
 }
 
-/* open{path=, durability=, map_size=, kind=} -> store | nil, err. path: its folder, relative to the working folder; without one
- * the store is in memory. durability: "power" (the default: every commit is synced) or "process" (survives a killed process
- * only). map_size: most bytes it may grow to (64 GiB). kind: "client" or "world", noted in the store; one of the other kind is
- * refused
- * ("invalid"). err.code: "busy" (in use by another process), "malformed", "truncated",
- * "version", "store", "full". */
+/* open{path=, durability=, map_size=, kind=, key=, reader=} -> store | nil, err. path: its folder, relative to the working
+ * folder; without one the store is in memory. durability: "power" (the default: every commit is synced) or "process" (survives a
+ * killed process only). map_size: most bytes it may grow to (64 GiB). kind: "client" or "world", noted in the store; one of the
+ * other kind is refused ("invalid"). key: what it is sealed with (store.key). reader: beside whoever uses it, for reading alone.
+ * err.code: "busy" (in use by another process), "malformed", "truncated", "version", "store", "full", "key" (wrong, missing, or
+ * one too many). */
 static int store_open(lua_State *L) {
   mp_store_options options = {0};
   mp_error e;
@@ -100,6 +100,8 @@ static int store_open(lua_State *L) {
   options.durability = durability_option(L);
   options.map_size = map_size_option(L);
   options.kind = kind_option(L);
+  options.key = mpl_key_option(L, 1, "key");
+  options.reader = lua_getfield(L, 1, "reader") != LUA_TNIL && lua_toboolean(L, -1);
   mpl_store *h = push_handle(L);
   if (mp_store_open(&options, &h->store, &e) != MP_OK) return mpl_fail(L, &e);
   share_turn(L, h);
@@ -260,6 +262,10 @@ static const luaL_Reg functions[] = {{"open", store_open}, {NULL, NULL}};
 
 int mpl_open_store(lua_State *L) {
   mpl_new_type(L, STORE, methods, store_close, store_tostring);
+  luaL_getmetatable(L, STORE);
+  lua_getfield(L, -1, "__index");
+  luaL_setfuncs(L, mpl_store_tools, 0);
+  lua_pop(L, 2);
   lua_createtable(L, 0, 1);
   lua_createtable(L, 0, 1);
   lua_pushliteral(L, "v");
@@ -267,5 +273,7 @@ int mpl_open_store(lua_State *L) {
   lua_setmetatable(L, -2);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &turns);
   luaL_newlib(L, functions);
+  mpl_open_store_key(L);
+  mpl_open_store_child(L);
   return 1;
 }

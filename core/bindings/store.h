@@ -26,6 +26,14 @@ int mpl_store_range(lua_State *L);
 int mpl_store_count(lua_State *L);
 int mpl_store_last(lua_State *L);
 int mpl_store_accounts(lua_State *L);
+/* Those in store_tools.c. */
+extern const luaL_Reg mpl_store_tools[];
+/* The key in a field of a table, NULL when there is none; raises when it is something else. It stays on the stack. */
+mp_store_key *mpl_key_option(lua_State *L, int table, const char *name);
+/* Add their functions to the table on the stack. */
+void mpl_open_store_key(lua_State *L);
+void mpl_open_store_child(lua_State *L);
+
 int mpl_store_put_keypair(lua_State *L);
 int mpl_store_get_keypair(lua_State *L);
 

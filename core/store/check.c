@@ -1,0 +1,118 @@
+#include "store/check.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "store/internal.h"
+
+const char *mp_table_name(uint8_t table) {
+  static const struct {
+    mp_table table;
+    const char *name;
+  } names[] = {
+      {MP_TABLE_SETTING, "setting"},
+      {MP_TABLE_CREDENTIAL, "credential"},
+      {MP_TABLE_KEYPAIR, "keypair"},
+      {MP_TABLE_META, "meta"},
+      {MP_TABLE_SESSION, "session"},
+      {MP_TABLE_IDENTITY, "identity"},
+      {MP_TABLE_PREKEY, "prekey"},
+      {MP_TABLE_COUNTER, "counter"},
+      {MP_TABLE_SENDER_KEY, "sender-key"},
+      {MP_TABLE_DEVICE_LIST, "device-list"},
+      {MP_TABLE_LID, "lid"},
+      {MP_TABLE_JOURNAL, "journal"},
+      {MP_TABLE_OUTBOX, "outbox"},
+      {MP_TABLE_DEDUPE, "dedupe"},
+      {MP_TABLE_SECRET, "secret"},
+      {MP_TABLE_APPSTATE_KEY, "appstate-key"},
+      {MP_TABLE_RAW, "raw"},
+      {MP_TABLE_STALE, "stale"},
+      {MP_TABLE_WORLD, "world"},
+      {MP_TABLE_QUEUE, "queue"},
+  };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if ((uint8_t)names[i].table == table) return names[i].name;
+  }
+  return NULL;
+}
+
+typedef struct {
+  mp_store *store;
+  const mp_environment *env;
+  const mp_store_visitor *visitor;
+  size_t *counts, rows;
+  mp_buffer before; /* the key of the row before */
+} walk;
+
+static bool in_order(const walk *w, const MDB_val *key) {
+  size_t shared = key->mv_size < w->before.length ? key->mv_size : w->before.length;
+  int order = shared > 0 ? memcmp(w->before.data, key->mv_data, shared) : -1;
+  return order < 0 || (order == 0 && w->before.length < key->mv_size);
+}
+
+/* What is wrong with a row as the file has it; else `value` is what was put. */
+static const char *look(walk *w, const MDB_val *key, MDB_val *value) {
+  uint8_t table = *(const uint8_t *)key->mv_data;
+  if (!in_order(w, key)) return "it is out of order";
+  if (mp_table_name(table) == NULL) return "there is no such table";
+  if ((table >= MP_TABLE_SETTING) != (w->env == &w->store->keys)) return "its table belongs to the other file";
+  if (!w->store->seal.on || table == MP_TABLE_META) return NULL;
+  int rc = mp_seal_unseal(&w->store->seal, key->mv_data, key->mv_size, value->mv_data, value->mv_size, &w->store->unsealed);
+  if (rc != MP_OK) return rc == MP_ENOMEM ? "there is no memory for it" : "its seal is broken: it was changed, or moved there";
+  *value = (MDB_val){w->store->unsealed.length, w->store->unsealed.data};
+  return NULL;
+}
+
+static int visit(walk *w, MDB_val *key, MDB_val *value) {
+  if (key->mv_size == 0) return MDB_CORRUPTED;
+  uint8_t table = *(const uint8_t *)key->mv_data;
+  mp_bytes name = {(const uint8_t *)key->mv_data + 1, key->mv_size - 1};
+  const char *fault = look(w, key, value);
+  if (fault == NULL && w->visitor->row != NULL)
+    fault = w->visitor->row(w->visitor->context, (mp_table)table, name, (mp_bytes){value->mv_data, value->mv_size});
+  if (fault != NULL) w->visitor->fault(w->visitor->context, table, name, fault);
+  w->counts[table]++;
+  w->rows++;
+  w->before.length = 0;
+  return mp_buffer_append(&w->before, key->mv_data, key->mv_size) == MP_OK ? 0 : ENOMEM;
+}
+
+/* As many rows as the file counts, and no more: a damaged tree may go round. */
+static int walk_file(walk *w, size_t expected) {
+  MDB_txn *txn;
+  MDB_cursor *cursor = NULL;
+  MDB_val key, value;
+  int rc = mdb_txn_begin(w->env->env, NULL, MDB_RDONLY, &txn);
+  if (rc != 0) return rc;
+  rc = mdb_cursor_open(txn, w->env->dbi, &cursor);
+  while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+    rc = w->rows < expected ? visit(w, &key, &value) : MDB_CORRUPTED;
+  }
+  if (cursor != NULL) mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  return rc == MDB_NOTFOUND ? (w->rows == expected ? 0 : MDB_CORRUPTED) : rc;
+}
+
+static int check_file(mp_store *store, const mp_environment *env, const char *name, const mp_store_visitor *visitor,
+                      size_t counts[256], mp_error *e) {
+  MDB_txn *txn;
+  MDB_stat stat;
+  walk w = {.store = store, .env = env, .visitor = visitor, .counts = counts};
+  int rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
+  if (rc == 0) {
+    rc = mdb_stat(txn, env->dbi, &stat);
+    mdb_txn_abort(txn);
+  }
+  if (rc == 0) rc = walk_file(&w, stat.ms_entries);
+  mp_buffer_wipe_free(&w.before);
+  if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND)
+    return mp_fail(e, MP_EMALFORMED, "%s is damaged: its rows end after %zu of %zu", name, w.rows, stat.ms_entries);
+  return rc == 0 ? MP_OK : mp_environment_error(env, rc, "be read", e);
+}
+
+int mp_store_check(mp_store *store, const mp_store_visitor *visitor, size_t counts[256], mp_error *e) {
+  memset(counts, 0, 256 * sizeof *counts);
+  int rc = check_file(store, &store->keys, "keys.mdb", visitor, counts, e);
+  return rc == MP_OK ? check_file(store, &store->traffic, "traffic.mdb", visitor, counts, e) : rc;
+}
