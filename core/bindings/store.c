@@ -86,12 +86,12 @@ static const char *kind_option(lua_State *L) {
   return MP_STORE_WORLD;
 }
 
-/* open{path=, durability=, map_size=, kind=, key=, reader=} -> store | nil, err. path: its folder, relative to the working
- * folder; without one the store is in memory. durability: "power" (the default: every commit is synced) or "process" (survives a
- * killed process only). map_size: most bytes it may grow to (64 GiB). kind: "client" or "world", noted in the store; one of the
- * other kind is refused ("invalid"). key: what it is sealed with (store.key). reader: beside whoever uses it, for reading alone.
- * err.code: "busy" (in use by another process), "malformed", "truncated", "version", "store", "full", "key" (wrong, missing, or
- * one too many). */
+/* open{path=, durability=, map_size=, kind=, key=, reader=, sealed=} -> store | nil, err. path: its folder, relative to the
+ * working folder; without one the store is in memory. durability: "power" (the default: every commit is synced) or "process"
+ * (survives a killed process only). map_size: most bytes it may grow to (64 GiB). kind: "client" or "world", noted in the store;
+ * one of the other kind is refused ("invalid"). key: what it is sealed with (store.key). reader: beside whoever uses it, for
+ * reading alone; with sealed, values stay as they stand in it. err.code: "busy" (in use by another process), "malformed",
+ * "truncated", "version", "store", "full", "key" (wrong, missing, or one too many). */
 static int store_open(lua_State *L) {
   mp_store_options options = {0};
   mp_error e;
@@ -102,6 +102,7 @@ static int store_open(lua_State *L) {
   options.kind = kind_option(L);
   options.key = mpl_key_option(L, 1, "key");
   options.reader = lua_getfield(L, 1, "reader") != LUA_TNIL && lua_toboolean(L, -1);
+  options.sealed = lua_getfield(L, 1, "sealed") != LUA_TNIL && lua_toboolean(L, -1);
   mpl_store *h = push_handle(L);
   if (mp_store_open(&options, &h->store, &e) != MP_OK) return mpl_fail(L, &e);
   share_turn(L, h);

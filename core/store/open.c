@@ -112,7 +112,8 @@ static int open_keys(mp_store *store, const data_file *keys, const data_file *tr
   int rc = open_file(&store->keys, keys, flags, KEYS_MAP_SIZE, e);
   if (rc == MP_OK) rc = mp_store_read_version(store, version, e);
   if (rc == MP_OK) rc = check_version(store, *version, traffic->exists, e);
-  if (rc == MP_OK) rc = mp_store_unseal(store, options->key, *version == 0, &store->seal, e);
+  if (rc == MP_OK && !(options->reader && options->sealed))
+    rc = mp_store_unseal(store, options->key, *version == 0, &store->seal, e);
   return rc == MP_OK ? mp_store_check_kind(store, options->kind, e) : rc;
 }
 

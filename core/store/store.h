@@ -26,6 +26,7 @@ typedef struct {
   const char *kind;  /* whose it is, MP_STORE_CLIENT or MP_STORE_WORLD; NULL: whoever's */
   mp_store_key *key; /* what its values are sealed with; NULL: they are not */
   bool reader;       /* beside whoever uses it, which must be there already; nothing can be written, no lock is taken */
+  bool sealed;       /* a reader that takes values as they stand, and needs no key: for copying */
 } mp_store_options;
 
 typedef struct {

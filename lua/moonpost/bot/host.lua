@@ -2,6 +2,7 @@
 -- A setting here wins over what the script says, so that one file runs on a real account, in the sandbox and in a spec, unchanged.
 -- @module moonpost.bot.host
 -- @field store folder of the state
+-- @field durability, key how the store is opened, as moonpost.client takes them
 -- @field url WebSocket address of the server
 -- @field root the server's Noise root key, 32 bytes
 -- @field ca PEM certificate the server's TLS is checked against instead of the system's

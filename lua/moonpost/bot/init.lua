@@ -98,6 +98,7 @@ local function make_client(bot)
     ca = host.ca or options.ca, version = host.version or options.version, name = options.name, own = options.own,
     device_name = options.device_name, platform = options.platform,
     proxy = host.proxy or options.proxy,
+    durability = host.durability or options.durability, key = host.key or options.key,
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
@@ -214,6 +215,7 @@ local kinds = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
   proxy = "string",
+  durability = "string",
 }
 
 local function check_phone(options, level)
@@ -226,14 +228,15 @@ end
 --- Makes a bot.
 -- @tparam table options `store` folder of its state (required), `account` which of the store's accounts it is ("default"), `name`
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
--- `version` of the server and `device_name`, `platform` of this device and `proxy` as in moonpost.client, `qr` fn(text, seconds)
--- to show the QR oneself, or `phone` to link by that number with a code, and `code` fn(code, seconds) to show it oneself
+-- `version` of the server and `device_name`, `platform` of this device, `proxy`, `durability` and `key` of the store as in
+-- moonpost.client, `qr` fn(text, seconds) to show the QR oneself, or `phone` to link by that number with a code, and `code`
+-- fn(code, seconds) to show it oneself
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
   for name, value in pairs(options) do
-    if not kinds[name] then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
-    if type(value) ~= kinds[name] then
+    if not kinds[name] and name ~= "key" then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
+    if kinds[name] and type(value) ~= kinds[name] then
       error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
     end
   end
@@ -241,6 +244,7 @@ return function(options)
   options_of.check_account("moonpost.bot", options.account, 2)
   check_phone(options, 2)
   options_of.check_proxy("moonpost.bot", options.proxy, 2)
+  options_of.check_store("moonpost.bot", options, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

@@ -39,7 +39,7 @@ end
 --- @treturn int exit code
 function command.main(args)
   local found = options.parse({ store = "DIR" }, args)
-  local store <close> = open_store(found.store)
+  local store <close> = open_store(found.store, true)
   local list = accounts.list(store)
   if #list == 0 then
     print(("store %s holds no account"):format(store:path()))

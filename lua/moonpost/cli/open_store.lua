@@ -2,18 +2,24 @@
 -- @module moonpost.cli.open_store
 local core = require "moonpost.core"
 local options = require "moonpost.cli.options"
+local store_key = require "moonpost.cli.store_key"
 
 local DEFAULT = "state" -- as in the README's bots
 
---- Opens it; ends the command when there is none, or it cannot be opened.
+--- Opens it; ends the command when there is none, or it cannot be opened. A sealed one with the environment's key.
 -- @tparam ?string folder
+-- @bool beside whether it is only read, beside a bot that may have it
 -- @treturn userdata store
-return function(folder)
+return function(folder, beside)
   folder = folder or DEFAULT
   local file = io.open(folder .. "/keys.mdb", "rb")
   if not file then options.stop("there is no store in %s", folder) end
   file:close()
-  local store, err = core.store.open { path = folder, kind = "client" }
+  local key = store_key()
+  local store, err = core.store.open { path = folder, kind = "client", key = key }
+  if not store and err.code == "busy" and beside then
+    store, err = core.store.open { path = folder, kind = "client", key = key, reader = true }
+  end
   if not store then options.stop("%s", tostring(err)) end
   return store
 end

@@ -9,6 +9,7 @@ local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 local proxy = require "moonpost.client.proxy"
 local sandbox_link = require "moonpost.cli.sandbox_link"
+local store_key = require "moonpost.cli.store_key"
 local wa_version = require "moonpost.cli.wa_version"
 
 local run = { summary = "run a bot script" }
@@ -18,6 +19,9 @@ usage: moonpost run BOT.lua [options] [-- arguments of the script]
 
   --sandbox URL     use the sandbox at ws://… or wss://…, and have its phone scan the QR or type the code
   --store DIR       keep the bot's state in DIR (wins over the script's `store`)
+  --durability D    power: each step is on the disk before it is told (the default); process: survives a killed process, not a
+                    power cut, and writes less
+  --key-fd N        the store is sealed: its key is read from descriptor N (else from MOONPOST_STORE_KEY, where that is set)
   --phone NUMBER    link by a code to type at the phone with this number ("+1 555 123 4567"), in place of a QR
   --qr FILE.png     write the QR to a picture instead of the terminal
   --qr text         print the QR's text instead of a picture
@@ -33,6 +37,7 @@ Exit codes: 0 stopped, 1 failed, 2 wrong command line, 3 the account was unlinke
 local spec = {
   proxy = "URL", sandbox = "URL", store = "DIR", phone = "NUMBER", qr = "FILE.png or text", ["wa-version"] = "2.3000.NUMBER",
   log = "FILE", ["log-level"] = "LEVEL", trace = "flag",
+  durability = "power or process", ["key-fd"] = "a descriptor's number",
   arguments = { 1, math.huge, "a script, BOT.lua" },
 }
 
@@ -126,6 +131,11 @@ function run.main(args)
   end
   host.store = found.store
   host.proxy = found.proxy and parse_proxy(found.proxy)
+  host.durability = found.durability
+  if host.durability and host.durability ~= "power" and host.durability ~= "process" then
+    options.fail("--durability expects power or process, got '%s'", host.durability)
+  end
+  host.key = found["key-fd"] and store_key(found["key-fd"])
   host.version = found["wa-version"] and wa_version(found["wa-version"])
   host.show_qr, host.by_qr = show, show ~= nil
   host.phone = found.phone and read_phone(found.phone)

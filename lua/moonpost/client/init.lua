@@ -21,6 +21,7 @@ local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local logout = require "moonpost.client.logout"
 local new_turn = require "moonpost.client.turn"
+local open_store = require "moonpost.client.opening"
 local options_of = require "moonpost.client.options"
 local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
@@ -252,6 +253,9 @@ local rooms = { sender = "send" }
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
 --   accounts it is, "default" when none is named;
+--   durability: "power" (each commit is on the disk before anything leaves; the default) or "process" (survives a killed process,
+--   not a power cut); key: what the store is sealed with, 64 hex digits, a passphrase or a handle of core.store.key; without one
+--   the environment's MOONPOST_STORE_KEY;
 --   url: the server's WebSocket address; root: its Noise root key, 32 bytes; ca: PEM its certificate is checked against;
 --   proxy: "http://user:password@host:port", an HTTP proxy to connect through (the environment's is never used);
 --   name: push name; device_name ("moonpost") and platform ("chrome", "edge", "firefox", "ie", "opera", "safari", "desktop"): what
@@ -263,13 +267,19 @@ return function(options)
   options_of.check(options)
   local opened, err
   if not options.store_handle then
-    opened, err = core.store.open { path = options.store, kind = "client" }
+    opened, err = open_store(options.store, options)
     if not opened then return nil, err end
   end
   local account_name = options.account or options_of.DEFAULT_ACCOUNT
   local store = (opened or options.store_handle):account(options_of.scope(account_name))
+  local account
+  account, err = core.signal.account(store)
+  if not account then
+    if opened then opened:close() end
+    return nil, err
+  end
   local self = setmetatable({
-    store = store, opened = opened, account_name = account_name, account = core.signal.account(store), url = options.url or SERVICE,
+    store = store, opened = opened, account_name = account_name, account = account, url = options.url or SERVICE,
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
     proxy = options.proxy and proxy.read(options.proxy),

@@ -16,6 +16,7 @@ local options_of = {
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
   own = "boolean", account = "string", device_name = "string", platform = "string", proxy = "string",
+  durability = "string",
 }
 
 -- Why a name is none; nil when it is one.
@@ -62,6 +63,17 @@ function options_of.check_proxy(who, text, level)
   if not read then error(("%s: option 'proxy' %s"):format(who, wrong), level + 1) end
 end
 
+--- Checks how a store is to be opened, by the options `durability` and `key`; an error at `level`.
+function options_of.check_store(who, options, level)
+  local durability, key = options.durability, options.key
+  if durability ~= nil and durability ~= "power" and durability ~= "process" then
+    error(("%s: option 'durability' must be 'power' or 'process'"):format(who), level + 1)
+  end
+  if key ~= nil and type(key) ~= "string" and type(key) ~= "userdata" then
+    error(("%s: option 'key' must be a text, or a key of moonpost.core.store, not a %s"):format(who, type(key)), level + 1)
+  end
+end
+
 --- The scope of an account's rows in its store.
 function options_of.scope(name) return name == options_of.DEFAULT_ACCOUNT and "" or name end
 
@@ -72,14 +84,15 @@ function options_of.account(scope) return scope == "" and options_of.DEFAULT_ACC
 function options_of.check(options)
   if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
   for name, value in pairs(options) do
-    if not known[name] then error(("moonpost.client has no option '%s'"):format(tostring(name)), 3) end
-    if type(value) ~= known[name] then
+    if not known[name] and name ~= "key" then error(("moonpost.client has no option '%s'"):format(tostring(name)), 3) end
+    if known[name] and type(value) ~= known[name] then
       error(("moonpost.client: option '%s' must be a %s, got %s"):format(name, known[name], type(value)), 3)
     end
   end
   options_of.check_names("moonpost.client", options, 3)
   options_of.check_account("moonpost.client", options.account, 3)
   options_of.check_proxy("moonpost.client", options.proxy, 3)
+  options_of.check_store("moonpost.client", options, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
   if options.url and not options.url:match "^wss?://." then

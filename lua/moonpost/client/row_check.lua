@@ -1,0 +1,67 @@
+--- Whether the client's rows can be read (moonpost.client.rows): for `moonpost store check`. What is of no kind known here is left
+-- to the version that wrote it.
+-- @module moonpost.client.row_check
+local core = require "moonpost.core"
+local proto = core.proto
+
+local function decodes(type)
+  return function(_, value)
+    local row, err = proto.decode(type, value)
+    return not row and "it cannot be decoded: " .. err.message or nil
+  end
+end
+
+local function of_length(...)
+  local lengths = { ... }
+  return function(_, value)
+    for _, length in ipairs(lengths) do
+      if #value == length then return nil end
+    end
+    return "it is too long or too short"
+  end
+end
+
+local function journal(key, value)
+  if #key ~= 8 then return "its key is no sequence" end
+  local row, err = proto.decode("StoreJournal", value)
+  if not row then return "it cannot be decoded: " .. err.message end
+  if not (row.chat and row.sender and row.id) then return "it does not say whose message it is" end
+  local message, why = proto.decode("Message", row.message or "")
+  return not message and "its message cannot be decoded: " .. why.message or nil
+end
+
+local function outbox(key, value)
+  if key:sub(1, 1) ~= "o" then return key:sub(1, 1) == "i" and of_length(8)(key, value) or nil end
+  local row, err = proto.decode("StoreOutbox", value)
+  if not row then return "it cannot be decoded: " .. err.message end
+  if not (row.id and row.to and row.stanza) then return "it does not say what is to be sent to whom" end
+  local node, why = core.wire.decode(row.stanza)
+  return not node and "its stanza cannot be decoded: " .. why.message or nil
+end
+
+local settings = { me = decodes "StoreMe", ["retry-keys"] = decodes "StoreRetryKeys" }
+local dedupe = { r = of_length(40), f = of_length(12), s = of_length(8) }
+
+-- By table: fn(key without its scope, value) -> nil, or what is wrong.
+local tables = {
+  setting = function(key, value) return settings[key] and settings[key](key, value) end,
+  dedupe = function(key, value)
+    local check = dedupe[key:sub(1, 1)]
+    return check and check(key, value)
+  end,
+  journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices",
+  lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
+  ["appstate-key"] = decodes "Message.AppStateSyncKeyData",
+}
+
+--- What is wrong with a row; nil when nothing is.
+-- @string table_name
+-- @string key with its account's scope
+-- @string value
+return function(table_name, key, value)
+  local check = tables[table_name]
+  local own = key:match "^[^%z]*%z(.*)$"
+  if not check then return nil end
+  if not own then return "its key names no account" end
+  return check(own, value)
+end
