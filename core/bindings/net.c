@@ -143,5 +143,6 @@ int mpl_open_net(lua_State *L) {
   mpl_open_net_server(L);
   mpl_open_net_handles(L);
   mpl_open_net_resolve(L);
+  mpl_open_net_borrow(L);
   return 1;
 }

@@ -63,6 +63,29 @@ const struct lws_protocols mp_protocols[] = {
     {.name = NULL},
 };
 
+static void note(uv_handle_t *handle, void *seen) {
+  mp_buffer_append(seen, &handle, sizeof handle);
+}
+
+static void release_new(uv_handle_t *handle, void *seen) {
+  const mp_buffer *before = seen;
+  for (size_t at = 0; at < before->length; at += sizeof handle) {
+    if (memcmp(before->data + at, &handle, sizeof handle) == 0) return;
+  }
+  uv_unref(handle);
+}
+
+/* The handles libwebsockets makes for itself must not keep a host's loop going; its sockets are held one by one. */
+static struct lws_context *create_context(const struct lws_context_creation_info *info) {
+  mp_buffer seen;
+  mp_buffer_init(&seen, 0);
+  if (mp_loop_borrowed()) uv_walk(mp_loop(), note, &seen);
+  struct lws_context *made = lws_create_context(info);
+  if (mp_loop_borrowed()) uv_walk(mp_loop(), release_new, &seen);
+  mp_buffer_free(&seen);
+  return made;
+}
+
 struct lws_context *mp_lws_context(mp_error *e) {
   static const lws_retry_bo_t no_pings = {0};
   void *loops[1] = {mp_loop()};
@@ -77,7 +100,7 @@ struct lws_context *mp_lws_context(mp_error *e) {
   info.retry_and_idle_policy = &no_pings;
   info.pcontext = &context;
   mp_library_log_again();
-  context = lws_create_context(&info);
+  context = create_context(&info);
   if (context == NULL) mp_fail(e, MP_ENET, "libwebsockets does not start (is libwebsockets-evlib-uv installed?)");
   return context;
 }

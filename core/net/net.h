@@ -13,6 +13,10 @@
 /* Makes the loop; a second call does nothing. MP_ENET when the process has no file descriptor left. */
 int mp_loop_open(mp_error *e);
 uv_loop_t *mp_loop(void);
+/* Lives in a host's loop in place of the own one; MP_EINVAL when something has been made in that already. The host runs its loop,
+ * or mp_loop_run does; when nothing is held, nothing of ours keeps it from ending. */
+int mp_loop_borrow(uv_loop_t *host, mp_error *e);
+bool mp_loop_borrowed(void);
 /* What keeps mp_loop_run going: sockets, servers, timers, readers. */
 void mp_loop_hold(void);
 void mp_loop_release(void);

@@ -284,9 +284,16 @@ function Lock:hold()
   end })
 end
 
+local host_runs -- whether the loop is a host's, and runs already
+
+--- Says how to know whether a host runs the loop.
+-- @func fn returns true while it does
+function task.in_host(fn) host_runs = fn end
+
 --- Runs the loop until fn has ended; returns its results, or raises its error.
 function task.run(fn, ...)
   if current then error("task.run starts the loop: it cannot be called inside a task", 2) end
+  if host_runs and host_runs() then error("the host's loop runs already: start a task in it (bot:start, moonpost.task.spawn)", 2) end
   local joiners = {}
   local main = start_task(joiners, fn, ...)
   if not main.ended then

@@ -13,6 +13,7 @@
 -- @field phone the account's number: it is linked by a code in place of a QR
 -- @field show_code fn(code, seconds): shows a linking code instead of printing it
 -- @field on_online fn(me): called when the bot is online for the first time
+-- @field signals false: Ctrl-C and SIGTERM are not for the bot to hear
 -- @field script whether `moonpost run` runs the script: it prints how the bot ended
 -- @field several whether moonpost.run runs several bots of the script: each logs how it ended when it does
 -- @field bots how many bots the script has made

@@ -162,7 +162,7 @@ local function live(bot)
   bot.client, err = make_client(bot)
   if not bot.client then return nil, err end
   local signals = {}
-  for _, name in ipairs { "INT", "TERM" } do
+  for _, name in ipairs(host.signals == false and {} or { "INT", "TERM" }) do
     signals[#signals + 1] = core.net.signal(name, function() bot:stop() end)
   end
   local starting = task.spawn(function()
@@ -193,6 +193,10 @@ function Bot:run()
   if not ok and (not host.script or host.several) then self.log:error(traceback.text(err)) end
   return ok, err
 end
+
+--- Starts the bot in a task of its own and returns: for a loop that somebody else runs (moonpost.use_luv).
+-- @treturn table the task; `:join()` waits in another task for what bot:run() returns
+function Bot:start() return task.spawn(self.run, self) end
 
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
