@@ -187,6 +187,44 @@ describe("a server in trouble", function()
   end))
 end)
 
+describe("a stream error", function()
+  it("that may pass is told, and the connection made again", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    for _, code in ipairs { 500, 503, 408, 599 } do
+      rig:fault { what = "stream-error", code = code, jid = ana.jid }
+      assert.matches(("ended the stream %%(%d%%)"):format(code), tostring(assert(ana.offline:pop(5))))
+      assert(ana.online:pop(5))
+    end
+  end))
+
+  it("of too many requests is waited out", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local waiting = task.queue()
+    ana.client:on("offline", function(err, seconds) waiting:push { err = err, seconds = seconds } end)
+    rig:fault { what = "stream-error", code = 429, jid = ana.jid }
+    local told = assert(waiting:pop(5))
+    assert.matches("too many requests %(429%)", tostring(told.err))
+    assert.is_true(told.seconds >= 8)
+  end))
+
+  it("that is meant for good ends the client, whose store stays", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    local told = tap.event(ana.client, "refused")
+    for _, fault in ipairs { { code = 401 }, { code = 409 }, { code = 516 }, { conflict = "of tomorrow" } } do
+      fault.what, fault.jid = "stream-error", ana.jid
+      rig:fault(fault)
+      local err = assert(told:pop(5))
+      assert.matches(("%s"):format(fault.code or "of tomorrow"), tostring(err))
+      assert.is_true(ana.client:linked())
+      assert(ana.client:connect())
+    end
+    assert.equal(0, #ana.offline)
+  end))
+end)
+
 describe("a client that falls silent", function()
   it("is dropped, and what is written to it meanwhile comes at its next login", support.async(function()
     local rig <close> = start()
@@ -273,6 +311,41 @@ describe("a message", function()
     assert.equal(0, #ana.heard)
   end))
 
+  for _, type in ipairs { "pkmsg", "msg" } do
+    it(("whose ciphertext (%s) is damaged on the way is asked for again, and heard once, wherever it is damaged"):format(type),
+      support.async(function()
+        local rig <close> = start()
+        local ana, struck = tap.quick(rig), tap.strikes(rig)
+        for _, byte in ipairs { "middle", "late" } do
+          local ben = tap.quick(rig, "Ben " .. byte)
+          if type == "msg" then ana:hears(ben, "hello") ben:hears(ana, "hello yourself") end
+          local receipts = rig:record("to-server", function(node) return node.tag == "receipt" and node.attrs.type == "retry" end)
+          rig:fault { what = "damage", jid = ana.jid, from = ben.lid, enc = type, byte = byte }
+          check_talk(ben, ana, "one")
+          check_talk(ana, ben, "two")
+          assert.equal(type, stanza.child(assert(struck:pop(5)).node, "enc").attrs.type)
+          assert.equal(1, #receipts)
+        end
+        assert.equal(0, #ana.heard)
+      end))
+  end
+
+  it("that is no ciphertext any more is refused (487) and told, and the talk goes on", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    local told = tap.event(ana.client, "error")
+    rig:fault { what = "damage", jid = ana.jid, enc = "msg", byte = "first" }
+    local passed = tap.on(rig)
+    local sent = assert(ben.client:send(ana.jid, "one"))
+    local ack = passed:next(function(direction, node)
+      return direction == "to-server" and node.tag == "ack" and node.attrs.class == "message"
+    end)
+    assert.same({ sent.id, "487" }, { ack.attrs.id, tostring(ack.attrs.error) })
+    assert.matches("message " .. sent.id .. " from .*: it is no message of Signal", tostring(assert(told:pop(5))))
+    check_talk(ben, ana, "two")
+    assert.equal(0, #ana.offline)
+  end))
+
   it("that is refused is told to its author with the code", support.async(function()
     local rig <close> = start()
     local ana, ben = pair(rig)
@@ -354,6 +427,19 @@ describe("a contact who sets the phone up anew", function()
     assert.are_not.equal(before, require("moonpost.sandbox.phone").of(rig.sandbox, ben.account):identity():public())
     assert(ben.client:pair(tap.scanner(rig)))
     assert(ben.client:connect())
+    check_talk(ana, ben, "still there?")
+    check_talk(ben, ana, "yes")
+  end))
+
+  it("on a companion only, with its old address, is found out by what it cannot read", support.async(function()
+    local rig <close> = start()
+    local ana, ben = pair(rig)
+    local gone, number = tap.event(ben.client, "unlinked"), ben.device.number
+    rig:fault { what = "swap-identity", jid = ben.device:jid(), silent = true }
+    assert(gone:pop(5))
+    assert(ben.client:pair(tap.scanner(rig)))
+    assert(ben.client:connect())
+    assert.equal(number, ben.client.me.device)
     check_talk(ana, ben, "still there?")
     check_talk(ben, ana, "yes")
   end))

@@ -1,7 +1,7 @@
 --- Faults on request (fact sheet 08 S-903): what is armed, what it waits for, what has struck. `strikes` does the harm.
 --
 -- A fault: `what` is done to `jid`'s connection (an account's bare JID: any of its devices; without it: anybody's), `at` one moment:
---   "stanza"   at the nth stanza that fits (direction, tag, xmlns, type, class, id, child, enc), and the `times` - 1 after it
+--   "stanza"   at the nth stanza that fits (direction, tag, child, enc, attributes), and the `times` - 1 after it
 --   "login"    in place of the answer to a login
 --   "connect"  when a WebSocket is opened, before anybody knows whose it is
 --   "now"      once, at once
@@ -20,7 +20,9 @@ local Faults = {}
 Faults.__index = Faults
 
 -- Attributes a stanza is found by, beside its tag, the tag of its first child, and the type of an enc in it.
-local matched = { "xmlns", "type", "class", "id" }
+local matched = { "xmlns", "type", "class", "id", "category" }
+-- And the JIDs: one of a device, or a bare one for all its devices.
+local addressed = { "from", "to" }
 
 local moments = fields.one_of("now", "stanza", "login", "connect")
 
@@ -30,9 +32,13 @@ local common = {
   tag = fields.text(100), child = fields.text(100), enc = fields.one_of("pkmsg", "msg", "skmsg"), nth = fields.whole(1, 1000000),
   times = fields.either(fields.whole(1, 1000000), fields.one_of "always"),
 }
-for _, name in ipairs(matched) do common[name] = fields.text(200) end
-
-local of_stanza = { "direction", "tag", "child", "enc", "nth", table.unpack(matched) }
+local of_stanza = { "direction", "tag", "child", "enc", "nth" }
+for _, list in ipairs { matched, addressed } do
+  for _, name in ipairs(list) do
+    common[name] = fields.text(200)
+    of_stanza[#of_stanza + 1] = name
+  end
+end
 
 local function wrong(sentence, ...) return nil, { status = 400, error = sentence:format(...) } end
 
@@ -177,6 +183,10 @@ local function fits(fault, direction, node)
   for _, name in ipairs(matched) do
     if fault[name] and tostring(node.attrs[name]) ~= fault[name] then return false end
   end
+  for _, name in ipairs(addressed) do
+    local one = fault[name] and (node.attrs[name] or "")
+    if one and one ~= fault[name] and core.wire.jid.bare(one) ~= fault[name] then return false end
+  end
   if fault.child and not stanza.child(node, fault.child) then return false end
   local kind = strikes[fault.what]
   if kind.fits and not kind.fits(node) then return false end
@@ -248,12 +258,11 @@ function Faults:moment(at, conn)
   return true
 end
 
-local told = { "what", "jid", "at", "direction", "tag", "child", "enc", "nth", "times", "xmlns", "type", "class", "id", "seen", "struck" }
-
 local function tell(fault)
-  local copy = { fault = fault.number }
-  for _, name in ipairs(told) do copy[name] = fault[name] end
-  for name in pairs(strikes[fault.what].fields or {}) do copy[name] = fault[name] end
+  local copy = { fault = fault.number, seen = fault.seen, struck = fault.struck }
+  for _, list in ipairs { common, strikes[fault.what].fields or {} } do
+    for name in pairs(list) do copy[name] = fault[name] end
+  end
   return copy
 end
 

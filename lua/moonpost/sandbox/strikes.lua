@@ -98,8 +98,11 @@ local function has_ciphertext(node)
   return false
 end
 
+-- Which byte of a ciphertext: its version; something in its middle; its MAC or what is just before. Behind the message inside a pkmsg
+-- there are ids of up to 10 bytes.
 local places = {
-  first = function() return 1 end, middle = function(length) return (length + 1) // 2 end, last = function(length) return length end,
+  first = function() return 1 end, middle = function(length) return (length + 1) // 2 end,
+  late = function(length) return math.max(1, length - 15) end,
 }
 
 local function flip(bytes, byte)
@@ -119,8 +122,8 @@ local function damaged(node, kind, byte)
 end
 
 strikes.damage = {
-  at = { "stanza" }, towards = "to-client", fields = { byte = fields.one_of("first", "middle", "last") }, fits = has_ciphertext,
-  stanza = function(_, fault, conn, node, go) go(conn, damaged(node, fault.enc, fault.byte or "last")) end,
+  at = { "stanza" }, towards = "to-client", fields = { byte = fields.one_of("first", "middle", "late") }, fits = has_ciphertext,
+  stanza = function(_, fault, conn, node, go) go(conn, damaged(node, fault.enc, fault.byte or "late")) end,
 }
 
 local function with_new_id(node)
