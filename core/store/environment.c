@@ -1,7 +1,9 @@
 #include "store/environment.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,15 +13,17 @@
 #define SLACK_PAGES 256
 #define FULL_BYTES (64 * 1024) /* a disk with less room than that is full */
 
-/* LMDB calls a write that a full disk cut short an input/output error. */
-static bool disk_is_full(const mp_environment *env) {
+/* LMDB calls a write that a full disk, or the limit of a file's size, cut short an input/output error. */
+static bool is_cut_short(const mp_environment *env) {
   struct statvfs disk;
-  return env != NULL && env->env != NULL && fstatvfs(env->fd, &disk) == 0 &&
-         (unsigned long long)disk.f_bavail * disk.f_frsize < FULL_BYTES;
+  struct rlimit limit;
+  if (env == NULL || env->env == NULL) return false;
+  if (fstatvfs(env->fd, &disk) == 0 && (unsigned long long)disk.f_bavail * disk.f_frsize < FULL_BYTES) return true;
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 int mp_environment_error(const mp_environment *env, int rc, const char *what, mp_error *e) {
-  if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL || (rc == EIO && disk_is_full(env)))
+  if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL || (rc == EIO && is_cut_short(env)))
     return mp_fail(e, MP_EFULL, "no room for the store: it cannot %s: %s", what, mdb_strerror(rc == EIO ? ENOSPC : rc));
   if (rc == MDB_NOTFOUND) return mp_fail(e, MP_ENOTFOUND, "no such row");
   return mp_fail(e, rc == ENOMEM ? MP_ENOMEM : MP_ESTORE, "the store cannot %s: %s", what, mdb_strerror(rc));
@@ -27,6 +31,7 @@ int mp_environment_error(const mp_environment *env, int rc, const char *what, mp
 
 int mp_environment_open(mp_environment *env, const char *path, unsigned flags, size_t size, mp_error *e) {
   MDB_txn *txn;
+  signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, and no reason to end */
   int rc = mdb_env_create(&env->env);
   if (rc != 0) return mp_environment_error(NULL, rc, "start", e);
   if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 ||

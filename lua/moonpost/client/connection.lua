@@ -7,6 +7,7 @@ local new_backlog = require "moonpost.client.backlog"
 local new_keepalive = require "moonpost.client.keepalive"
 local new_link = require "moonpost.client.link"
 local payload = require "moonpost.client.payload"
+local room = require "moonpost.client.room"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
@@ -264,10 +265,11 @@ local function live(self)
     if self.online_at and net.now() - self.online_at > self.pace.stable then self.failures = 0 end
     if err.final then return finish(self, err) end
     if self.ready.closed then self.ready = task.queue() end
-    local pause = self:next_pause(err)
+    local short = room.is_short(err)
+    local pause = short and room.PAUSE or self:next_pause(err)
     self.client.log:debug("offline (%s): %s; again in %.1f s", err.code, tostring(err), pause)
-    if err.code ~= "restart" then self.client:emit("offline", err, pause) end
-    self.stopping:pop(pause)
+    if err.code ~= "restart" then self.client:emit("offline", short and room.explain(err) or err, pause) end
+    if short then room.wait(self.client.store, self.stopping) else self.stopping:pop(pause) end
   end
 end
 

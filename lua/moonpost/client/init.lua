@@ -209,12 +209,14 @@ end
 function Client:commit() return self.turn:commit() end
 
 --- The turn could not be committed: what it was to bring is forgotten, and so is the connection, since the server sends again what
--- was not confirmed.
-function Client:turn_lost(err)
+-- was not confirmed. Told once, until a turn has been committed again.
+-- @tparam table err
+-- @bool again whether the turn before was lost too
+function Client:turn_lost(err, again)
   self.journal:turn_lost()
   self.sent:recount()
   self.retry_keys:recount()
-  self:emit("error", err)
+  if not again then self:emit("error", err) end
   self.connection:abort(err)
 end
 

@@ -47,8 +47,9 @@ function Turn:commit()
   self.waiting = {}
   local ok, err = store:commit()
   if not ok then
-    for _, client in ipairs(clients) do client:turn_lost(err) end
+    for _, client in ipairs(clients) do client:turn_lost(err, self.lost) end
   end
+  self.lost = not ok
   for _, resume in ipairs(waiting) do resume(ok, err) end
   return true, err
 end

@@ -1,0 +1,30 @@
+--- A store that cannot be written: the disk is full, or read-only now. Nothing is confirmed then, so the server keeps everything; it
+-- sends again at a login alone, so the client stays away until the store can be written, and logs in anew.
+-- @module moonpost.client.room
+local core = require "moonpost.core"
+
+local PAUSE = 2 -- seconds between two looks
+
+local room = { PAUSE = PAUSE }
+
+--- Whether a connection ended because the store could not be written.
+function room.is_short(err) return err.code == "full" or err.code == "store" end
+
+--- The error, with what the user may expect.
+function room.explain(err)
+  return core.error(err.code, err.message .. "; nothing is confirmed meanwhile, and it goes on by itself once the store can be written")
+end
+
+--- Waits until the store can be written. In a task.
+-- @param store
+-- @tparam table stopping a queue: its end ends the waiting
+function room.wait(store, stopping)
+  local writable
+  repeat
+    stopping:pop(PAUSE)
+    if stopping.closed then return end
+    writable = not store:dirty() and store:probe()
+  until writable
+end
+
+return room
