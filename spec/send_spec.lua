@@ -311,11 +311,14 @@ describe("client:send", function()
     assert.is_nil(sent)
     assert.equal("no-devices", err.code)
     assert.matches("15550009999@s.whatsapp.net is not on WhatsApp", tostring(err))
-    for _, wrong in ipairs { "Ben", "", "@lid", "120363000000000001@g.us", "s.whatsapp.net" } do
+    for _, wrong in ipairs { "Ben", "", "@lid", "s.whatsapp.net" } do
       sent, err = ana.client:send(wrong, "hi")
       assert.is_nil(sent)
       assert.equal("invalid", err.code)
     end
+    sent, err = ana.client:send("120363000000000001@g.us", "hi")
+    assert.is_nil(sent)
+    assert.equal("unsupported", err.code)
   end))
 
   it("names a wrong argument at the caller's line", support.async(function()

@@ -16,7 +16,7 @@ local catalogue = {
   { "w:m", "set", stanza.node "media_conn" }, { "encrypt", "get", stanza.node "count" }, { "encrypt", "get", stanza.node "digest" },
   { "urn:xmpp:whatsapp:dirty", "set", stanza.node("clean", { type = "account_sync" }) },
   { "w:stats", "set", stanza.node("add", { t = "1700000000" }, "WAM") }, { "w:stats", nil, stanza.node("add", { t = "1" }, "WAM") },
-  { "disappearing_mode", "get" }, { "w:g2", "get", stanza.node "participating" },
+  { "disappearing_mode", "get" },
   { "w:profile:picture", "get", stanza.node("picture", { type = "image", query = "url" }), "404" },
   { "tos", "set", stanza.node("notice", { id = "1", stage = "5" }) },
   { "md", "get", stanza.node("link_code_companion_reg", { stage = "get_country_code" }), "400" }, { "md", "set", stanza.node "tea", "501" },

@@ -8,7 +8,7 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 
 local capabilities = {
-  "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate",
+  "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate", "groups",
 }
 
 local function starts_with(expected, text)

@@ -27,6 +27,20 @@ local function peer()
   })
 end
 
+local GROUP = "120363000000000001@g.us"
+
+local function to_group()
+  return node("message", { id = "3EB0A3", to = GROUP, type = "text", addressing_mode = "lid", phash = "2:AAAAAAAA" }, {
+    node("participants", nil, { to("100@lid", "pkmsg"), to("100:5@lid", "msg") }), enc "skmsg", node("device-identity", nil, "adv"),
+  })
+end
+
+local function group_resend()
+  return node("message", { id = "3EB0A3", to = GROUP, participant = "100:5@lid", type = "text", addressing_mode = "lid" }, {
+    enc("msg", { count = "1" }),
+  })
+end
+
 local function delivered(attrs, content)
   return function()
     local all = { id = "3EB0A1", t = "1700000000", type = "text" }
@@ -38,6 +52,9 @@ end
 local from_other = delivered { from = "100:5@lid", sender_pn = "15550001111@s.whatsapp.net", notify = "Ana" }
 local own_copy = delivered { from = "200:5@lid", recipient = "100@lid", peer_recipient_pn = "15550001111@s.whatsapp.net" }
 local to_self = delivered { from = "200:5@lid", recipient = "200@lid" }
+local in_group = delivered({
+  from = GROUP, participant = "100:5@lid", participant_pn = "15550001111@s.whatsapp.net", addressing_mode = "lid", notify = "Ana",
+}, function() return { enc "msg", enc "skmsg" } end)
 local from_phone = delivered { from = "15550002222@s.whatsapp.net", category = "peer" }
 
 local function poll()
@@ -46,6 +63,7 @@ end
 
 local function ack() return node("ack", { class = "message", id = "3EB0A1", from = "100@lid", t = 1700000000 }) end
 
+local grouped, group_taken = "(10 §10.1, 03 §10.2, 08 S-420)", "(09 §3.1, 08 S-420)"
 local sent, taken = "(10 §10.1, 08 S-400)", "(09 §3.1, 08 S-401)"
 
 return {
@@ -90,6 +108,34 @@ return {
     { "+tctoken", "message/tctoken: not a child of this stanza (10 §10.1, 03 §9, 08 S-411)" },
   } },
 
+  { "to-server", "a message to a group", to_group, {
+    { "@addressing_mode!", "message@addressing_mode: missing, expected pn or lid " .. grouped },
+    { "@phash=3:x", "message@phash: expected a hash of devices, '2:' and base64, got '3:x' " .. grouped },
+    { "enc!", "message/enc: missing " .. grouped },
+    { "enc@type=msg", "message/enc@type: expected 'skmsg', got 'msg' " .. grouped },
+    { "participants/to[1]/enc@type=skmsg",
+      "message/participants/to[1]/enc@type: expected msg or pkmsg, got 'skmsg' (10 §10.1, 03 §8)" },
+    { "device-identity!", "message: a <device-identity> goes with a pkmsg, and only with one (03 §8)" },
+    { "@type=media", 'message: type="media" goes with a mediatype on the skmsg (03 §14.1)' },
+  } },
+  { "to-server", "a group message sent again to one device", group_resend, {
+    { "@participant=1@g.us", "message@participant: expected a person's JID, got '1@g.us' (10 §10.1, 08 S-422)" },
+    { "enc@type=skmsg", "message/enc@type: expected msg or pkmsg, got 'skmsg' (10 §10.1, 08 S-422)" },
+  } },
+
+  { "to-client", "a message in a group", in_group, {
+    { "@participant!", "message@participant: missing, expected a LID " .. group_taken },
+    { "@addressing_mode!", "message@addressing_mode: missing, expected 'lid' " .. group_taken },
+    { "@participant_pn!", "message@participant_pn: missing, expected a phone number's JID without device " .. group_taken },
+    { "@sender_pn=15550001111@s.whatsapp.net", "message@sender_pn: must not be here, got '15550001111@s.whatsapp.net' " .. group_taken },
+    { "+participants", "message/participants: must not be here " .. group_taken },
+  } },
+  { "to-client", "a group message whose sender key is known", delivered({
+    from = GROUP, participant = "100:5@lid", participant_pn = "15550001111@s.whatsapp.net", addressing_mode = "lid",
+  }, function() return { enc "skmsg", node("meta") } end), {
+    { "+enc", "message/enc[2]@type: missing, expected msg, pkmsg, skmsg or msmsg " .. group_taken },
+    { "enc!", "message: an <enc> or <unavailable/> " .. group_taken },
+  } },
   { "to-client", "a message of somebody", from_other, {
     { "@t!", "message@t: missing, expected unix seconds " .. taken },
     { "@sender_pn!", "message@sender_pn: missing, expected a phone number's JID without device " .. taken },

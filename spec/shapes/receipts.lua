@@ -101,6 +101,17 @@ return {
   { "to-client", "a receipt for three messages", delivered({ type = "read" }, list), {
     { "list/item[2]@id!", "receipt/list/item[2]@id: missing, expected an id " .. got },
   } },
+  { "to-client", "a member's receipt", delivered({
+    from = "120363000000000001@g.us", participant = "100:5@lid", participant_pn = "15550001111@s.whatsapp.net",
+  }), {
+    { "@participant!", "receipt@from: expected a person's JID, got '120363000000000001@g.us' " .. got },
+    { "@type=read-self", "receipt@from: expected a person's JID, got '120363000000000001@g.us' " .. got },
+  } },
+  { "to-client", "a member's wish for a message once more", delivered({
+    from = "120363000000000001@g.us", participant = "100:5@lid", type = "retry",
+  }, asks_again), {
+    { "registration!", "receipt/registration: missing (09 §3.3, 08 S-504, S-505)" },
+  } },
   { "to-client", "the wish for a message once more", delivered({ type = "retry" }, asks_again), {
     { "registration#5", "receipt/registration: expected 4 bytes, got 5 " .. got_retry },
     { "keys/skey/signature#63", "receipt/keys/skey/signature: expected 64 bytes, got 63 " .. got_retry },

@@ -6,6 +6,7 @@ local fields = require "moonpost.sandbox.fields"
 local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
 local printable = require "moonpost.printable"
+local groups = require "moonpost.sandbox.groups"
 local pairing = require "moonpost.sandbox.pairing"
 local phone_code = require "moonpost.sandbox.phone_code"
 local stanza = require "moonpost.stanza"
@@ -209,6 +210,28 @@ calls["POST /admin/kick"] = function(sandbox, request)
   local kick = { jid = value.jid }
   for name, one in pairs(kicks[value.kind]) do kick[name] = one end
   fault(sandbox, request, kick)
+end
+
+-- Texts of JIDs, one or more.
+local function jids(value)
+  if type(value) ~= "table" or #value == 0 then return nil, "a list of JIDs" end
+  for _, one in ipairs(value) do
+    if type(one) ~= "string" then return nil, "a list of JIDs" end
+  end
+  return value
+end
+
+-- {creator, subject, members}: the creator's phone makes a group; answers with its jid (S-701).
+calls["POST /admin/mock-phone/group"] = function(sandbox, request)
+  local value = read_json(request, { creator = JID, subject = fields.text(100), members = jids }, { "creator", "subject", "members" })
+  if not value then return end
+  local accounts = {}
+  for i, one in ipairs { value.creator, table.unpack(value.members) } do
+    accounts[i] = (sandbox.accounts:lookup(one))
+    if not accounts[i] then return answer(request, 404, { error = ("no account '%s'"):format(printable.line(one, 200)) }) end
+  end
+  local group = groups.create(sandbox, table.remove(accounts, 1), value.subject, accounts)
+  answer(request, 200, { jid = groups.jid(group) })
 end
 
 -- A fault as `faults` describes it: done at once, or armed.

@@ -45,16 +45,28 @@ local function key_index_list(sandbox, account)
   })))
 end
 
---- The hash of a device list: "2:" and the start of a hash over the sorted device addresses (fact sheet 03 §7).
+--- The hash of device JIDs: "2:" and the start of a hash over their sorted addresses (fact sheet 03 §7).
+-- @tparam table jids
+-- @treturn string
+function devices.hash_of(jids)
+  local names = {}
+  for i, one in ipairs(jids) do
+    local user, server, number = jid.parse(one)
+    names[i] = ("%s.0:%d@%s"):format(user, number, server)
+  end
+  table.sort(names)
+  return "2:" .. (crypto.base64(crypto.sha256(table.concat(names)):sub(1, 6)))
+end
+
+--- The same of one account's device list.
 -- @string user
 -- @string server
 -- @tparam table numbers of the devices
 -- @treturn string
 function devices.hash(user, server, numbers)
-  local names = {}
-  for i, number in ipairs(numbers) do names[i] = ("%s.0:%d@%s"):format(user, number, server) end
-  table.sort(names)
-  return "2:" .. (crypto.base64(crypto.sha256(table.concat(names)):sub(1, 6)))
+  local jids = {}
+  for i, number in ipairs(numbers) do jids[i] = jid.make(user, server, number) end
+  return devices.hash_of(jids)
 end
 
 local function device_hash(sandbox, account, server)

@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.messages
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
 
@@ -11,8 +12,9 @@ local REMEMBERED = 512 -- ids of a device kept to recognise a stanza sent again 
 
 local messages = {}
 
--- Answers a message (S-404). `about`: t of the first answer when it is a repeated one, error, phash.
-local function ack(conn, node, about)
+--- Answers a message (S-404).
+-- @tparam ?table about t of the first answer when it is a repeated one, error, phash
+function messages.ack(conn, node, about)
   about = about or {}
   local answer = stanza.node("ack", {
     class = "message", from = node.attrs.to, id = node.attrs.id, t = about.t or conn.sandbox.time(), participant = node.attrs.participant,
@@ -51,9 +53,9 @@ local function remember(recent, key, time)
   recent.first = recent.first + 1
 end
 
--- The time of the answer this very stanza had before, the same id with the same ciphertexts (S-409). Nil when it is new; it is
+--- The time of the answer this very stanza had before, the same id with the same ciphertexts (S-409). Nil when it is new; it is
 -- remembered then.
-local function answered_before(device, node, now)
+function messages.answered_before(device, node, now)
   if is_retry(node) then return nil end
   device.recent = device.recent or { first = 1, last = 0, times = {} }
   local key = node.attrs.id .. "\0" .. ciphertext_hash(node)
@@ -62,8 +64,8 @@ local function answered_before(device, node, now)
   return before
 end
 
--- What of a message every copy carries on: its children but the addressing, its attributes but the sender's view.
-local function shared_children(node, with_identity)
+--- What of a message every copy carries on: its children but the addressing.
+function messages.shared_children(node, with_identity)
   local list = {}
   for _, child in stanza.children(node) do
     local tag = child.tag
@@ -104,7 +106,7 @@ local function deliver(conn, node, device, enc, target, server)
   local attrs
   if own then attrs = for_sibling(conn, node, target, server) else attrs = for_other(conn, node, server) end
   if not attrs then return end
-  local content = shared_children(node, enc.attrs.type == "pkmsg")
+  local content = messages.shared_children(node, enc.attrs.type == "pkmsg")
   table.insert(content, 1, enc)
   device.queue:push(stanza.node("message", attrs, content))
 end
@@ -128,14 +130,14 @@ end
 
 local function peer_message(conn, node, target, number, server)
   local enc = stanza.child(node, "enc") or stanza.path(node, "participants", "to", "enc")
-  if target ~= conn.device.account or not enc then return ack(conn, node, { error = 404 }) end
-  ack(conn, node)
+  if target ~= conn.device.account or not enc then return messages.ack(conn, node, { error = 404 }) end
+  messages.ack(conn, node)
   if number == 0 then return phone.receive(conn.sandbox, conn.device, node, enc) end
   local device = target.devices[number]
   if not device or not device.active or device == conn.device then return end
   local attrs = copy_attrs(conn, node, conn.device:jid(server))
   attrs.category = "peer"
-  local content = shared_children(node, true)
+  local content = messages.shared_children(node, true)
   table.insert(content, 1, enc)
   device.queue:push(stanza.node("message", attrs, content))
 end
@@ -152,14 +154,10 @@ local function devices_of(sandbox, accounts, server)
   return found
 end
 
-local function participant_hash(devices)
-  local names = {}
-  for _, one in pairs(devices) do
-    local user, server, number = core.wire.jid.parse(one)
-    names[#names + 1] = ("%s.0:%d@%s"):format(user, number, server)
-  end
-  table.sort(names)
-  return "2:" .. crypto.base64(crypto.sha256(table.concat(names)):sub(1, 6))
+local function participant_hash(named)
+  local list = {}
+  for _, one in pairs(named) do list[#list + 1] = one end
+  return devices.hash_of(list)
 end
 
 -- The hash over all devices of both sides, when a message to a person did not name just these (03 §7); nil when its lists are right.
@@ -180,7 +178,7 @@ end
 
 --- Refuses a message (S-404).
 -- @int code
-function messages.refuse(conn, node, code) ack(conn, node, { error = code }) end
+function messages.refuse(conn, node, code) messages.ack(conn, node, { error = code }) end
 
 local function distribute(conn, node, list, target, server)
   for _, one in ipairs(list) do
@@ -201,16 +199,16 @@ function messages.message(conn, node)
   local target, number, server = sandbox.accounts:lookup(node.attrs.to)
   if not target then return messages.refuse(conn, node, 404) end
   local now = sandbox.time()
-  local answered = answered_before(own, node, now)
+  local answered = messages.answered_before(own, node, now)
   if node.attrs.category == "peer" then
-    if answered then return ack(conn, node, { t = answered }) end
+    if answered then return messages.ack(conn, node, { t = answered }) end
     return peer_message(conn, node, target, number, server)
   end
   sandbox.accounts:acquaint(own.account, target)
   sent.of(sandbox, own.account):add(node.attrs.id, target.pn)
   local list = addressed(conn, node, target, number)
   if not answered then distribute(conn, node, list, target, server) end
-  ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_retry(node)
+  messages.ack(conn, node, { t = answered or now, phash = stanza.child(node, "participants") and not is_retry(node)
     and stale_hash(conn, target, list, server) or nil })
 end
 

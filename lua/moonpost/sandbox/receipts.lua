@@ -1,6 +1,7 @@
 --- Receipts and acks of clients (fact sheet 08 §13): they confirm what was delivered, and reach the author of the message.
 -- @module moonpost.sandbox.receipts
 local core = require "moonpost.core"
+local groups = require "moonpost.sandbox.groups"
 local sent = require "moonpost.sandbox.sent"
 local stanza = require "moonpost.stanza"
 
@@ -74,7 +75,11 @@ function receipts.receipt(conn, node)
     for _, one in ipairs(ids_of(node)) do conn.device.queue:confirm("message", one, to) end
   end
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
-  if target then forward(conn, node, target, number, server) end
+  if select(2, jid.parse(to or "")) == "g.us" then
+    groups.receipt(conn, node, routed)
+  elseif target then
+    forward(conn, node, target, number, server)
+  end
   local answer = stanza.node("ack", {
     class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
   })

@@ -1,5 +1,6 @@
 --- What each stanza of a client leads to. A capability adds its lines here.
 -- @module moonpost.sandbox.routes
+local jid = require("moonpost.core").wire.jid
 local iq = require "moonpost.sandbox.iq"
 
 local routes = {}
@@ -15,7 +16,7 @@ local queries = {
   blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("settings", "media_conn"),
   ["urn:xmpp:whatsapp:dirty"] = to("settings", "empty"), ["w:stats"] = to("settings", "empty"), tos = to("settings", "empty"),
   disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("settings", "picture"),
-  ["w:g2"] = to("settings", "groups"), encrypt = to("keys", "query"), usync = to("devices", "usync"),
+  ["w:g2"] = to("groups", "query"), encrypt = to("keys", "query"), usync = to("devices", "usync"),
   ["w:sync:app:state"] = to("appstate", "query"), md = to("settings", "multi_device"),
 }
 
@@ -38,10 +39,19 @@ end
 
 local function ignore() end
 
+local function in_group(node) return select(2, jid.parse(node.attrs.to or "")) == "g.us" end
+
+local group_message, direct_message = to("groups", "message"), to("messages", "message")
+
+local function message(conn, node)
+  if in_group(node) then return group_message(conn, node) end
+  return direct_message(conn, node)
+end
+
 -- Stanzas by tag: fn(conn, node).
 local tags = {
   iq = query, ib = ignore,
-  message = to("messages", "message"), receipt = to("receipts", "receipt"), ack = to("receipts", "ack"),
+  message = message, receipt = to("receipts", "receipt"), ack = to("receipts", "ack"),
   presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("settings", "call"),
 }
 

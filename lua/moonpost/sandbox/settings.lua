@@ -79,12 +79,6 @@ end
 --- Nobody has a picture (S-840).
 function settings.picture(conn, node) iq.error(conn, node, node.attrs.type == "set" and 501 or 404) end
 
---- Nobody is in a group: the list of those one takes part in is empty.
-function settings.groups(conn, node)
-  if stanza.child(node, "participating") then return iq.result(conn, node, stanza.node "groups") end
-  iq.error(conn, node, 404)
-end
-
 --- Logout by the device itself (S-119); nothing else of this namespace after the login, no linking above all.
 function settings.multi_device(conn, node)
   if stanza.child(node, "link_code_companion_reg") then return iq.error(conn, node, 400) end

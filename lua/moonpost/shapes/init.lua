@@ -24,7 +24,7 @@ local printable = require "moonpost.printable"
 local terms = require "moonpost.shapes.terms"
 
 local capabilities = {
-  "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate",
+  "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate", "groups",
 }
 
 local shapes = { marks = terms.marks }

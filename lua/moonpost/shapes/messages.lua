@@ -13,6 +13,7 @@ local enc_type = one_of("msg", "pkmsg", "skmsg", "msmsg")
 local pairwise = one_of("msg", "pkmsg")
 local edit = one_of("1", "2", "7", "8")
 local mode = one_of("pn", "lid")
+local phash = t.kind("a hash of devices, '2:' and base64", function(value) return tostring(value):find "^2:[%w+/_-]+$" ~= nil end)
 
 -- 09 §5.4, and `buttons_response` of 03 §14.2.
 local mediatype = one_of("image", "video", "ptv", "audio", "ptt", "location", "vcard", "document", "url", "call", "gif", "future",
@@ -124,6 +125,28 @@ local peer = node("message", {
   privacy_sensitive = maybe "1",
 }, { enc(pairwise), maybe(device_identity), maybe(meta) }, vouched)
 
+-- To a group: the sender key to each device that needs it, the message once for all (10 §10.1, 03 §10.2).
+local to_group = node("message", {
+  id = t.id, to = t.group, type = message_type, edit = maybe(edit), addressing_mode = mode, phash = maybe(phash),
+  participant = never(), category = never(), device_fanout = never(),
+}, with_opaque {
+  maybe(node("participants", {}, { some(for_device) })), enc "skmsg", maybe(device_identity), maybe(meta), maybe(reporting),
+  maybe(node("sender_content_binding", {}, some_bytes)),
+}, vouched, rule('type="media" goes with a mediatype on the skmsg', function(message)
+  local one = child(message, "enc")
+  return message.attrs.type ~= "media" or one ~= nil and one.attrs.mediatype ~= nil
+end, "03 §14.1"), quiet_reaction)
+
+local group_resend = node("message", {
+  id = t.id, to = t.group, participant = device, type = message_type, edit = maybe(edit), addressing_mode = maybe(mode),
+  phash = never(), category = never(),
+  t = t.also("W copies it from the receipt (03 §14.6)", time),
+  device_fanout = t.baileys("says that one device is meant (03 §14.6)", "false"),
+}, with_opaque {
+  enc(pairwise, { count = maybe(int(1, 5)) }), maybe(device_identity), maybe(meta),
+  t.baileys("encrypts a resend twice, once for <participants> (08 S-408)", node("participants", {}, { some(for_device) })),
+}, named_media)
+
 -- What the server hands to one device.
 
 local received = enc(enc_type, {
@@ -176,6 +199,21 @@ local function own_copy(recipient, other_name, other)
   return delivered(attrs, readable, poll_named, event_named, to_self)
 end
 
+-- In a group: the device that wrote it under its LID, its own ciphertext before everybody's (08 S-420).
+local own_first = rule("a pairwise <enc> must stand before the skmsg", function(message)
+  local shared = false
+  for _, one in ipairs(children(message)) do
+    if one.tag == "enc" and one.attrs.type == "skmsg" then shared = true
+    elseif one.tag == "enc" and shared then return false end
+  end
+  return true
+end)
+
+local in_group = delivered({
+  from = t.group, participant = t.lid_device, participant_pn = t.pn_user, addressing_mode = "lid", notify = maybe(text),
+  recipient = never(), category = never(), sender_pn = never(), sender_lid = never(),
+}, readable, own_first)
+
 local ack = node("ack", {
   class = "message", id = t.id, from = t.jid, t = time, participant = maybe(device), recipient = maybe(t.user),
   error = maybe(int(400, 599)), addressing_mode = maybe(mode), refresh_lid = maybe "true", server_id = maybe(int(99, 2147476647)),
@@ -184,6 +222,7 @@ local ack = node("ack", {
 return {
   to_server = {
     shape("10 §10.1, 08 S-400", to_people), shape("10 §10.1, 08 S-408", resend), shape("10 §10.1, 03 §9, 08 S-411", peer),
+    shape("10 §10.1, 03 §10.2, 08 S-420", to_group), shape("10 §10.1, 08 S-422", group_resend),
   },
 
   to_client = {
@@ -192,6 +231,7 @@ return {
     shape("09 §3.1, 08 S-402", own_copy(t.lid_user, "peer_recipient_pn", t.pn_user)),
     shape("09 §3.1, 08 S-402", own_copy(t.pn_user, "peer_recipient_lid", t.lid_user)),
     shape("09 §3.1, 08 S-405", own_copy(t.user)),
+    shape("09 §3.1, 08 S-420", in_group),
     shape("09 §3.1, 04 §2.4, 08 S-300, S-411", delivered({
       from = device, category = "peer", recipient = never(), sender_pn = never(), sender_lid = never(), push_priority = maybe(text),
     }, readable)),

@@ -112,13 +112,14 @@ function terms.rule(sentence, fn, sheet) return { sentence = sentence, holds = f
 -- @param type "get" or "set"
 -- @string xmlns
 -- @tparam table parts asks = children of the request; target = kind of the request's attribute of this name, if it may have one;
+--   to = its address where that is not the server;
 --   answers = children of the result (nil: whatever is there is not read); answer_attrs = further attributes of the result;
 --   errors = array of codes and "4xx", "5xx", or "any"; none without it
 function terms.query(sheet, type, xmlns, parts)
   return {
     sheet = sheet, answers = parts.answers, answer_attrs = parts.answer_attrs, errors = parts.errors,
     request = terms.node("iq", {
-      id = terms.id, to = "s.whatsapp.net", type = type, xmlns = xmlns, target = parts.target and terms.maybe(parts.target),
+      id = terms.id, to = parts.to or "s.whatsapp.net", type = type, xmlns = xmlns, target = parts.target and terms.maybe(parts.target),
     }, parts.asks),
   }
 end
