@@ -85,6 +85,12 @@ export class Bot extends Program {
     return bot
   }
 
+  // What a bot has to say comes as objects.
+  line(text) {
+    if (text.startsWith('{')) this.push(JSON.parse(text))
+    else super.line(text)
+  }
+
   async online() {
     const { text } = await this.next(e => /^online as /.test(e.text), 'to be online')
     const [, name, phone] = /^online as (.*), \+(\d+)/.exec(text)
