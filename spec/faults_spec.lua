@@ -159,6 +159,17 @@ describe("a server that accepts and never speaks", function()
     assert(ana.online:pop(5))
   end))
 
+  it("of how to link a device is given up after a while", support.async(function()
+    local rig <close> = start()
+    local client = tap.client(rig)
+    client.pairing.pace = setmetatable({ answer = 0.2 }, { __index = client.pairing.pace })
+    rig:fault { what = "swallow", direction = "to-client", child = "pair-device" }
+    local me, err = client:pair(tap.scanner(rig))
+    assert.is_nil(me)
+    assert.matches("sent nothing to link this device by within 0%.2 s", tostring(err))
+    assert(client:pair(tap.scanner(rig)))
+  end))
+
   it("of its keys is not waited for", support.async(function()
     local rig <close> = start()
     local ana = tap.quick(rig)
