@@ -9,7 +9,8 @@
 -- @field name the person's push name, or nil
 -- @field id the message's id
 -- @field time when it was sent, Unix seconds
--- @field kind what it is: "text", "reaction", "image", …
+-- @field kind what it is: "text", "reaction", "image", …, or "undecryptable": it came and cannot be read
+-- @field reason why it cannot be read, a word; nil of all others
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
@@ -17,7 +18,7 @@ local Context = {}
 
 local fields = {
   text = true, chat = true, group = true, sender = true, phone = true, name = true, id = true, time = true, kind = true,
-  from_me = true, redelivered = true, message = true,
+  from_me = true, redelivered = true, message = true, reason = true,
 }
 
 function Context.__index(ctx, name)

@@ -1,6 +1,7 @@
 --- Filters of `bot:on("message", filter, fn)`.
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
--- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there.
+-- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not be read,
+-- kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
 -- @module moonpost.bot.filter
 local known = { text = "string", chat = "string", sender = "string", phone = "string", kind = "string", from_me = "boolean" }
 
@@ -19,10 +20,11 @@ local function matches(fields, ctx)
 end
 
 --- Makes a predicate of a filter.
--- @tparam function|table filter
+-- @tparam ?function|table filter
 -- @int level the caller's level, for the error of a wrong filter
 -- @treturn function fn(ctx) -> boolean
 return function(filter, level)
+  if filter == nil then return function(ctx) return ctx.kind ~= "undecryptable" end end
   if type(filter) == "function" then return filter end
   if type(filter) ~= "table" then error("a filter is a function or a table, not a " .. type(filter), level + 1) end
   if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
@@ -36,5 +38,5 @@ return function(filter, level)
     local ok, why = pcall(string.find, "", filter.text)
     if not ok then error(("a filter's text '%s' is no Lua pattern: %s"):format(filter.text, why), level + 1) end
   end
-  return function(ctx) return matches(filter, ctx) end
+  return function(ctx) return (filter.kind ~= nil or ctx.kind ~= "undecryptable") and matches(filter, ctx) end
 end

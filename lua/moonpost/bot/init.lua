@@ -38,7 +38,7 @@ function Bot:on(event, filter, fn)
   if filter ~= nil and event ~= "message" then error("only the message event takes a filter", 2) end
   if type(fn) ~= "function" then error("bot:on expects a function, got " .. type(fn), 2) end
   local handlers = self.handlers[event]
-  handlers[#handlers + 1] = { fn = fn, matches = filter ~= nil and make_filter(filter, 2) or nil }
+  handlers[#handlers + 1] = { fn = fn, matches = make_filter(filter, 2) }
   return self
 end
 
@@ -78,12 +78,12 @@ local function dispatch(bot, ctx)
   local command = name and bot.commands[name]
   if command then return command(ctx, args) end
   for _, handler in ipairs(bot.handlers.message) do
-    if not handler.matches or handler.matches(ctx) then handler.fn(ctx) end
+    if handler.matches(ctx) then handler.fn(ctx) end
   end
 end
 
 local function on_message(bot, m)
-  if bot.conversation:offer(m) then return end
+  if m.kind ~= "undecryptable" and bot.conversation:offer(m) then return end
   local ctx = context(bot.client, m, bot.conversation)
   bot.contexts[m] = ctx
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)

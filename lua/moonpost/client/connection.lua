@@ -204,6 +204,7 @@ local function settle(self)
   self.client.outbox:resend()
   self.client:emit("online", self.client:identity())
   self.client.journal:go()
+  self.client.missing:go()
   self.ready:close()
   return true
 end

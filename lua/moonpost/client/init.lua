@@ -13,6 +13,8 @@
 -- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused").
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
 -- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
+-- One that cannot be read in the end has kind "undecryptable", a `reason` (a word), no text and an empty message; when it can be read
+-- after all it is heard as well.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
@@ -145,6 +147,7 @@ function Client:close()
   self.pairing:stop()
   self.journal:finish()
   self.sweep:stop()
+  self.missing:stop()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self:commit()
@@ -243,11 +246,12 @@ function Client:forget_account()
   self.journal:recount()
   self.sent:recount()
   self.retry_keys:recount()
+  self.missing:forget()
 end
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "fanout", "sent", "outbox", "sender", "receive", "sender_keys", "journal", "receipts",
-  "retry", "retry_keys", "notifications", "presence", "peer", "sweep", "resume",
+  "retry", "retry_keys", "missing", "notifications", "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

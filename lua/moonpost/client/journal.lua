@@ -52,7 +52,8 @@ local function make_event(client, entry)
   return setmetatable({
     entry = entry, id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender,
     phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
-    name = row.name, time = row.time, text = messages.text_of(content), message = message, kind = messages.kind(content),
+    name = row.name, time = row.time, text = messages.text_of(content), message = message,
+    kind = row.unread and "undecryptable" or messages.kind(content), reason = row.unread,
     quoted = messages.quoted(content), redelivered = entry.replayed or false, offline = row.offline or false, attempts = row.attempts,
   }, Message)
 end
@@ -183,7 +184,8 @@ end
 -- @tparam table envelope
 -- @string plaintext bytes of the Message
 -- @tparam table message decoded
-function Journal:add(envelope, plaintext, message)
+-- @tparam ?string unread why the message could not be read; then both are empty
+function Journal:add(envelope, plaintext, message, unread)
   check_room(self, envelope)
   local chat = envelope.chat
   local idle = not self.lanes[chat] and not self.expected[chat] and not self.held and not self.closing
@@ -192,6 +194,7 @@ function Journal:add(envelope, plaintext, message)
     row = {
       chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
+      unread = unread,
     },
   }
   local size = self:write(entry)

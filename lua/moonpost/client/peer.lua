@@ -25,6 +25,13 @@ function on.HISTORY_SYNC_NOTIFICATION(self, envelope, _, plaintext)
   self.client.store:after_commit(function() self.client.receipts:history(envelope) end)
 end
 
+-- What the phone answers to what this device has asked it for.
+function on.PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE(self, envelope, protocol, plaintext)
+  local answer = protocol.peerDataOperationRequestResponseMessage or {}
+  if answer.peerDataOperationRequestType == "PLACEHOLDER_MESSAGE_RESEND" then return self.client.missing:answered(envelope, answer) end
+  self.client.journal:keep_raw(envelope.node, plaintext)
+end
+
 --- Handles the message of the own phone or of another own device; inside the message's transaction.
 function Peer:message(envelope, message, plaintext)
   local protocol = message.protocolMessage

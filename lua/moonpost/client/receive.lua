@@ -12,7 +12,7 @@ local proto, jid = core.proto, core.wire.jid
 
 local RETRIES = 4 -- senders refuse to send a message a fifth time (§9)
 
-local UNRECOGNISED, NO_MESSAGE = 488, 491 -- refusals (§14.1)
+local MALFORMED, UNRECOGNISED, NO_MESSAGE = 487, 488, 491 -- refusals (§14.1)
 
 local Receive = {}
 Receive.__index = Receive
@@ -101,8 +101,11 @@ local function introduce(self, envelope, enc)
   return "confirm"
 end
 
--- Messages for people are journalled for the handlers; the rest is kept as it came.
-local function file(self, envelope, message, plaintext)
+--- Files a message that was read; inside its transaction. What is for people is journalled for the handlers, the rest kept as it came.
+-- @tparam table envelope
+-- @tparam table message
+-- @string plaintext its bytes
+function Receive:file(envelope, message, plaintext)
   local client = self.client
   if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
   keep_secret(self, envelope, message)
@@ -122,15 +125,17 @@ local function take(self, envelope, enc)
   local seen = client.store:get("dedupe", key)
   if seen and seen:sub(1, 32) == hash then error(core.error("duplicate", "received before"), 0) end
   local plaintext = decrypt(self, envelope, enc)
-  client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
   local message, err = open_plaintext(self, envelope, plaintext)
+  if not message then client.missing:lost(envelope, err.code) end
+  client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
   if not message then
     report(self, core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
     return "refuse"
   end
+  client.missing:read(envelope)
   if not for_group[enc.attrs.type] then keep_sender_key(self, envelope, message) end
   if seen then return "confirm" end -- sent again under the same id: the ratchet moves, nobody hears it twice
-  file(self, envelope, message, plaintext)
+  self:file(envelope, message, plaintext)
   return "confirm"
 end
 
@@ -141,28 +146,14 @@ local function atomically(self, fn, envelope, enc)
   if done then return verdict end
   local code = type(verdict) == "table" and verdict.code
   if code == "duplicate" then return "confirm" end
-  if code == "padding" then
-    report(self, core.error(code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, verdict.message)))
-    return "refuse"
-  end
-  if code == "malformed" or retry_reasons[code] then return nil, verdict end
+  if code == "padding" or code == "malformed" or retry_reasons[code] then return nil, verdict end
   error(verdict, 0)
-end
-
--- How often a message was asked for, this time included; the sender's own count goes on after ours was lost (§9.2).
-local function count_retry(self, envelope, enc)
-  local store, key = self.client.store, "f" .. key_of(envelope)
-  local row = store:get("dedupe", key)
-  local before = row and (">I4"):unpack(row) or math.tointeger(tonumber(enc.attrs.count)) or 0
-  local count = math.max(0, math.min(before, RETRIES)) + 1
-  store:put("dedupe", key, (">I4"):pack(count) .. rows.time(core.net.time()))
-  return count
 end
 
 -- A message that cannot be read is asked for again, then done with: an own copy by its receipt, others by an ack (§3.6, §9.1).
 local function ask_again(self, envelope, enc, err, reason)
   local client = self.client
-  local count = count_retry(self, envelope, enc)
+  local count = client.missing:failed(envelope, enc, err.code)
   local asked = count <= RETRIES
   if asked then client.receipts:retry(envelope, count, reason) end
   client:emit("error", core.error("undecryptable", ("message %s from %s cannot be read (%s); %s"):format(envelope.id, envelope.sender,
@@ -173,9 +164,28 @@ local function ask_again(self, envelope, enc, err, reason)
   end)
 end
 
+-- What nobody can mend is refused.
+local function refuse(self, envelope, err)
+  report(self, core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
+  self.client.missing:lost(envelope, err.code)
+  self.client.store:after_commit(function()
+    self.client.receipts:ack(envelope.node, err.code == "padding" and NO_MESSAGE or MALFORMED)
+  end)
+end
+
 local function failed(self, envelope, enc, err)
-  if err.code ~= "malformed" then return ask_again(self, envelope, enc, err, retry_reasons[err.code]) end
-  error(core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)), 0)
+  local reason = retry_reasons[err.code]
+  if reason then return ask_again(self, envelope, enc, err, reason) end
+  refuse(self, envelope, err)
+end
+
+-- A message without content: `<unavailable/>` in its place (§6.1).
+local function take_unavailable(self, envelope)
+  self.client.store:atomic(function()
+    settle_names(self, envelope)
+    self.client.missing:unavailable(envelope)
+  end)
+  self.client.store:after_commit(function() self.client.receipts:ack(envelope.node) end)
 end
 
 -- What confirms a message that is only kept (§7.2): an ack where nothing was there to decrypt, else the receipt of its kind.
@@ -203,6 +213,8 @@ function Receive:message(node)
   if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
   local enc, group_enc = find_enc(node, pairwise), envelope.group and find_enc(node, for_group)
   local unread = envelope.kind == "newsletter" or envelope.kind == "group" and not envelope.group
+  local empty = not unread and envelope.kind ~= "peer" and not stanza.child(node, "enc") and stanza.child(node, "unavailable")
+  if empty then return take_unavailable(self, envelope) end
   if unread or not (enc or group_enc) then return keep_unread(self, envelope) end
   local verdict, why
   if enc and group_enc then -- when the key cannot be read, one retry recovers both (§3.1)

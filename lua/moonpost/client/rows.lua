@@ -9,7 +9,8 @@
 --   outbox        "o" sequence (u64 BE)             -> StoreOutbox, in the order of sending
 --                 "i" id [00 device JID]            -> the sequence of its row
 --   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
---                 "f" chat 00 author 00 id          -> how often it was asked for again (u32 BE), time
+--                 "u" chat 00 author 00 id          -> StoreMissing, time: came, and not read yet
+--                 "p" id of a request to the phone  -> the key of the message it asks for, time
 --                 "s" id                            -> time: sent and acknowledged, of an id with a cause
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time

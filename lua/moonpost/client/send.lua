@@ -27,6 +27,9 @@ local function random_id(client)
   return Sender.make_id(math.floor(core.net.time()), (jid.parse(client.me.jid)), crypto.random(16))
 end
 
+--- A fresh id of a message.
+function Sender:new_id() return random_id(self.client) end
+
 -- The id of a handler's n-th send: the same whenever the handler runs again.
 local function caused_id(client, cause)
   local m, n = cause[1], cause[2]

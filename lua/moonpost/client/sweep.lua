@@ -12,7 +12,8 @@ local SLICE = 500  -- rows looked at in a turn of the loop
 local aging = {
   { table = "dedupe", prefix = "r", seconds = 15 * DAY },
   { table = "dedupe", prefix = "s", seconds = 15 * DAY },
-  { table = "dedupe", prefix = "f", seconds = DAY },
+  { table = "dedupe", prefix = "u", seconds = 15 * DAY },
+  { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
   { table = "secret", prefix = "", seconds = 90 * DAY },
 }

@@ -185,7 +185,7 @@ local function distribute(conn, node, list, target, server)
     local device = one.account.devices[one.number]
     local involved = one.account == target or one.account == conn.device.account
     if involved and one.number == 0 then
-      phone.read(conn.sandbox, one.account, conn.device, one.enc)
+      phone.take(conn.sandbox, one.account, conn.device, node, one.enc, target, server)
     elseif involved and device and device.active and device ~= conn.device then
       deliver(conn, node, device, one.enc, target, server)
     end

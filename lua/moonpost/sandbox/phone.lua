@@ -3,6 +3,8 @@
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local appstate = require "moonpost.sandbox.appstate"
+local recent = require "moonpost.sandbox.recent"
+local retries = require "moonpost.sandbox.retries"
 
 local proto, crypto = core.proto, core.crypto
 
@@ -16,7 +18,9 @@ function phone.of(sandbox, account)
   if account.phone then return account.phone end
   local signal = core.signal.account(sandbox.store, "phone " .. account.pn)
   if not signal:exists() then signal:create() end
-  account.phone = setmetatable({ sandbox = sandbox, account = account, signal = signal }, Phone)
+  account.phone = setmetatable({
+    sandbox = sandbox, account = account, signal = signal, told = recent.new(100), asked = recent.new(1000), kept = recent.new(1000),
+  }, Phone)
   return account.phone
 end
 
@@ -55,8 +59,8 @@ local function ensure_session(self, address)
   })
 end
 
---- Sends a peer message to a companion (S-300).
-function Phone:tell(device, message)
+-- Sends a message to a companion under an id; `count` of an answer to a retry receipt.
+local function write(self, device, id, message, count)
   local address = device:jid "lid"
   local ok, err = ensure_session(self, address)
   local sealed = ok and self.signal:encrypt({ address }, assert(proto.encode("Message", message)))[1]
@@ -65,8 +69,32 @@ function Phone:tell(device, message)
     return
   end
   device.queue:push(stanza.node("message", {
-    from = self.account:jid(), id = crypto.hex(crypto.random(16)):upper(), t = self.sandbox.time(), type = "text", category = "peer",
-  }, stanza.node("enc", { v = "2", type = sealed.type }, sealed.ciphertext)))
+    from = self.account:jid(), id = id, t = self.sandbox.time(), type = "text", category = "peer",
+  }, stanza.node("enc", { v = "2", type = sealed.type, count = count }, sealed.ciphertext)))
+end
+
+--- Sends a peer message to a companion (S-300). It is remembered: the companion may ask for it again.
+function Phone:tell(device, message)
+  local id = crypto.hex(crypto.random(16)):upper()
+  recent.put(self.told, device.number .. "\0" .. id, message)
+  write(self, device, id, message)
+end
+
+--- A companion could not read what this phone told it: it gets that again, in a session it can read.
+-- @tparam table device
+-- @tparam table node its retry receipt
+function phone.retry(sandbox, device, node)
+  local self, request = phone.of(sandbox, device.account), retries.read(node)
+  local message = request and recent.get(self.told, device.number .. "\0" .. request.id)
+  if not message or request.count > retries.COUNTS then return end
+  local address = device:jid "lid"
+  if request.keys then
+    local ok, err = self.signal:process_bundle(address, request.keys)
+    if not ok then return sandbox:note(("the phone of %s takes no keys of %s: %s"):format(self.account.pn, address, tostring(err))) end
+  elseif request.count > 1 or self.signal:registration_id(address) ~= request.registration then
+    self.signal:delete_session(address)
+  end
+  write(self, device, request.id, message, request.count)
 end
 
 -- The account's app-state key; when ids are given, only if it is one of them.
@@ -121,25 +149,65 @@ function requests.APP_STATE_SYNC_KEY_REQUEST(self, device, protocol)
   if share then self:tell(device, share) end
 end
 
--- More history than there is at the start the phone does not have; of everything else the result is empty.
-function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
-  local request = protocol.peerDataOperationRequestMessage
-  if request and request.peerDataOperationRequestType == "HISTORY_SYNC_ON_DEMAND" then
-    return self:tell(device, history(self, "ON_DEMAND"))
+-- What the phone has of a message somebody's companion could not read; an empty result when it has nothing (S-310).
+local function resend_results(self, request)
+  local results = {}
+  for _, one in ipairs(request.placeholderMessageResendRequest or {}) do
+    local key = one.messageKey or {}
+    local kept = recent.get(self.kept, tostring(key.id))
+    local chat = self.sandbox.accounts:lookup(key.remoteJid)
+    if kept and kept.chat == chat and kept.from_me == (key.fromMe or false) then
+      results[#results + 1] = { placeholderMessageResendResponse = { webMessageInfoBytes = assert(proto.encode("WebMessageInfo", {
+        key = { remoteJid = chat:jid(), fromMe = kept.from_me, id = key.id }, message = kept.message, messageTimestamp = kept.time,
+        pushName = kept.name,
+      })) } }
+    end
   end
+  return results
+end
+
+-- More history than there is at the start the phone does not have; messages it gives as far as it has read them; of everything else
+-- the result is empty.
+function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
+  local request = protocol.peerDataOperationRequestMessage or {}
+  local kind = request.peerDataOperationRequestType
+  if kind == "HISTORY_SYNC_ON_DEMAND" then return self:tell(device, history(self, "ON_DEMAND")) end
   self:tell(device, { protocolMessage = {
     type = "PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE",
     peerDataOperationRequestResponseMessage = {
-      peerDataOperationRequestType = request and request.peerDataOperationRequestType, stanzaId = id,
+      peerDataOperationRequestType = kind, stanzaId = id,
+      peerDataOperationResult = kind == "PLACEHOLDER_MESSAGE_RESEND" and resend_results(self, request) or nil,
     },
   } })
 end
 
---- Reads what is meant for a phone, in step with the sender's ratchet (S-308). What it cannot read it lets pass, as phones do here.
+-- Keeps a message of a chat: a companion may ask for it.
+local function keep(self, device, node, chat, message)
+  local from_me = device.account == self.account
+  local inner = from_me and message.deviceSentMessage and message.deviceSentMessage.message or message
+  recent.put(self.kept, node.attrs.id, {
+    chat = from_me and chat or device.account, from_me = from_me, message = inner, time = self.sandbox.time(), name = device.account.name,
+  })
+end
+
+-- Asks the sender for what cannot be read, as any device does (S-308).
+local function ask_again(self, device, node, chat, server, err)
+  local key = ("%s:%d\0%s"):format(device.account.pn, device.number, node.attrs.id)
+  local count = (recent.get(self.asked, key) or 0) + 1
+  local receipt = retries.receipt(self.signal, node, count, err)
+  if not receipt then return end
+  recent.put(self.asked, key, count)
+  receipt.attrs.from, receipt.attrs.t = self.account:jid(server), self.sandbox.time()
+  receipt.attrs.recipient = device.account == self.account and chat:jid(server) or nil
+  device.queue:push(receipt)
+end
+
+--- Reads what is meant for a phone, in step with the sender's ratchet (S-308).
 -- @tparam table account whose phone
 -- @tparam table device the sender
 -- @tparam table enc
--- @treturn ?table Message
+-- @treturn ?table Message; nil when it cannot be read
+-- @treturn ?table err
 function phone.read(sandbox, account, device, enc)
   local self = phone.of(sandbox, account)
   local known = enc.attrs.type == "msg" or enc.attrs.type == "pkmsg"
@@ -147,6 +215,21 @@ function phone.read(sandbox, account, device, enc)
   if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
   if plaintext then return proto.decode("Message", plaintext) end
   sandbox:note(("the phone of %s cannot read a message of %s: %s"):format(account.pn, device:jid(), tostring(err or enc.attrs.type)))
+  return nil, err
+end
+
+--- Takes a message of a chat: it is kept, or asked for again.
+-- @tparam table account whose phone
+-- @tparam table device the sender
+-- @tparam table node the message
+-- @tparam table enc the one for this phone
+-- @tparam table chat the account it was written to
+-- @string server the namespace it was addressed in
+function phone.take(sandbox, account, device, node, enc, chat, server)
+  local self = phone.of(sandbox, account)
+  local message, err = phone.read(sandbox, account, device, enc)
+  if message then return keep(self, device, node, chat, message) end
+  if err then ask_again(self, device, node, chat, server, err) end
 end
 
 --- Reads a peer message of a companion, and answers what it asks for (S-310).

@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.receipts
 local core = require "moonpost.core"
 local groups = require "moonpost.sandbox.groups"
+local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
 local stanza = require "moonpost.stanza"
 
@@ -54,6 +55,9 @@ end
 local function forward(conn, node, target, number, server)
   local how = routed[node.attrs.type or "delivery"]
   if not how or how == "phone" then return end
+  if node.attrs.type == "retry" and number == 0 and target == conn.device.account and not node.attrs.recipient then
+    return phone.retry(conn.sandbox, conn.device, node)
+  end
   local ids = between(conn, node, target)
   if #ids == 0 then
     return conn.sandbox:note(("%s: a receipt for what %s did not write to it"):format(tostring(conn), target:jid()))
