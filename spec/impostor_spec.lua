@@ -237,7 +237,7 @@ describe("a pair of names", function()
     local before = store:count("lid", "")
     inject(rig, ana, message("77:1@lid", "BBBB", { sender_pn = "1555@s.whatsapp.net" }))
     assert.equal("ack BBBB", said:pop(5))
-    inject(rig, ana, message("120363000000000001@g.us", "CCCC", { participant = "77:1@lid", participant_pn = "1555@s.whatsapp.net" },
+    inject(rig, ana, message("status@broadcast", "CCCC", { participant = "77:1@lid", participant_pn = "1555@s.whatsapp.net" },
       stanza.node("enc", { v = "2", type = "skmsg" }, ("\x33"):rep(80))))
     assert.equal("receipt CCCC", said:pop(5))
     inject(rig, ana, message(from, "DDDD", { sender_pn = "1555@s.whatsapp.net" }, enc))

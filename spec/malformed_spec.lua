@@ -57,6 +57,7 @@ describe("a stanza whose attributes are malformed", function()
       assert.same({ one.tag, one.attrs.id, 487 }, assert(ana.acks:pop(5), stanza.xml(one)))
       assert.equal("malformed", ana.errors:pop(5).code, stanza.xml(one))
     end
+    assert.equal("undecryptable", ana:next().kind) -- of the fourth only the content was wrong, when it came
     assert(ben.client:send(ana.lid, "still here?"))
     assert.equal("still here?", ana:next().text)
     assert.equal(0, #ana.receipts + #ana.errors)

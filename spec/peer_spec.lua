@@ -145,7 +145,7 @@ describe("the phone", function()
     local count = #raw_messages(client)
     local id = tell(client, client.me.lid, {
       type = "PEER_DATA_OPERATION_REQUEST_MESSAGE",
-      peerDataOperationRequestMessage = { peerDataOperationRequestType = "PLACEHOLDER_MESSAGE_RESEND" },
+      peerDataOperationRequestMessage = { peerDataOperationRequestType = "GENERATE_LINK_PREVIEW" },
     })
     before:to_client("message", "enc")
     before:next(function(_, node) return node.attrs.type == "peer_msg" end)
@@ -153,7 +153,7 @@ describe("the phone", function()
     assert.equal(count + 1, #messages)
     local response = messages[#messages].protocolMessage.peerDataOperationRequestResponseMessage
     assert.equal(id, response.stanzaId)
-    assert.equal("PLACEHOLDER_MESSAGE_RESEND", response.peerDataOperationRequestType)
+    assert.equal("GENERATE_LINK_PREVIEW", response.peerDataOperationRequestType)
     assert.is_nil(response.peerDataOperationResult)
   end))
 
