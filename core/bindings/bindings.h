@@ -36,6 +36,7 @@ int mpl_open_signal(lua_State *L);
 int mpl_open_net(lua_State *L);
 int mpl_open_qr(lua_State *L);
 int mpl_open_syncd(lua_State *L);
+int mpl_open_system(lua_State *L);
 
 MPL_EXPORT int luaopen_moonpost_core(lua_State *L);
 

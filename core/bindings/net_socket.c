@@ -222,7 +222,7 @@ typedef struct {
   int ref;
 } pending_request;
 
-static void on_response(void *user, int status, const uint8_t *body, size_t length, const mp_error *reason) {
+static void on_response(void *user, int status, int64_t date, const uint8_t *body, size_t length, const mp_error *reason) {
   pending_request *pending = user;
   lua_State *L = pending->L;
   lua_rawgeti(L, LUA_REGISTRYINDEX, pending->ref);
@@ -234,16 +234,21 @@ static void on_response(void *user, int status, const uint8_t *body, size_t leng
     mpl_call(L, 2);
     return;
   }
-  lua_createtable(L, 0, 2);
+  lua_createtable(L, 0, 3);
   lua_pushinteger(L, status);
   lua_setfield(L, -2, "status");
+  if (date != 0) {
+    lua_pushinteger(L, date);
+    lua_setfield(L, -2, "date");
+  }
   lua_pushlstring(L, body != NULL ? (const char *)body : "", length);
   lua_setfield(L, -2, "body");
   mpl_call(L, 1);
 }
 
-/* request{method=, url=, body=, content_type=, ca=, timeout=, done=fn({status=, body=} | nil, err)} -> true | nil, err.
- * timeout: seconds for the whole exchange (30). Redirects are answers, and not followed. */
+/* request{method=, url=, body=, content_type=, ca=, timeout=, done=fn({status=, body=, date=} | nil, err)} -> true | nil, err.
+ * timeout: seconds for the whole exchange (30). date: the server's clock, Unix seconds, when it tells it. Redirects are answers,
+ * and not followed. */
 static int net_request(lua_State *L) {
   mpl_url url;
   mp_error e;

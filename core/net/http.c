@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/limits.h"
 #include "net/lws.h"
@@ -14,6 +15,7 @@ typedef struct {
   char content_type[128];
   mp_buffer body, answer; /* the body has LWS_PRE bytes of room first */
   int status;
+  int64_t date;
   unsigned timeout_ms;
   bool complete, connecting;
   mp_error reason;
@@ -32,7 +34,7 @@ static void finish(exchange *x) {
     mp_fail(&x->reason, MP_ENET, x->status == 0 ? "the server gave no answer" : "the answer ended too early");
   bool failed = x->reason.code != MP_OK;
   if (x->done != NULL) {
-    x->done(x->user, failed ? 0 : x->status, x->answer.data, failed ? 0 : x->answer.length, failed ? &x->reason : NULL);
+    x->done(x->user, failed ? 0 : x->status, x->date, x->answer.data, failed ? 0 : x->answer.length, failed ? &x->reason : NULL);
   }
   free_exchange(x);
 }
@@ -117,6 +119,14 @@ static int write_body(struct lws *wsi, exchange *x) {
   return written < (int)length ? -1 : 0;
 }
 
+/* Of the answer's head, in the one form servers write today; 0 when there is none. */
+static int64_t read_date(struct lws *wsi) {
+  char text[64];
+  struct tm parts = {0};
+  if (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_DATE) <= 0) return 0;
+  return strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts) != NULL ? (int64_t)timegm(&parts) : 0;
+}
+
 static int read_some(struct lws *wsi) {
   char buffer[LWS_PRE + 4096], *at = buffer + LWS_PRE;
   int length = 4096;
@@ -132,6 +142,7 @@ int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *ex
       return write_body(wsi, x);
     case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
       x->status = (int)lws_http_client_http_response(wsi);
+      x->date = read_date(wsi);
       return 0;
     case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
       return read_some(wsi);

@@ -116,8 +116,8 @@ typedef struct {
 } mp_http_options;
 
 /* One exchange; `done` is called once, with status 0 and a reason when it failed. A redirect is an answer like others: it is not
- * followed. */
-typedef void (*mp_http_done)(void *user, int status, const uint8_t *body, size_t length, const mp_error *reason);
+ * followed. `date`: the server's clock, Unix seconds, 0 when it does not say. */
+typedef void (*mp_http_done)(void *user, int status, int64_t date, const uint8_t *body, size_t length, const mp_error *reason);
 int mp_http_request(const mp_http_options *options, mp_http_done done, void *user, mp_error *e);
 
 #endif

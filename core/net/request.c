@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/limits.h"
 #include "net/chunked.h"
@@ -93,8 +94,13 @@ static int write_answer(mp_request *request) {
   uint8_t head[LWS_PRE + 1024], *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
   if (!request->answered) return 0;
   size_t length = request->answer.length > LWS_PRE ? request->answer.length - LWS_PRE : 0;
+  char date[64];
+  time_t now = time(NULL);
+  struct tm parts;
+  int date_length = (int)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
   if (lws_add_http_common_headers(wsi, (unsigned)request->status, request->answer_type, length, &at, end) ||
       lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const uint8_t *)"close", 5, &at, end) ||
+      lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_DATE, (const uint8_t *)date, date_length, &at, end) ||
       lws_finalize_write_http_header(wsi, start, &at, end)) {
     return -1;
   }

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SYSTEM_DIRECTORY "/etc/ssl/certs"
-
 static int trust_given(SSL_CTX *ctx, const char *pem) {
   BIO *bio = BIO_new_mem_buf(pem, -1);
   int count = 0;
@@ -23,7 +21,7 @@ static int trust_system(SSL_CTX *ctx) {
   const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
   if (file != NULL && !SSL_CTX_load_verify_file(ctx, file)) return 0;
   if (file != NULL && directory == NULL) return 1;
-  return SSL_CTX_load_verify_dir(ctx, directory != NULL ? directory : SYSTEM_DIRECTORY);
+  return SSL_CTX_load_verify_dir(ctx, directory != NULL ? directory : MP_TLS_DIRECTORY);
 }
 
 SSL_CTX *mp_tls_client(const char *ca, mp_error *e) {

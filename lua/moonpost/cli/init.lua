@@ -8,7 +8,7 @@ local traceback = require "moonpost.traceback"
 
 local cli = {}
 
-local names = { "run", "sandbox", "chat", "accounts", "logout", "backup", "store" }
+local names = { "run", "sandbox", "chat", "accounts", "logout", "backup", "store", "doctor" }
 
 local function help()
   print "moonpost: WhatsApp bots in Lua, and a sandbox to try them in\n"

@@ -1,0 +1,96 @@
+/* core.system: what this process stands on. For `moonpost doctor`. */
+#include <ctype.h>
+#include <dirent.h>
+#include <libwebsockets.h>
+#include <lmdb.h>
+#include <openssl/crypto.h>
+#include <protobuf-c/protobuf-c.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "bindings.h"
+#include "net/tls.h"
+
+static void set_text(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+/* versions() -> {library = version as it is loaded} */
+static int system_versions(lua_State *L) {
+  lua_createtable(L, 0, 7);
+  set_text(L, "lua", LUA_RELEASE);
+  set_text(L, "libwebsockets", lws_get_library_version());
+  set_text(L, "libuv", uv_version_string());
+  set_text(L, "openssl", OpenSSL_version(OPENSSL_VERSION));
+  set_text(L, "libsodium", sodium_version_string());
+  set_text(L, "lmdb", mdb_version(NULL, NULL, NULL));
+  set_text(L, "protobuf-c", protobuf_c_version());
+  return 1;
+}
+
+/* A name that OpenSSL looks up: eight hex digits, a dot, a number. */
+static bool is_hashed(const char *name) {
+  for (int i = 0; i < 8; i++) {
+    if (!isxdigit((unsigned char)name[i])) return false;
+  }
+  return name[8] == '.' && isdigit((unsigned char)name[9]);
+}
+
+/* authorities() -> {file=, directory=, certificates = how many the directory holds by hashed names}: where the certificates of
+ * TLS servers are looked up; `file` is nil when the environment names none */
+static int system_authorities(lua_State *L) {
+  const char *file = getenv("SSL_CERT_FILE"), *directory = getenv("SSL_CERT_DIR");
+  if (directory == NULL && file == NULL) directory = MP_TLS_DIRECTORY;
+  lua_Integer count = 0;
+  DIR *list = directory != NULL ? opendir(directory) : NULL;
+  for (const struct dirent *entry = list != NULL ? readdir(list) : NULL; entry != NULL; entry = readdir(list))
+    count += strlen(entry->d_name) >= 10 && is_hashed(entry->d_name);
+  if (list != NULL) closedir(list);
+  lua_createtable(L, 0, 3);
+  if (file != NULL) set_text(L, "file", file);
+  if (directory != NULL) set_text(L, "directory", directory);
+  lua_pushinteger(L, count);
+  lua_setfield(L, -2, "certificates");
+  return 1;
+}
+
+/* open_files() -> how many files this process may have open */
+static int system_open_files(lua_State *L) {
+  struct rlimit limit = {0, 0};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  lua_pushinteger(L, limit.rlim_cur > 1u << 30 ? 1 << 30 : (lua_Integer)limit.rlim_cur);
+  return 1;
+}
+
+/* stat(path) -> {mode = permission bits, ours = whether it belongs to this user, kind = "file", "folder" or "other"} | nil: of
+ * the path itself, no link is followed */
+static int system_stat(lua_State *L) {
+  struct stat info;
+  if (lstat(luaL_checkstring(L, 1), &info) != 0) return 0;
+  lua_createtable(L, 0, 3);
+  lua_pushinteger(L, info.st_mode & 07777);
+  lua_setfield(L, -2, "mode");
+  lua_pushboolean(L, info.st_uid == geteuid());
+  lua_setfield(L, -2, "ours");
+  set_text(L, "kind", S_ISREG(info.st_mode) ? "file" : S_ISDIR(info.st_mode) ? "folder" : "other");
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"versions", system_versions},
+    {"authorities", system_authorities},
+    {"open_files", system_open_files},
+    {"stat", system_stat},
+    {NULL, NULL},
+};
+
+int mpl_open_system(lua_State *L) {
+  luaL_newlib(L, functions);
+  return 1;
+}

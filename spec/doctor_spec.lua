@@ -1,0 +1,87 @@
+--- `moonpost doctor`: one line for each thing it looks at, and what to do where something is wrong.
+local core = require "moonpost.core"
+local process = require "spec.process"
+local start = require("spec.rig").start
+local support = require "spec.support"
+
+local function make_store(options)
+  local path = support.tmpdir() .. "/state"
+  local store <close> = assert(core.store.open { path = path, kind = "client", key = options and options.key })
+  core.signal.account(store):create()
+  assert(store:commit())
+  return path
+end
+
+-- Exit code and lines.
+local function run(arguments, before)
+  local child <close> = process.start("moonpost doctor " .. arguments, { before = "unset SSL_CERT_FILE SSL_CERT_DIR; " .. (before or ":") })
+  local code = child:wait_end()
+  return code, child.output
+end
+
+local function find(lines, pattern)
+  for _, line in ipairs(lines) do
+    if line:find(pattern) then return line end
+  end
+  error(("no line '%s' in:\n%s"):format(pattern, table.concat(lines, "\n")), 2)
+end
+
+local function wrong(lines)
+  local found = {}
+  for _, line in ipairs(lines) do
+    if not line:find "^ok     " then found[#found + 1] = line end
+  end
+  return found
+end
+
+describe("moonpost doctor", function()
+  it("finds nothing wrong where nothing is", support.async(function()
+    local rig <close> = start()
+    local path = make_store()
+    local code, lines = run(("--store %s --sandbox %s"):format(path, rig.sandbox.url))
+    assert.same({}, wrong(lines))
+    assert.equal(0, code)
+    find(lines, "^ok     libwebsockets %d+%.%d+")
+    find(lines, "^ok     libsignal%-protocol%-c, with the fast Curve25519$")
+    find(lines, "^ok     sockets: libwebsockets runs on libuv")
+    find(lines, "^ok     certificates: %d+ in /etc/ssl/certs$")
+    find(lines, "^ok     server: the sandbox at ws://127.0.0.1:%d+/ws/chat answers in %d+ ms$")
+    find(lines, "^ok     clock: within %d+ s of the server's$")
+    find(lines, "^ok     store: .* is whole: %d+ rows: credential 1, meta 2")
+  end))
+
+  it("says when the server cannot be reached", support.async(function()
+    local code, lines = run "--sandbox ws://127.0.0.1:1/ws/chat"
+    assert.equal(1, code)
+    find(lines, "^WRONG  server: no sandbox at ws://127.0.0.1:1/ws/chat: .*: start it with moonpost sandbox$")
+  end))
+
+  it("says what others may read of a store, and how to close it", support.async(function()
+    local path = make_store()
+    assert(os.execute(("chmod 755 %s && chmod 644 %s/keys.mdb"):format(path, path)))
+    local code, lines = run("--offline --store " .. path)
+    assert.equal(1, code)
+    assert.same({ ("WRONG  store: others may read %s, %s/keys.mdb: chmod -R go= %s"):format(path, path, path) }, wrong(lines))
+  end))
+
+  it("says that a store is damaged, or sealed, or not there", support.async(function()
+    local path = make_store()
+    assert(os.execute(("truncate -s 5000 %s/traffic.mdb"):format(path)))
+    local code, lines = run("--offline --store " .. path)
+    assert.equal(1, code)
+    find(lines, "^WRONG  store: .*traffic.mdb is truncated.*: see moonpost store check ")
+    local sealed = make_store { key = assert(core.store.key "a passphrase") }
+    _, lines = run("--offline --store " .. sealed)
+    find(lines, "^WRONG  store: store .* is sealed: give its key")
+    code = run("--offline --store " .. sealed, "export MOONPOST_STORE_KEY='a passphrase'")
+    assert.equal(0, code)
+    _, lines = run("--offline --store " .. path .. "-none")
+    find(lines, "^WRONG  store: there is no folder ")
+  end))
+
+  it("says what keeps a process from opening files or verifying servers", support.async(function()
+    local _, lines = run("--offline", "ulimit -n 100; export SSL_CERT_DIR=" .. support.tmpdir())
+    find(lines, "^WRONG  open files: 100 are allowed, too few: ulimit %-n 1024$")
+    find(lines, "^WRONG  certificates: .* holds none, no server can be verified: apt%-get install ca%-certificates")
+  end))
+end)
