@@ -71,11 +71,11 @@ describe("moonpost doctor", function()
     assert.equal(1, code)
     find(lines, "^WRONG  store: .*traffic.mdb is truncated.*: see moonpost store check ")
     local sealed = make_store { key = assert(core.store.key "a passphrase") }
-    _, lines = run("--offline --store " .. sealed)
+    lines = select(2, run("--offline --store " .. sealed))
     find(lines, "^WRONG  store: store .* is sealed: give its key")
     code = run("--offline --store " .. sealed, "export MOONPOST_STORE_KEY='a passphrase'")
     assert.equal(0, code)
-    _, lines = run("--offline --store " .. path .. "-none")
+    lines = select(2, run("--offline --store " .. path .. "-none"))
     find(lines, "^WRONG  store: there is no folder ")
   end))
 

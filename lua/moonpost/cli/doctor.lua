@@ -55,7 +55,8 @@ end
 
 -- libwebsockets loads its libuv part by name when the first socket is made.
 local function event_loop(report)
-  local server, err = core.net.listen { host = "127.0.0.1", port = 0, request = function(request) request:respond(404, "text/plain", "") end }
+  local function refuse(request) request:respond(404, "text/plain", "") end
+  local server, err = core.net.listen { host = "127.0.0.1", port = 0, request = refuse }
   if not server then return report:wrong_line("sockets: %s: apt-get install libwebsockets-evlib-uv", tostring(err)) end
   server:close()
   report:ok "sockets: libwebsockets runs on libuv (libwebsockets-evlib-uv)"
