@@ -97,11 +97,13 @@ function Prekeys:refill()
     local may, why = allowed(self)
     if not may and why then return nil, why end
     if not may then return true end
-    local ok, offered_before = upload(self, count == 0 and FIRST_BATCH or TOP_UP)
+    local ok, offered_before = upload(self, count == 0 and self.first or TOP_UP)
     if not ok then return nil, offered_before end
     again = offered_before -- what the server has given out already it does not take again
   until not again
   return true
 end
 
-return function(client) return setmetatable({ client = client, uploads = UPLOADS, counted_at = core.net.now(), kept = KEPT }, Prekeys) end
+return function(client)
+  return setmetatable({ client = client, uploads = UPLOADS, counted_at = core.net.now(), first = FIRST_BATCH, kept = KEPT }, Prekeys)
+end
