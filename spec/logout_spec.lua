@@ -142,6 +142,22 @@ describe("moonpost accounts", function()
     assert.matches("^work +%+" .. work.jid:match "^%d+" .. " +Work +sandbox +", second)
   end))
 
+  it("does so beside a bot that runs, and of a sealed store with its key", support.async(function()
+    local rig <close> = start()
+    local path = folder()
+    rig:contact("Work", { store = path, account = "work", key = "a long passphrase" })
+    local text, code = run("moonpost accounts --store " .. path)
+    assert.equal(1, code)
+    assert.matches("key", text)
+    local key = support.tmpdir() .. "/key"
+    local file = assert(io.open(key, "w"))
+    file:write "a long passphrase"
+    file:close()
+    local one <close> = process.start(("moonpost accounts --key-fd 3 --store %s 3<%s"):format(path, key))
+    assert.equal(0, one:wait_end(), one:text())
+    assert.matches("\nwork +%+%d+ +Work +sandbox +", one:text())
+  end))
+
   it("counts what waits", function()
     local accounts = require "moonpost.client.accounts"
     local rows = require "moonpost.client.rows"

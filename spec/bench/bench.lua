@@ -124,7 +124,8 @@ local results = {}
 for _, row in ipairs(rows) do
   local sample = samples[row[2]]
   if sample then
-    local mine, theirs = field_median(sample.moonpost, row[3]), not alone[row[2]] and field_median(sample.baileys, row[3])
+    local mine, theirs = field_median(sample.moonpost, row[3]), nil
+    if not alone[row[2]] then theirs = field_median(sample.baileys, row[3]) end
     local factor, unit = row[4][1], row[4][2]
     local result = {
       row = row[1], moonpost = mine * factor, baileys = theirs and theirs * factor, unit = unit, ratio = theirs and theirs / mine,
@@ -145,6 +146,7 @@ else
   for _, result in ipairs(results) do
     local target = result.target and ("<= %g %s%s"):format(result.target, result.unit, result.reached and "" or "  MISSED") or ""
     local theirs = result.baileys and ("%7.1f %-2s %7.1fx"):format(result.baileys, result.unit, result.ratio) or ("%19s"):format ""
-    print(("%-52s %7.3g %-2s %s  %s"):format(result.row, result.moonpost, result.unit, theirs, target))
+    local mine = (result.moonpost < 1 and "%7.3f" or "%7.1f"):format(result.moonpost)
+    print(("%-52s %s %-2s %s  %s"):format(result.row, mine, result.unit, theirs, target))
   end
 end

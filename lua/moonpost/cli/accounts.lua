@@ -8,9 +8,10 @@ local printable = require "moonpost.printable"
 local command = { summary = "list the accounts a store holds" }
 
 command.usage = [[
-usage: moonpost accounts [--store DIR]
+usage: moonpost accounts [--store DIR] [--key-fd N]
 
-  --store DIR   the store's folder (state)
+  --store DIR   the store's folder (state); a bot may be running on it
+  --key-fd N    the store is sealed: its key is read from descriptor N (else from MOONPOST_STORE_KEY, where that is set)
 
 One line for each account: its name in the store, its number and push name, the server it is linked at, since when, and how many
 messages wait in it: for their handlers (journal), set aside because their handlers never ended (parked), for the server (outbox).]]
@@ -38,8 +39,8 @@ end
 
 --- @treturn int exit code
 function command.main(args)
-  local found = options.parse({ store = "DIR" }, args)
-  local store <close> = open_store(found.store, true)
+  local found = options.parse({ store = "DIR", ["key-fd"] = "a descriptor's number" }, args)
+  local store <close> = open_store(found, true)
   local list = accounts.list(store)
   if #list == 0 then
     print(("store %s holds no account"):format(store:path()))

@@ -5,6 +5,7 @@ local open_store = require "moonpost.cli.open_store"
 local options = require "moonpost.cli.options"
 local options_of = require "moonpost.client.options"
 local printable = require "moonpost.printable"
+local proxy = require "moonpost.client.proxy"
 local rows = require "moonpost.client.rows"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local task = require "moonpost.task"
@@ -16,14 +17,19 @@ command.usage = [[
 usage: moonpost logout [options]
 
   --store DIR      the store's folder (state)
+  --key-fd N       the store is sealed: its key is read from descriptor N (else from MOONPOST_STORE_KEY, where that is set)
   --account NAME   which of its accounts (default)
   --sandbox URL    the account is linked in the sandbox at ws://… or wss://…
+  --proxy URL      connect through the HTTP proxy http://[user:password@]host[:port]
   --wa-version V   log in as web client version V (2.3000.NUMBER)
   --force          remove it from the store even when the server cannot be told
 
 Logs in, has the server take this device off the account, and wipes what the store holds of it. What waits there is lost.]]
 
-local spec = { store = "DIR", account = "NAME", sandbox = "URL", ["wa-version"] = "2.3000.NUMBER", force = "flag" }
+local spec = {
+  store = "DIR", account = "NAME", sandbox = "URL", proxy = "URL", force = "flag", ["key-fd"] = "a descriptor's number",
+  ["wa-version"] = "2.3000.NUMBER",
+}
 
 local SECONDS = 60 -- for the whole exchange
 
@@ -86,6 +92,7 @@ local function open_client(found, store)
   local client
   if settings then
     settings.store_handle, settings.account = store, found.account
+    settings.proxy = found.proxy
     settings.version = found["wa-version"] and wa_version(found["wa-version"])
     client, err = moonpost.client(settings)
   end
@@ -109,7 +116,8 @@ function command.main(args)
   if not options_of.is_account(found.account) then
     options.fail("--account expects an account's name, got '%s'", found.account)
   end
-  local store <close> = open_store(found.store)
+  if found.proxy and not proxy.read(found.proxy) then options.fail("--proxy %s", select(2, proxy.read(found.proxy))) end
+  local store <close> = open_store(found)
   return task.run(run, found, store)
 end
 

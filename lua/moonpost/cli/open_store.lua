@@ -6,16 +6,16 @@ local store_key = require "moonpost.cli.store_key"
 
 local DEFAULT = "state" -- as in the README's bots
 
---- Opens it; ends the command when there is none, or it cannot be opened. A sealed one with the environment's key.
--- @tparam ?string folder
+--- Opens it; ends the command when there is none, or it cannot be opened.
+-- @tparam table found the command line's `store` and `key-fd`
 -- @bool beside whether it is only read, beside a bot that may have it
 -- @treturn userdata store
-return function(folder, beside)
-  folder = folder or DEFAULT
+return function(found, beside)
+  local folder = found.store or DEFAULT
   local file = io.open(folder .. "/keys.mdb", "rb")
   if not file then options.stop("there is no store in %s", folder) end
   file:close()
-  local key = store_key()
+  local key = store_key(found["key-fd"])
   local store, err = core.store.open { path = folder, kind = "client", key = key }
   if not store and err.code == "busy" and beside then
     store, err = core.store.open { path = folder, kind = "client", key = key, reader = true }
