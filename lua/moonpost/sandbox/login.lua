@@ -115,6 +115,7 @@ function login.unlink(sandbox, device, silent)
   device.active = false
   sandbox.accounts:remove_device(device)
   device.one_time:clear()
+  phone.forget(sandbox, device)
   if not silent then devices.announce(sandbox, device, "remove") end
   if not conn then return end
   login.detach(conn)

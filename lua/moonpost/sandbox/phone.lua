@@ -24,6 +24,9 @@ function phone.of(sandbox, account)
   return account.phone
 end
 
+--- A phone forgets a companion that is unlinked: whoever has its address next has other keys.
+function phone.forget(sandbox, device) phone.of(sandbox, device.account).signal:delete_session(device:jid "lid") end
+
 --- A phone is set up anew: another identity, another registration id, no sessions. The account's companions were signed by the old one.
 function phone.reinstall(sandbox, account)
   local old = phone.of(sandbox, account)
