@@ -5,6 +5,7 @@ local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
+local writer = require "spec.group_writer"
 
 -- A quick contact, and another who writes to it.
 local function pair(rig)
@@ -340,6 +341,20 @@ describe("a message", function()
         assert.equal(0, #ana.heard)
       end))
   end
+
+  it("of a group whose ciphertext (skmsg) is damaged on the way is asked for again, and what follows is heard", support.async(function()
+    local rig <close> = start()
+    local ana, ben = tap.quick(rig), tap.quick(rig, "Ben")
+    local group, passed = writer.make(rig, ben, ana), tap.on(rig)
+    writer.send(ben, group, "one", { ana })
+    assert.equal("one", ana:next().text)
+    rig:fault { what = "damage", jid = ana.jid, enc = "skmsg" }
+    local id = writer.send(ben, group, "two")
+    local asked = passed:from_client("receipt", "retry")
+    assert.same({ id, "retry", group, writer.device(ben) }, { asked.attrs.id, asked.attrs.type, asked.attrs.to, asked.attrs.participant })
+    writer.send(ben, group, "three")
+    assert.equal("three", ana:next().text)
+  end))
 
   it("that is no ciphertext any more is refused (487) and told, and the talk goes on", support.async(function()
     local rig <close> = start()
