@@ -149,9 +149,39 @@ const bot = async (url, folder) => {
   process.on('SIGINT', () => process.exit(0))
 }
 
+// The row `again`: see again.lua. Prints "again SECONDS", the median of so many logins after a first one.
+const again = async (url, folder, count) => {
+  const { state, saveCreds } = await useMultiFileAuthState(folder)
+  const once = () => new Promise((resolve, reject) => {
+    const began = process.hrtime.bigint()
+    const sock = makeWASocket({
+      waWebSocketUrl: url, logger: silent, auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, silent) },
+    })
+    let seconds
+    sock.ev.on('creds.update', saveCreds)
+    sock.ev.on('connection.update', ({ receivedPendingNotifications, connection, lastDisconnect }) => {
+      if (receivedPendingNotifications && seconds === undefined) {
+        seconds = Number(process.hrtime.bigint() - began) / 1e9
+        sock.end(undefined)
+      }
+      if (connection !== 'close') return
+      if (seconds === undefined) reject(lastDisconnect?.error ?? new Error('closed'))
+      else resolve(seconds)
+    })
+  })
+  await once()
+  const list = []
+  for (let i = 0; i < Number(count); i++) list.push(await once())
+  list.sort((a, b) => a - b)
+  process.stdout.write(`again ${list[Math.floor(list.length / 2)]}\n`)
+  process.exit(0)
+}
+
 const [, , row, ...rest] = process.argv
 if (row === 'bot') {
   await bot(...rest)
+} else if (row === 'again') {
+  await again(...rest)
 } else {
   process.stdout.write(JSON.stringify(await rows[row](...rest)) + '\n')
   process.exit(0)

@@ -34,13 +34,16 @@ local function median(list)
 end
 
 -- Those that one run of stage.lua measures for both sides.
-local staged = { online = true, idle = true, echo = true }
+local staged = { online = true, idle = true, echo = true, again = true }
+
+-- Those that one program measures for both sides.
+local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
 local alone = { fleet = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach.
-local us, ms, mb, sec = { 1e6, "µs" }, { 1e3, "ms" }, { 1 / 1048576, "MB" }, { 1, "s" }
+local us, ms, mb, sec, times = { 1e6, "µs" }, { 1e3, "ms" }, { 1 / 1048576, "MB" }, { 1, "s" }, { 1, "×" }
 local rows = {
   { "encode the 8-enc node (1,847 B)", "node", "encode", us, 2.5 },
   { "decode the 8-enc node (1,847 B)", "node", "decode", us, 5 },
@@ -51,6 +54,9 @@ local rows = {
   { "load: time", "load", "seconds", ms, 15 },
   { "load: resident", "load", "resident", mb, 8 },
   { "start to online, wss, verified", "online", "seconds", ms },
+  { "online again by IK, wss, verified, until <offline/>", "again", "seconds", ms, 60 },
+  { "round trips until <success>: a later login", "trips", "again", times, 1 },
+  { "round trips until <success>: the first login", "trips", "first", times },
   { "idle linked bot, wss: resident", "idle", "resident", mb, 12 },
   { "idle linked bot, wss: anonymous", "idle", "anonymous", mb, 5 },
   { "200 idle accounts, wss: resident per account", "fleet", "resident", mb, 0.3 },
@@ -96,6 +102,8 @@ local function measure(options)
       tell(name)
       if alone[name] then
         samples[name].moonpost[round] = capture(("build/moonpost run -- spec/bench/%s.lua"):format(name))
+      elseif both[name] then
+        for side, result in pairs(capture(both[name])) do samples[name][side][round] = result end
       else
         samples[name].moonpost[round] = ours(name, fixtures[name])
         samples[name].baileys[round] = baileys(name, fixtures[name])

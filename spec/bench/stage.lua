@@ -1,6 +1,6 @@
--- The rows `online`, `idle` and `echo`: one sandbox in a process of its own, a bot of moonpost and one of Baileys one after the
+-- The rows `online`, `idle`, `echo` and `again`: one sandbox in a process of its own, a bot of moonpost and one of Baileys one after the
 -- other before it, over wss with the certificate verified, and here the contacts who write. What a bot costs is read from /proc,
--- the same way for both. Prints one JSON object: {moonpost = {online=, idle=, echo=}, baileys = {...}}.
+-- the same way for both. Prints one JSON object: {moonpost = {online=, idle=, echo=, again=}, baileys = {...}}.
 -- usage: moonpost run spec/bench/stage.lua -- ROUND ROW...   (NODE: the node to use)
 local core = require "moonpost.core"
 local json = require "cjson.safe"
@@ -9,6 +9,7 @@ local sandbox_link = require "moonpost.cli.sandbox_link"
 local task = require "moonpost.task"
 
 local CONTACTS, MESSAGES = 20, 2000
+local LOGINS = 9 -- of the row `again`
 local SETTLE_SECONDS, IDLE_SECONDS, ECHO_SECONDS, ALL_SECONDS = 1, 3, 20, 200
 
 local folder = os.tmpname()
@@ -76,6 +77,17 @@ local commands = {
   end,
 }
 
+local again_commands = {
+  moonpost = function(stage)
+    return ("build/moonpost run spec/bench/again.lua -- '%s' %s '%s' '%s/moonpost' %d"):format(
+      stage.url, core.crypto.hex(stage.link.root), stage.ca, folder, LOGINS)
+  end,
+  baileys = function(stage)
+    return ("env NODE_EXTRA_CA_CERTS='%s' '%s' spec/bench/baileys.mjs again '%s' '%s/baileys' %d"):format(
+      stage.ca, os.getenv "NODE" or "node", stage.url, folder, LOGINS)
+  end,
+}
+
 local function start_bot(stage, side)
   local bot = start(commands[side](stage))
   bot.jid = core.wire.jid.bare(bot:expect("ready", function(line)
@@ -136,6 +148,11 @@ local function measure(stage, side, wanted)
   end
   if wanted.echo then result.echo = echo(stage, bot) end
   bot:stop()
+  if wanted.again then
+    local logins = start(again_commands[side](stage))
+    result.again = { seconds = tonumber(logins:expect "again") }
+    logins:stop()
+  end
   return result
 end
 
