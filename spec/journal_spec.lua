@@ -91,14 +91,14 @@ describe("a message whose handler has not ended", function()
     assert.equal("parked", report.err.code)
     assert.equal("poison", report.m.text)
     assert.equal(0, #began)
-    local parked = client.journal:parked()
+    local parked = client:parked()
     assert.same({ 1, sent.id, ana.lid }, { #parked, parked[1].id, parked[1].sender })
     assert(ana.client:send(client.me.jid, "fine"))
     assert.equal("fine", began:pop(5).text)
     client:close()
     client = next_run(rig, client.store, hang, function(err, m) errors:push { err = err, m = m } end)
     assert.equal(0, #errors)
-    assert.equal(1, #client.journal:parked())
+    assert.equal(1, #client:parked())
     client:close()
   end))
 
@@ -349,7 +349,7 @@ describe("messages", function()
     end
     assert.same({ [ana.lid] = "12345", [ben.lid] = "12345" }, order)
     assert.equal(0, journal_count(client))
-    assert.is_nil(next(client.journal.lanes))
+    assert.is_nil(next(client.journal.lanes.chats))
     client:close()
   end))
 
@@ -366,9 +366,9 @@ describe("messages", function()
     assert(ben.client:send(client.me.jid, "x"))
     repeat until started:pop(5) == "x" -- behind all of Ana's, which came first
     assert.equal(11, journal_count(client))
-    local lane = client.journal.lanes[ana.lid]
-    assert.equal(9, lane.last - lane.first + 1)
-    for i = lane.first, lane.last do assert.is_nil(lane[i].row or lane[i].message) end
+    local lane = client.journal.lanes.chats[ana.lid]
+    assert.same({ 9, 9 }, { lane.last - lane.first + 1, client.journal.lanes.waiting })
+    for i = lane.first, lane.last do assert.equal("integer", math.type(lane[i])) end
     gate:close()
     for _ = 1, 11 do assert(done:pop(5)) end
     assert.equal(0, journal_count(client))
@@ -442,7 +442,7 @@ describe("a journal that is full", function()
     end)
     client:on("error", function(err) errors:push(err) end)
     client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
-    client.journal.most_bytes = 500
+    client.journal.capacity.most_bytes = 500
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     assert(ana.client:send(client.me.jid, ("a"):rep(1000)))
     assert(began:pop(5))

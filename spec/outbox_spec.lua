@@ -209,6 +209,88 @@ describe("a message that is not acknowledged", function()
   end))
 end)
 
+describe("a handler's send", function()
+  -- Echo's handler answers; none of its messages is acknowledged until the function returned is called.
+  local function deaf_echo(rig, results)
+    local store = assert(core.store.open {})
+    local echo = rig:contact("Echo", { store_handle = store, reply_seconds = 0.2 })
+    echo.client.outbox.ack_seconds = 0.1
+    echo.client:on("message", function(m)
+      local sent, err = echo.client:send(m.chat, "answer", { cause = { m, 1 } })
+      results:push { sent = sent, err = err }
+    end)
+    return echo
+  end
+
+  it("that waits for longer than its limit is dropped, and the handler is told", support.async(function()
+    local rig <close> = start()
+    local ana, results = rig:contact "Ana", task.queue()
+    local echo = deaf_echo(rig, results)
+    rig:tap(function(direction, node, conn)
+      return not (direction == "to-server" and node.tag == "message" and conn.device.account.name == "Echo")
+    end)
+    assert(ana.client:send(echo.jid, "hi"))
+    local result = assert(results:pop(10))
+    assert.equal("expired", result.err.code)
+    assert.equal(0, echo.client.store:count("outbox", ""))
+  end))
+
+  it("that finds no connection within its limit fails as well", support.async(function()
+    local rig <close> = start()
+    local ana, results = rig:contact "Ana", task.queue()
+    local echo = deaf_echo(rig, results)
+    echo.client.connection.pace = { stable = 30, first_pause = 100, longest_pause = 100 }
+    table.insert(echo.client.handlers.message, 1, function()
+      echo.client.connection:abort(core.error("network", "cut"))
+      while echo.client.connection.online do task.sleep(0) end
+    end)
+    assert(ana.client:send(echo.jid, "hi"))
+    assert.equal("expired", results:pop(10).err.code)
+  end))
+
+  it("that is too old at a restart is made anew by its handler, and nobody is told", support.async(function()
+    local rig <close> = start()
+    local ana, began, errors = rig:contact "Ana", task.queue(), 0
+    local function run(store, options)
+      local client = require("moonpost").client {
+        store_handle = store, url = rig.sandbox.url, root = rig.sandbox.root, name = "Echo", reply_seconds = options.reply_seconds,
+      }
+      client.journal.close_seconds = 0
+      client:on("message", function(m)
+        began:push(m)
+        client:send(m.chat, "answer", { cause = { m, 1 } })
+      end)
+      client:on("error", function() errors = errors + 1 end)
+      if not client:linked() then assert(client:pair { qr = function(text) task.spawn(rig.scan, rig, text) end }) end
+      assert(client:connect())
+      return client
+    end
+    local store = assert(core.store.open {})
+    local client = run(store, {})
+    local to = client.me.jid
+    local lost = task.queue()
+    local stop = rig:tap(function(direction, node, conn)
+      if direction ~= "to-server" or node.tag ~= "message" or conn.device.account.name ~= "Echo" then return end
+      lost:push(true)
+      return false
+    end)
+    assert(ana.client:send(to, "hi"))
+    assert(lost:pop(5))
+    client:close()
+    assert.equal(1, store:account(""):count("outbox", "o"))
+    stop()
+    local key = "o" .. rows.sequence(1)
+    local row = rows.get(store:account(""), "outbox", key, "StoreOutbox")
+    row.time = row.time - 601
+    rows.put(store:account(""), "outbox", key, "StoreOutbox", row)
+    client = run(store, {})
+    assert.equal("answer", ana:next().text)
+    assert.equal(0, #ana.heard)
+    assert.equal(0, errors)
+    client:close()
+  end))
+end)
+
 describe("an ack", function()
   it("of nothing that was sent changes nothing", support.async(function()
     local rig <close> = start()

@@ -50,6 +50,29 @@ describe("a world", function()
     assert.equal("me too", bob:next().text)
   end))
 
+  it("recognises a message that is sent again after its restart", support.async(function()
+    local folder = support.tmpdir()
+    local ana_store, bob_store = assert(core.store.open {}), assert(core.store.open {})
+    do
+      local rig <close> = start { world = folder }
+      local ana, bob = rig:contact("Ana", { store_handle = ana_store }), rig:contact("Bob", { store_handle = bob_store })
+      rig:tap(function(direction, node) return not (direction == "to-client" and node.tag == "ack" and node.attrs.class == "message") end)
+      task.spawn(function() ana.client:send(bob.jid, "once") end)
+      assert.equal("once", bob:next().text)
+    end
+    local rig <close> = start { world = folder }
+    rig:contact("Bob", { store_handle = bob_store })
+    local relayed = rig:record("to-client", function(node) return node.tag == "message" end)
+    local acked = task.queue()
+    rig:tap(function(direction, node)
+      if direction == "to-client" and node.tag == "ack" and node.attrs.class == "message" then acked:push(node) end
+    end)
+    rig:contact("Ana", { store_handle = ana_store })
+    assert(acked:pop(5))
+    assert.equal(0, #relayed)
+    assert.equal(1, rig.sandbox.counts.repeated)
+  end))
+
   it("is no client's store, and a client's store is no world", support.async(function()
     local world, state = support.tmpdir(), support.tmpdir()
     start({ world = world }):__close()

@@ -29,6 +29,7 @@
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw, recent
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
+ *                                                 "r" device 00 sequence (u64) -> time, id 00 hash of a stanza;
  *                                                 "m" number 00 sequence (u64) -> number 00 message id; device 00 sequence
  *                                                 (u64) -> attempts (u16), stanza
  */

@@ -42,6 +42,7 @@ local pending = { first = 1, last = 0 } -- {task, what it is resumed with}
 local function run(self, ...)
   local before = current
   current = self
+  if self.goes_on then self.goes_on() end
   depth = depth + 1
   local results = table.pack(coroutine.resume(self.co, ...))
   current = before
@@ -79,7 +80,7 @@ end
 
 -- `joiners`: who waits for the end from the start; then its error is theirs to tell.
 local function start_task(joiners, fn, ...)
-  local self = setmetatable({ co = coroutine.create(fn), joiners = joiners }, Task)
+  local self = setmetatable({ co = coroutine.create(fn), joiners = joiners, goes_on = current and current.goes_on }, Task)
   run(self, ...)
   if depth == 0 then run_pending() end
   return self
@@ -89,6 +90,12 @@ end
 -- @func fn
 -- @treturn table task: `:cancel()`, `:join([timeout])`, `:done()`
 function task.spawn(fn, ...) return start_task(nil, fn, ...) end
+
+--- Calls fn now, and each time the running task goes on after a wait, or one that it starts from here on does.
+function task.watch(fn)
+  current.goes_on = fn
+  fn()
+end
 
 --- The running task, or nil outside of one.
 function task.running() return current end

@@ -104,11 +104,11 @@ export class Bot extends Program {
 export class Client extends Program {
   /**
    * @param {Sandbox} sandbox @param {string} name push name @param {string} store folder of its state
-   * @param {{phone?: string}} options phone: link by a code to this number in place of a QR
+   * @param {{phone?: string, brisk?: boolean}} options phone: link by a code to this number in place of a QR; brisk: come back at once after each of many cuts
    */
-  static async start(sandbox, name, store, { phone } = {}) {
+  static async start(sandbox, name, store, { phone, brisk } = {}) {
     const way = phone ? ['--phone', phone] : ['--qr', 'text']
-    const args = ['run', `${root}spec/interop/bots/client.lua`, '--sandbox', sandbox.url, '--store', store, ...way, '--', name]
+    const args = ['run', `${root}spec/interop/bots/client.lua`, '--sandbox', sandbox.url, '--store', store, ...way, '--', name, ...(brisk ? ['brisk'] : [])]
     const client = new Client(`moonpost client ${name}`, args)
     client.heard = []
     client.calls = 0

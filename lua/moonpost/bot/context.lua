@@ -9,6 +9,7 @@
 -- @field name the person's push name, or nil
 -- @field id the message's id
 -- @field time when it was sent, Unix seconds
+-- @field age how many seconds ago that was, by the server's clock, when the handler began
 -- @field kind what it is: "text", "reaction", "image", …, or "undecryptable": it came and cannot be read
 -- @field reason why it cannot be read, a word; nil of all others
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
@@ -17,8 +18,8 @@
 local Context = {}
 
 local fields = {
-  text = true, chat = true, group = true, sender = true, phone = true, name = true, id = true, time = true, kind = true,
-  from_me = true, redelivered = true, message = true, reason = true,
+  text = true, chat = true, group = true, sender = true, phone = true, name = true, id = true, time = true, age = true,
+  kind = true, from_me = true, redelivered = true, message = true, reason = true,
 }
 
 function Context.__index(ctx, name)
@@ -76,10 +77,12 @@ function Context:react(emoji)
   return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
 end
 
---- Shows "typing…" in the chat until the next send.
+--- Shows "typing…" in the chat until the next send; while offline there is nobody to show it to.
 function Context:typing()
   to_text("typing", self, "", true)
-  return check(self.run.client:typing(self.chat, true))
+  local ok, err = self.run.client:typing(self.chat, true)
+  if not ok and err.code ~= "closed" then error(err, 0) end
+  return true
 end
 
 local function timeout_of(options)

@@ -99,6 +99,7 @@ local function make_client(bot)
     device_name = options.device_name, platform = options.platform,
     proxy = host.proxy or options.proxy,
     durability = host.durability or options.durability, key = host.key or options.key,
+    reply_seconds = options.reply_seconds,
   }
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
@@ -198,6 +199,14 @@ end
 -- @treturn table the task; `:join()` waits in another task for what bot:run() returns
 function Bot:start() return task.spawn(self.run, self) end
 
+--- The messages that were set aside: those in whose handlers three runs have ended. While the bot runs.
+-- @treturn table array, oldest first, of {id=, chat=, sender=, phone=, name=, time=, age=, text=, kind=, message=, …}; each has
+-- `:retry()`, which hands it to the handlers again, and `:drop()`
+function Bot:parked()
+  if not self.client or self.client.closed then error("bot:parked needs a bot that runs", 2) end
+  return self.client:parked()
+end
+
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
   if self.stopping then self:finish(true) end
@@ -219,7 +228,7 @@ local kinds = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
   proxy = "string",
-  durability = "string",
+  durability = "string", reply_seconds = "number",
 }
 
 local function check_phone(options, level)
@@ -234,7 +243,8 @@ end
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
 -- `version` of the server and `device_name`, `platform` of this device, `proxy`, `durability` and `key` of the store as in
 -- moonpost.client, `qr` fn(text, seconds) to show the QR oneself, or `phone` to link by that number with a code, and `code`
--- fn(code, seconds) to show it oneself
+-- fn(code, seconds) to show it oneself. `reply_seconds`: how long an answer may wait for the server (600) before
+-- it is dropped, with an error in the handler that sends it
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -249,6 +259,7 @@ return function(options)
   check_phone(options, 2)
   options_of.check_proxy("moonpost.bot", options.proxy, 2)
   options_of.check_store("moonpost.bot", options, 2)
+  if (options.reply_seconds or 1) <= 0 then error("moonpost.bot: option 'reply_seconds' must be more than 0", 2) end
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!" }
   for name, value in pairs(options) do copy[name] = value end

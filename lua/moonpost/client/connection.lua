@@ -1,5 +1,6 @@
 --- Going online and staying so: login, answers to queries, back-off, and the ends that are final (fact sheet 01 §6, §7, §9).
 -- @module moonpost.client.connection
+local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local ban = require "moonpost.client.ban"
 local endings = require "moonpost.client.endings"
@@ -78,7 +79,7 @@ end
 local function guarded(self, node)
   local ok, err = xpcall(on_stanza, traceback.of, self, node)
   if ok then return end
-  self.client:emit("error", err)
+  if type(err) ~= "table" or not err.told_before then self.client:emit("error", err) end
   self.client.receipts:refuse(node, err)
 end
 
@@ -105,6 +106,20 @@ local function with_id(self, node)
   return { tag = node.tag, attrs = attrs, content = node.content, text = node.text }
 end
 
+--- Reads no more as long as too many messages wait for their handlers, and nobody waits for a word of the server: its acks and
+-- answers come on the same road. A ping of the keepalive has it read again until the answer is there.
+function Connection:regulate()
+  local crowded = self.client.journal:crowded()
+  if not crowded and not self.paused then return end
+  local pause = crowded and self.online and next(self.waiting) == nil and self.client.outbox:idle()
+  if pause == self.paused or not self.link then return end
+  self.paused = pause
+  self.link:pause(pause)
+end
+
+--- The server's clock, Unix seconds, as far as its last login has told it.
+function Connection:server_time() return math.floor(core.net.time() + self.clock_ahead) end
+
 --- Sends an IQ and waits for its answer.
 function Connection:query(node, seconds)
   if not self.link then return nil, closed_error() end
@@ -115,9 +130,11 @@ function Connection:query(node, seconds)
   local guard <close> = setmetatable({}, { __close = function()
     waiting[id] = nil
     if timer then timer:stop() end
+    self:regulate()
   end })
   local answer, err = task.await(function(resume)
     waiting[id] = resume
+    self:regulate()
     timer = net.timer(seconds, function()
       resume(nil, core.error("timeout", ("no answer to %s within %g s"):format(node.attrs.xmlns or "a query", seconds)))
     end)
@@ -131,7 +148,7 @@ end
 
 local function on_link_closed(self, err)
   self.link = nil
-  self.online = false
+  self.online, self.paused = false, false
   self.keepalive:stop()
   self.backlog:finish()
   local waiting = self.waiting
@@ -163,6 +180,7 @@ local function open_link(self)
     link, err = connect(self, hints)
   end
   if not link then return nil, err end
+  self.client.journal.capacity:renew()
   self.link, self.backlog, self.keepalive = link, new_backlog(self), new_keepalive(self, self.keepalive_pace)
   resume:connected(link.chain)
   return link
@@ -172,6 +190,8 @@ end
 local function learn_self(self, success)
   local me, lid = self.client.me, success.attrs.lid
   me.loginCounter = (me.loginCounter or 0) + 1
+  local time = attributes.time(success.attrs.t)
+  if time then self.clock_ahead = time - core.net.time() end
   if lid and self.client.lids.is_lid(lid) then
     me.lid = core.wire.jid.bare(lid)
   elseif lid then
@@ -275,13 +295,16 @@ local function live(self)
 end
 
 --- Waits until the client is online.
+-- @tparam ?number seconds at most
 -- @treturn ?boolean true
--- @treturn ?table err when it never will be
-function Connection:wait_online()
+-- @treturn ?table err when it never will be; code "timeout" when it was not in time
+function Connection:wait_online(seconds)
+  local deadline = seconds and net.now() + seconds
   while not self.online do
     if self.final then return nil, self.final end
     if self.stopped then return nil, closed_error() end
-    self.ready:pop()
+    local _, err = self.ready:pop(deadline and math.max(0, deadline - net.now()))
+    if err.code == "timeout" then return nil, err end
     if not self.online and not self.final and not self.stopped then task.sleep(0) end
   end
   return true
@@ -333,12 +356,16 @@ function Connection:stop()
   self.client.presence:unavailable()
   self.client:commit()
   self.ready:close()
-  if self.link then self.link:close() end
+  if self.link then
+    self.link:pause(false)
+    self.link:close()
+  end
   if task.running() then self.running:join(2) end
 end
 
 return function(client)
   return setmetatable({
     client = client, waiting = {}, failures = 0, ready = task.queue(), stopping = task.queue(), online = false, pace = PACE,
+    paused = false, clock_ahead = 0,
   }, Connection)
 end

@@ -12,7 +12,8 @@
 -- until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
 -- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused").
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
--- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts.
+-- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts,
+-- age (seconds since `time`, by the server's clock).
 -- One that cannot be read in the end has kind "undecryptable", a `reason` (a word), no text and an empty message; when it can be read
 -- after all it is heard as well.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
@@ -21,10 +22,12 @@ local core = require "moonpost.core"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local limits = require "moonpost.client.limits"
 local logout = require "moonpost.client.logout"
 local new_turn = require "moonpost.client.turn"
 local open_store = require "moonpost.client.opening"
 local options_of = require "moonpost.client.options"
+local parked = require "moonpost.client.parked"
 local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
 local platform = require "moonpost.client.platform"
@@ -157,6 +160,10 @@ function Client:close()
   if self.opened then self.opened:close() end
 end
 
+--- The messages that were set aside: those in whose handlers three runs have ended.
+-- @treturn table array, oldest first, of what handlers are told of a message, with `:retry()` and `:drop()` (moonpost.client.parked)
+function Client:parked() return parked(self.journal) end
+
 --- Sends an IQ and waits for its answer. In a task.
 -- @tparam table node the iq; it gets an id when it has none
 -- @tparam ?table options timeout in seconds (75)
@@ -266,7 +273,8 @@ local rooms = { sender = "send" }
 --   proxy: "http://user:password@host:port", an HTTP proxy to connect through (the environment's is never used);
 --   name: push name; device_name ("moonpost") and platform ("chrome", "edge", "firefox", "ie", "opera", "safari", "desktop"): what
 --   the phone's list of linked devices shows, from when it is linked; version: {2, 3000, n}; own: true to hear what the owner writes
---   on other devices
+--   on other devices; reply_seconds: how long what a handler sends may wait for the server before it is dropped with an
+--   error of code "expired" (600)
 -- @treturn ?table client
 -- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere
 return function(options)
@@ -288,7 +296,7 @@ return function(options)
     store = store, opened = opened, account_name = account_name, account = account, url = options.url or SERVICE,
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
-    proxy = options.proxy and proxy.read(options.proxy),
+    proxy = options.proxy and proxy.read(options.proxy), reply_seconds = options.reply_seconds or limits.REPLY_SECONDS,
     log = log.of(account_name), handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok

@@ -1,9 +1,11 @@
---- The journal: messages whose handlers have not ended, and the lanes that run them. A row is written with the message's ratchet
--- step and goes when its handler ends; after a crash what is left is handled again. Messages of one chat go one after another.
+--- The journal: messages whose handlers have not ended. A row is written with the message's ratchet step and goes when its handler
+-- ends; after a crash what is left is handled again. A message whose handler has been the end of three runs is set aside.
 -- @module moonpost.client.journal
 local core = require "moonpost.core"
+local capacity = require "moonpost.client.capacity"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local new_lanes = require "moonpost.client.lanes"
 local new_raw = require "moonpost.client.raw"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -11,7 +13,6 @@ local traceback = require "moonpost.traceback"
 
 local proto = core.proto
 
-local ATTEMPTS = 3      -- dispatches of a message that never ends before it is parked
 local CLOSE_SECONDS = 5 -- seconds handlers may go on at a close
 local WRITE_PAUSE = 1   -- seconds before an attempt that could not be written is tried again
 local SLICE = 20        -- rows read at once; one may be as large as a stanza
@@ -45,52 +46,43 @@ function Message:interrupted(err)
   return err.code == "cancelled" or err.code == "closed" or err == client.connection.final
 end
 
-local function make_event(client, entry)
-  local row = entry.row
-  local message = entry.message or messages.from_own_device(assert(proto.decode("Message", row.message)))
+--- What a row says, as handlers are told.
+-- @tparam table row StoreJournal
+-- @tparam ?table message decoded
+-- @treturn table fields of a message event
+function Journal:describe(row, message)
+  local client = self.client
+  message = message or messages.from_own_device(assert(proto.decode("Message", row.message)))
   local content = messages.unwrap(message)
-  return setmetatable({
-    entry = entry, id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender,
-    phone = client.lids:phone(row.sender), from_me = row.fromMe or false,
-    name = row.name, time = row.time, text = messages.text_of(content), message = message,
-    kind = row.unread and "undecryptable" or messages.kind(content), reason = row.unread,
-    quoted = messages.quoted(content), redelivered = entry.replayed or false, offline = row.offline or false, attempts = row.attempts,
-  }, Message)
+  return {
+    id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender, phone = client.lids:phone(row.sender),
+    from_me = row.fromMe or false, name = row.name, time = row.time,
+    age = math.max(0, client.connection:server_time() - row.time),
+    text = messages.text_of(content),
+    message = message, kind = row.unread and "undecryptable" or messages.kind(content), reason = row.unread,
+    quoted = messages.quoted(content), offline = row.offline or false,
+    attempts = row.attempts,
+  }
 end
 
--- Writes an entry's row; its size in bytes.
+local function make_event(self, entry)
+  local m = self:describe(entry.row, entry.message)
+  m.entry, m.redelivered = entry, entry.replayed or false
+  return setmetatable(m, Message)
+end
+
+--- Writes an entry's row; its size in bytes.
 function Journal:write(entry)
   return rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row)
 end
 
--- Counts the bytes an earlier run left, at the first use.
-local function count_bytes(self)
-  if self.bytes then return self.bytes end
-  self.bytes = 0
-  local found, after
-  repeat
-    found = self.client.store:range("journal", "", SLICE, after)
-    for _, pair in ipairs(found) do
-      self.bytes, after = self.bytes + #pair[2], pair[1]
-    end
-  until #found < SLICE
-  return self.bytes
-end
+--- The row of a sequence number; nil when it is not there any more.
+function Journal:read(sequence) return rows.get(self.client.store, "journal", rows.sequence(sequence), "StoreJournal") end
 
--- A full journal takes no message: the server keeps it, and sends it again when there is room.
-local function check_room(self, envelope)
-  if count_bytes(self) <= self.most_bytes then return end
-  self.refused = true
-  error(core.error("full", ("message %s from %s waits at the server: handlers have not ended with %d bytes of messages"):format(
-    envelope.id, envelope.author, self.bytes)), 0)
-end
-
--- Takes the bytes of a row off the count; the connection is made anew for what was refused once half of the room is free.
-local function make_room(self, size)
-  self.bytes = self.bytes - size
-  if not self.refused or self.bytes > self.most_bytes // 2 then return end
-  self.refused = false
-  self.client.connection:abort(core.error("network", "there is room again for the messages that wait at the server"))
+--- Whether the message of a sequence number is handled in this run, or will be.
+function Journal:holds(sequence)
+  local row = self:read(sequence)
+  return row ~= nil and not row.parked
 end
 
 --- Takes an entry out of the journal.
@@ -101,16 +93,16 @@ function Journal:remove(entry)
   local row = store:get("journal", key)
   if not row then return end -- the account was forgotten
   store:delete("journal", key)
-  if self.bytes then make_room(self, #row) end
+  self.capacity:give(#row)
 end
 
 local function run_handlers(self, entry, m)
+  task.watch(function() self.client.turn.suspect:hold(entry) end)
   for _, fn in ipairs { table.unpack(self.client.handlers.message or {}) } do fn(m) end
-  return entry
 end
 
 local function handle(self, entry)
-  local m = make_event(self.client, entry)
+  local m = make_event(self, entry)
   entry.message = nil
   local ok, err = xpcall(run_handlers, traceback.told, self, entry, m)
   if not ok and m:interrupted(err) then return end
@@ -120,10 +112,12 @@ end
 
 -- Raises the attempt counter, durably, before the handlers see the message; when it cannot be written, until it can.
 local function count_attempt(self, entry)
-  entry.row = entry.row or rows.get(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal")
+  entry.row = entry.row or self:read(entry.sequence)
   if not entry.row then return false end -- the account was forgotten
   if entry.counted then return true end
-  entry.row.attempts = (entry.row.attempts or 0) + 1
+  local before = entry.row.attempts or 0
+  entry.replayed = before > 0
+  entry.row.attempts = before + 1
   self:write(entry)
   while not self.client:committed() do
     if self.closing then return false end
@@ -133,45 +127,22 @@ local function count_attempt(self, entry)
   return true
 end
 
-local run_lane
-
-local function next_in_lane(self, lane)
-  lane.busy = false
-  run_lane(self, lane)
-end
-
-local function dispatch(self, lane, entry)
+local function dispatch(self, entry)
   self.running[entry] = task.running() or true
-  entry.next = function() next_in_lane(self, lane) end
   if count_attempt(self, entry) then handle(self, entry) end
   self.running[entry] = nil
   if not entry.released then
     entry.released = true
-    next_in_lane(self, lane)
+    entry.next()
   end
 end
 
-function run_lane(self, lane)
-  if lane.busy or self.held or self.closing then return end
-  if lane.first > lane.last then
-    self.lanes[lane.chat] = nil
-    return
-  end
-  local entry = lane[lane.first]
-  lane[lane.first] = nil
-  lane.first = lane.first + 1
-  lane.busy = true
-  task.spawn(dispatch, self, lane, entry)
-end
-
--- Puts an entry at the end of its chat's lane. Those that wait are kept as their sequence alone: the row is in the store.
-local function enqueue(self, chat, entry)
-  local lane = self.lanes[chat] or { chat = chat, busy = false, first = 1, last = 0 }
-  self.lanes[chat] = lane
-  lane.last = lane.last + 1
-  lane[lane.last] = entry
-  if lane.busy then entry.row, entry.message = nil, nil end
-  run_lane(self, lane)
+-- A message's turn has come.
+local function begin(self, item, next)
+  local entry = type(item) == "table" and item or { journal = self, sequence = item }
+  entry.next = next
+  self.capacity:less(self.lanes)
+  task.spawn(dispatch, self, entry)
 end
 
 local function next_sequence(self)
@@ -186,9 +157,9 @@ end
 -- @tparam table message decoded
 -- @tparam ?string unread why the message could not be read; then both are empty
 function Journal:add(envelope, plaintext, message, unread)
-  check_room(self, envelope)
   local chat = envelope.chat
-  local idle = not self.lanes[chat] and not self.expected[chat] and not self.held and not self.closing
+  self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0))
+  local idle = self.lanes:idle(chat) and not self.expected[chat] and not self.closing
   local entry = {
     journal = self, sequence = next_sequence(self), message = message, counted = idle,
     row = {
@@ -200,9 +171,10 @@ function Journal:add(envelope, plaintext, message, unread)
   local size = self:write(entry)
   self.expected[chat] = (self.expected[chat] or 0) + 1
   self.client.store:after_commit(function()
-    self.bytes = self.bytes and self.bytes + size
+    self.capacity:take(size)
     self:expect_less(chat)
-    enqueue(self, chat, entry)
+    self.lanes:add(chat, entry)
+    self.client.connection:regulate()
   end)
 end
 
@@ -211,9 +183,16 @@ function Journal:expect_less(chat)
   self.expected[chat] = left > 0 and left or nil
 end
 
+--- Whether so many messages wait that no more should be read: from the one mark on until they are below the other.
+function Journal:crowded()
+  self.crowd = self.lanes.waiting >= (self.crowd and limits.WAITING_LOW or limits.WAITING)
+  return self.crowd
+end
+
 --- The rows are not what they were: a turn was lost, or the account forgotten.
 function Journal:recount()
-  self.bytes, self.sequence = nil, nil
+  self.sequence = nil
+  self.capacity:recount()
   self.raw:recount()
 end
 
@@ -226,8 +205,8 @@ end
 --- Keeps a stanza this client does not understand yet, with its plaintext when it could be decrypted.
 function Journal:keep_raw(node, plaintext) self.raw:keep(node, plaintext) end
 
--- Calls fn(sequence, row) for each row of the journal, in order.
-local function each_row(self, fn)
+--- Calls fn(sequence, row) for each row of the journal, in order.
+function Journal:each(fn)
   local found, after
   repeat
     found = self.client.store:range("journal", "", SLICE, after)
@@ -238,47 +217,43 @@ local function each_row(self, fn)
   until #found < SLICE
 end
 
---- The parked messages: those whose handlers never ended in three runs.
--- @treturn table array of StoreJournal rows
-function Journal:parked()
-  local found = {}
-  each_row(self, function(_, row)
-    if row.parked then found[#found + 1] = row end
-  end)
-  return found
-end
-
-local function park(self, entry)
-  entry.row.parked = true
+-- One more run has ended in the handler of a message.
+local function blame(self, sequence, row)
+  row.blamed = (row.blamed or 0) + 1
+  row.parked = row.blamed >= limits.BLAMED or nil
+  local entry = { journal = self, sequence = sequence, row = row }
   self:write(entry)
-  self.client:emit("error", core.error("parked", ("message %s from %s was set aside: its handler did not end in %d runs"):format(
-    entry.row.id, entry.row.sender, ATTEMPTS)), make_event(self.client, entry))
+  if not row.parked then return end
+  self.client:emit("error", core.error("parked", ("message %s from %s was set aside: %d runs ended in its handler"):format(
+    row.id, row.sender, row.blamed)), make_event(self, entry))
 end
 
 --- Takes up what an earlier run left behind, oldest first, to be handed out by `go`.
 function Journal:replay()
-  each_row(self, function(sequence, row)
-    if row.parked then return end
-    local attempts = row.attempts or 0
-    local entry = { journal = self, sequence = sequence, row = row, replayed = attempts > 0 }
-    if attempts >= ATTEMPTS then park(self, entry) else enqueue(self, row.chat, entry) end
+  self:each(function(sequence, row)
+    if not row.parked and self.client.turn.suspect:blames(self.client.account_name, sequence, row) then blame(self, sequence, row) end
+    if not row.parked then self.lanes:add(row.chat, sequence) end
   end)
+end
+
+--- Hands an entry out again that was set aside.
+function Journal:again(sequence, row)
+  row.parked, row.blamed = nil, nil
+  self:write { sequence = sequence, row = row }
+  self.client.store:after_commit(function() self.lanes:add(row.chat, sequence) end)
 end
 
 --- Begins to hand out messages: the client is online. Before that a handler could not answer, and a run that never comes so far
 -- must not count as an attempt.
-function Journal:go()
-  if not self.held then return end
-  self.held = false
-  local waiting = {}
-  for _, lane in pairs(self.lanes) do waiting[#waiting + 1] = lane end
-  table.sort(waiting, function(a, b) return a[a.first].sequence < b[b.first].sequence end)
-  for _, lane in ipairs(waiting) do run_lane(self, lane) end
-end
+function Journal:go() self.lanes:go() end
+
+-- Whether a handler kept its chat from going on: one that waits for an answer of its person does not.
+local function in_the_way(entry) return not entry.released and not entry.removed end
 
 --- Stops dispatching and lets the handlers that run end; those that still wait then are cancelled, their messages stay.
 function Journal:finish()
   self.closing = true
+  self.lanes:hold()
   if not task.running() then return end
   local deadline = core.net.now() + self.close_seconds
   local tasks = {}
@@ -288,12 +263,18 @@ function Journal:finish()
   for _, pair in ipairs(tasks) do
     if not pair[2].released then pcall(pair[1].join, pair[1], math.max(0, deadline - core.net.now())) end
   end
-  for _, pair in ipairs(tasks) do pair[1]:cancel() end
+  for _, pair in ipairs(tasks) do
+    local late = not pair[1]:done() and in_the_way(pair[2]) and self:read(pair[2].sequence)
+    pair[1]:cancel()
+    if late then blame(self, pair[2].sequence, late) end
+  end
 end
 
 return function(client)
-  return setmetatable({
-    client = client, lanes = {}, running = {}, expected = {}, held = true, close_seconds = CLOSE_SECONDS,
-    raw = new_raw(client.store), most_bytes = limits.JOURNAL_BYTES,
+  local self = setmetatable({
+    client = client, running = {}, expected = {}, close_seconds = CLOSE_SECONDS, raw = new_raw(client.store),
+    capacity = capacity(client),
   }, Journal)
+  self.lanes = new_lanes(function(...) begin(self, ...) end)
+  return self
 end

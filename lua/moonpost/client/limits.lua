@@ -17,6 +17,12 @@ local limits = {
   SENT_SECONDS = 3 * 24 * 3600,       -- age of them (03 §18.3: at least a day)
   RETRY_KEYS = 1024,                  -- one-time keys given in retry receipts; the oldest are dropped
   RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
+  WAITING = 10000,                    -- messages that wait for their handlers, until nothing is read from the connection
+  WAITING_LOW = 5000,                 -- messages that wait for their handlers, below which it is read again
+  CHAT_WAITING = 2000,                -- messages of one chat that wait; more wait at the server, and other chats go on
+  BLAMED = 3,                         -- runs that may end in the handler of a message before it is set aside
+  REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped
+  SEND_SECONDS = 24 * 3600,           -- seconds any other send may wait
 }
 
 --- The error of something too large; code "limit".

@@ -127,6 +127,11 @@ end
 --- Whether what waits to be sent is little enough for more; when it is not, `on_drain` comes.
 function Link:has_room() return self.conn:pending() <= core.net.SEND_QUEUE_HIGH end
 
+--- Stops or goes on reading.
+function Link:pause(pause)
+  if pause then self.conn:pause() else self.conn:resume() end
+end
+
 --- Ends the connection after what is queued has gone.
 function Link:close()
   if not self.dead then self.conn:close(1000) end

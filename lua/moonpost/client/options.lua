@@ -16,7 +16,7 @@ local options_of = {
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
   own = "boolean", account = "string", device_name = "string", platform = "string", proxy = "string",
-  durability = "string",
+  durability = "string", reply_seconds = "number",
 }
 
 -- Why a name is none; nil when it is one.
@@ -95,6 +95,7 @@ function options_of.check(options)
   options_of.check_store("moonpost.client", options, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
+  if (options.reply_seconds or 1) <= 0 then error("moonpost.client: option 'reply_seconds' must be more than 0", 3) end
   if options.url and not options.url:match "^wss?://." then
     error(("moonpost.client: option 'url' must be a ws:// or wss:// address, got '%s'"):format(options.url), 3)
   end

@@ -9,7 +9,6 @@ local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 local proto = core.proto
 
-local LIMIT_SECONDS = 24 * 3600 -- older ones are dropped, with a report
 local ID_MAX = 128              -- bytes of an id in an ack; ours are 22
 local ACK_SECONDS = 75          -- without an ack the same bytes go again: the server recognises them (fact sheet 03 §2, §17.1)
 
@@ -34,6 +33,9 @@ local function next_row(self, after)
   if pair then return pair[1], assert(proto.decode("StoreOutbox", pair[2])) end
 end
 
+--- Whether nothing waits for an ack.
+function Outbox:idle() return next_row(self) == nil end
+
 local function can_send(self) return self.client.connection.online and self.client.connection:has_room() end
 
 -- Sends the bytes of a row. What fits into no frame never will: it is dropped, with a report.
@@ -44,22 +46,43 @@ local function transmit(self, row)
   self:tell(row.id, nil, core.error("limit", ("message %s to %s was not sent: %s"):format(row.id, row.to, err.message)))
 end
 
--- Looks after messages whose ack does not come although the connection lives.
+--- The error of a message that has waited too long.
+-- @number seconds its limit
+function Outbox.expired(id, to, seconds)
+  return core.error("expired", ("message %s to %s was not sent: it waited for more than %d minutes"):format(id, to, seconds // 60))
+end
+
+--- How long a message may wait for the server, in seconds.
+-- @bool by_handler whether a handler's send
+function Outbox:patience(by_handler) return by_handler and self.client.reply_seconds or limits.SEND_SECONDS end
+
+-- Drops a message that is too old, with a report. One whose handler runs again in this run, which makes it anew, is no loss.
+local function drop_old(self, row)
+  self:remove(row)
+  if row.origin and not self.waiting[row.id] and self.client.journal:holds(row.origin) then return end
+  self:tell(row.id, nil, self.expired(row.id, row.to, self:patience(row.cause)))
+end
+
+local function too_old(self, row) return core.net.time() - row.time > self:patience(row.cause) end
+
+-- Looks after messages whose ack does not come although the connection lives, and those that have waited long enough.
 local function watch(self)
   if self.watching or self.client.closed then return end
   self.watching = core.net.timer(self.ack_seconds, function()
     self.watching = nil
-    local now = core.net.time()
     for _, row in next_row, self do
-      if not can_send(self) then break end
-      if now - row.time >= self.ack_seconds then transmit(self, row) end
+      if too_old(self, row) then
+        drop_old(self, row)
+      elseif can_send(self) and core.net.time() - row.time >= self.ack_seconds then
+        transmit(self, row)
+      end
     end
     if next_row(self) then watch(self) end
   end)
 end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
--- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause; device when it is for that one alone
+-- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one alone
 -- @treturn ?boolean true
 -- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)
@@ -72,6 +95,7 @@ function Outbox:add(row)
   local sequence = rows.sequence(number)
   rows.put(client.store, "outbox", "o" .. sequence, "StoreOutbox", row)
   client.store:put("outbox", index_key(row), sequence)
+  client.connection:regulate()
   client.store:after_commit(function()
     if not self.behind and can_send(self) then
       transmit(self, row)
@@ -96,6 +120,7 @@ function Outbox:remove(row)
   if not sequence then return end
   self.client.store:delete("outbox", "o" .. sequence)
   self.client.store:delete("outbox", index_key(row))
+  self.client.connection:regulate()
 end
 
 --- The row an ack of `id` is for: the message itself, or the first that brings it to a device alone.
@@ -182,19 +207,12 @@ function Outbox:ack(node)
   self.client.store:after_commit(function() self:tell(id, result, err) end)
 end
 
-local function drop_old(self, row)
-  self:remove(row)
-  local err = core.error("expired", ("message %s to %s was not sent: it waited for more than a day"):format(row.id, row.to))
-  self:tell(row.id, nil, err)
-end
-
 --- Sends what waits, in order, as long as the socket takes it; the connection calls again when that has drained.
 function Outbox:pump()
-  local oldest = core.net.time() - LIMIT_SECONDS
   while self.behind and can_send(self) do
     local key, row = next_row(self, self.at)
     self.at, self.behind = key or self.at, row ~= nil
-    if row and row.time < oldest then drop_old(self, row) elseif row then transmit(self, row) end
+    if row and too_old(self, row) then drop_old(self, row) elseif row then transmit(self, row) end
   end
 end
 

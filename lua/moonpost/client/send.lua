@@ -79,6 +79,7 @@ local function store_stanza(self, letter, address)
   local added
   added, err = client.outbox:add {
     id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes,
+    origin = letter.origin,
   }
   if not added then return nil, err end
   local info = letter.message.messageContextInfo
@@ -92,8 +93,9 @@ end
 -- One try; it fails with "closed" when the connection ends in the middle.
 local function try(self, letter)
   local client = self.client
-  local ok, err = client.connection:wait_online()
-  if not ok then return nil, err end
+  local seconds = client.outbox:patience(letter.cause)
+  local ok, err = client.connection:wait_online(math.max(0, letter.began + seconds - core.net.now()))
+  if not ok then return nil, err.code == "timeout" and client.outbox.expired(letter.id, letter.to, seconds) or err end
   local address
   address, err = client.fanout:address(letter.to, letter.by_pn)
   if not address then return nil, err end
@@ -185,7 +187,10 @@ function Sender:send(to, message, options)
   if before then return { id = id, time = before } end
   local ticket <close> = client.outbox:expect(id)
   if options.cause and client.outbox:holds(id) then return ticket:wait() end
-  local letter = { id = id, to = bare, message = message, bytes = bytes, cause = options.cause ~= nil, by_pn = self.by_pn }
+  local letter = {
+    id = id, to = bare, message = message, bytes = bytes, cause = options.cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
+    origin = options.cause and options.cause[1].entry and options.cause[1].entry.sequence,
+  }
   return deliver(self, letter, ticket)
 end
 

@@ -2,6 +2,7 @@
 -- fails, every one of them has lost the turn, and its connection.
 -- @module moonpost.client.turn
 local core = require "moonpost.core"
+local new_suspect = require "moonpost.client.suspect"
 local tenancy = require "moonpost.client.tenancy"
 
 local turns = {} -- by the identity of the store
@@ -17,11 +18,12 @@ function Turn:leave(client)
   if #self.clients > 0 or self.ended then return end
   self.ended = true
   self.at_end:stop()
+  self.suspect:close()
   if turns[self.identity] == self then turns[self.identity] = nil end
 end
 
-local function make(identity)
-  local self = setmetatable({ identity = identity, clients = {}, waiting = {} }, Turn)
+local function make(identity, store)
+  local self = setmetatable({ identity = identity, clients = {}, waiting = {}, suspect = new_suspect(store) }, Turn)
   self.at_end = core.net.on_turn_end(function() return self:commit() end)
   return self
 end
@@ -41,6 +43,7 @@ end
 -- @treturn boolean whether there was anything to commit
 -- @treturn ?table err it failed: memory is as the store is, the turn is gone
 function Turn:commit()
+  self.suspect:release()
   local store = open_store(self)
   if not store or not store:dirty() and #self.waiting == 0 then return false end
   local waiting, clients = self.waiting, { table.unpack(self.clients) }
@@ -59,7 +62,7 @@ return function(client)
   local identity = client.store:identity()
   local turn = turns[identity]
   if not turn or not open_store(turn) then
-    turn = make(identity)
+    turn = make(identity, client.store)
     turns[identity] = turn
   end
   turn.clients[#turn.clients + 1] = client

@@ -92,7 +92,7 @@ calls["GET /admin/state"] = function(sandbox, request)
   local accounts, following = page(sandbox, first or 1)
   answer(request, 200, {
     accounts = list(accounts), accounts_total = #sandbox.accounts.list, next = following, violations = list(sandbox.violations),
-    violations_total = sandbox.violations_total, unknown_queries = sandbox.unknown,
+    violations_total = sandbox.violations_total, unknown_queries = sandbox.unknown, counts = sandbox.counts,
   })
 end
 

@@ -128,6 +128,10 @@ function Sandbox:next_id()
   return ("%d-%d"):format(math.floor(net.time()), self.counter)
 end
 
+--- Counts what /admin/state tells of since the start: `messages` of clients, those `repeated` (known before, not relayed), stanzas
+-- `redelivered`, `retries` (receipts that ask for a message again), `refusals` (acks of clients with an error).
+function Sandbox:count(what) self.counts[what] = self.counts[what] + 1 end
+
 --- Server time, Unix seconds.
 function Sandbox.time() return math.floor(net.time()) end
 
@@ -203,6 +207,7 @@ function sandbox.start(options)
   local self = setmetatable({
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
+    counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
     connections = {}, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults = new_faults(self)

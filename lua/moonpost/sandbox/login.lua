@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
+local repeats = require "moonpost.sandbox.repeats"
 
 local ACTIVE_SECONDS = 1 -- a client that never says it is active gets its backlog after this (S-102)
 local PROOF_SECONDS = 20 -- from an IK login to the client's first frame
@@ -112,6 +113,7 @@ end
 function login.unlink(sandbox, device, silent)
   local conn = device.connection
   device.queue:clear()
+  repeats.clear(device)
   device.active = false
   sandbox.accounts:remove_device(device)
   device.one_time:clear()

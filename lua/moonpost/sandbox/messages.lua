@@ -4,11 +4,10 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
+local repeats = require "moonpost.sandbox.repeats"
 local sent = require "moonpost.sandbox.sent"
 
 local crypto = core.crypto
-
-local REMEMBERED = 512 -- ids of a device kept to recognise a stanza sent again (S-409)
 
 local messages = {}
 
@@ -44,24 +43,11 @@ local function is_retry(node)
   return node.attrs.device_fanout == "false" or enc ~= nil and enc.attrs.count ~= nil
 end
 
-local function remember(recent, key, time)
-  recent.last = recent.last + 1
-  recent[recent.last], recent.times[key] = key, time
-  if recent.last - recent.first < REMEMBERED then return end
-  recent.times[recent[recent.first]] = nil
-  recent[recent.first] = nil
-  recent.first = recent.first + 1
-end
-
 --- The time of the answer this very stanza had before, the same id with the same ciphertexts (S-409). Nil when it is new; it is
 -- remembered then.
 function messages.answered_before(device, node, now)
   if is_retry(node) then return nil end
-  device.recent = device.recent or { first = 1, last = 0, times = {} }
-  local key = node.attrs.id .. "\0" .. ciphertext_hash(node)
-  local before = device.recent.times[key]
-  if not before then remember(device.recent, key, now) end
-  return before
+  return repeats.before(device, node.attrs.id .. "\0" .. ciphertext_hash(node), now)
 end
 
 --- What of a message every copy carries on: its children but the addressing.
@@ -200,6 +186,7 @@ function messages.message(conn, node)
   if not target then return messages.refuse(conn, node, 404) end
   local now = sandbox.time()
   local answered = messages.answered_before(own, node, now)
+  sandbox:count(answered and "repeated" or "messages")
   if node.attrs.category == "peer" then
     if answered then return messages.ack(conn, node, { t = answered }) end
     return peer_message(conn, node, target, number, server)

@@ -61,6 +61,7 @@ end
 
 local function write(self, item)
   item.attempts = item.attempts + 1
+  if item.attempts > 1 then self.connection.sandbox:count "redelivered" end
   local node = item.node
   if item.number <= self.offline_until then
     local attrs = { offline = math.min(item.attempts, OFFLINE_MAX) }

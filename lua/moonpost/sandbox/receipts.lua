@@ -78,6 +78,7 @@ function receipts.receipt(conn, node)
   if confirms[node.attrs.type or "delivery"] then
     for _, one in ipairs(ids_of(node)) do conn.device.queue:confirm("message", one, to) end
   end
+  if node.attrs.type == "retry" then conn.sandbox:count "retries" end
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
   if select(2, jid.parse(to or "")) == "g.us" then
     groups.receipt(conn, node, routed)
@@ -94,6 +95,7 @@ end
 function receipts.ack(conn, node)
   if not node.attrs.class or not node.attrs.id then return end
   if node.attrs.error then
+    conn.sandbox:count "refusals"
     conn.sandbox:note(("%s refuses %s %s: %s"):format(tostring(conn), node.attrs.class, node.attrs.id, node.attrs.error))
   end
   conn.device.queue:confirm(node.attrs.class, node.attrs.id, node.attrs.to)

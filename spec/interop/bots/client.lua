@@ -1,5 +1,6 @@
 -- Our client as a program that is told what to do: {"call": 1, "name": "send", "args": [...]} a line on standard input; what it
--- hears goes to standard output, one JSON object a line. Argument: the push name.
+-- hears goes to standard output, one JSON object a line. Arguments: the push name, and "brisk"
+-- to come back at once after each of many cuts.
 local moonpost = require "moonpost"
 local core = require "moonpost.core"
 local json = require "cjson.safe"
@@ -14,6 +15,7 @@ end
 local client = assert(moonpost.client {
   store = host.store, url = host.url, root = host.root, ca = host.ca, name = arg[1], own = true,
 })
+if arg[2] == "brisk" then client.connection.pace = { stable = 0.2, first_pause = 0.05, longest_pause = 0.5 } end
 local heard = {}
 
 client:on("message", function(m)
