@@ -18,6 +18,10 @@ int mpl_account_mark_uploaded(lua_State *L);
 int mpl_account_prekeys(lua_State *L);
 int mpl_account_prekey(lua_State *L);
 int mpl_account_drop_prekey(lua_State *L);
+int mpl_account_next_signed_prekey(lua_State *L);
+int mpl_account_adopt_signed_prekey(lua_State *L);
+int mpl_account_drop_next_signed_prekey(lua_State *L);
+int mpl_account_has_signed_prekey(lua_State *L);
 /* signal_sessions.c */
 int mpl_account_has_session(lua_State *L);
 int mpl_account_process_bundle(lua_State *L);

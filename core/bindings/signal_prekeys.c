@@ -100,3 +100,48 @@ int mpl_account_drop_prekey(lua_State *L) {
   if (mp_prekey_remove(account, (uint32_t)id, &e) != MP_OK) return mpl_store_raise(L, &e);
   return 0;
 }
+
+/* next_signed_prekey() -> {id=, public=, signature=}: the one that is to take the place of the present one, stored already; the
+ * same until it is adopted or dropped (fact sheet 02 §10.5) */
+int mpl_account_next_signed_prekey(lua_State *L) {
+  mp_error e;
+  mp_signed_prekey key;
+  if (mp_signed_prekey_next(mpl_check_created(L), &key, &e) != MP_OK) return mpl_store_raise(L, &e);
+  lua_createtable(L, 0, 3);
+  mpl_set_integer(L, "id", key.id);
+  mpl_set_bytes(L, "public", key.pair.public_key, 32);
+  mpl_set_bytes(L, "signature", key.signature, 64);
+  mp_wipe(&key, sizeof key);
+  return 1;
+}
+
+/* adopt_signed_prekey(now): the server has the next one; the one before is kept some 60 days from now, Unix seconds */
+int mpl_account_adopt_signed_prekey(lua_State *L) {
+  mp_error e;
+  mp_account *account = mpl_check_created(L);
+  lua_Integer now = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, now > 0, 2, "Unix seconds expected");
+  if (mp_signed_prekey_adopt(account, (uint64_t)now, &e) != MP_OK) return mpl_store_raise(L, &e);
+  return 0;
+}
+
+/* drop_next_signed_prekey(): the server does not take it */
+int mpl_account_drop_next_signed_prekey(lua_State *L) {
+  mp_error e;
+  if (mp_signed_prekey_drop_next(mpl_check_created(L), &e) != MP_OK) return mpl_store_raise(L, &e);
+  return 0;
+}
+
+/* has_signed_prekey(id) -> boolean: whether messages that use it can be read */
+int mpl_account_has_signed_prekey(lua_State *L) {
+  mp_error e;
+  mp_signed_prekey key;
+  mp_account *account = mpl_check_created(L);
+  lua_Integer id = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, id >= 0 && id <= UINT32_MAX, 2, "an id expected");
+  int rc = mp_signed_prekey_load(account, (uint32_t)id, &key, &e);
+  mp_wipe(&key, sizeof key);
+  if (rc != MP_OK && rc != MP_ENOTFOUND) return mpl_store_raise(L, &e);
+  lua_pushboolean(L, rc == MP_OK);
+  return 1;
+}

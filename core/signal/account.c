@@ -90,6 +90,22 @@ int mp_account_set_adv_secret(mp_account *account, const uint8_t secret[32], mp_
   return save(account, e);
 }
 
+static void take_signed_prekey(mp_account *account, const mp_signed_prekey *key) {
+  account->signed_prekey_id = key->id;
+  account->signed_prekey = key->pair;
+  memcpy(account->signed_prekey_signature, key->signature, 64);
+}
+
+int mp_account_set_signed_prekey(mp_account *account, const mp_signed_prekey *key, mp_error *e) {
+  mp_signed_prekey before = {.id = account->signed_prekey_id, .pair = account->signed_prekey};
+  memcpy(before.signature, account->signed_prekey_signature, 64);
+  take_signed_prekey(account, key);
+  int rc = save(account, e);
+  if (rc != MP_OK) take_signed_prekey(account, &before);
+  mp_wipe(&before, sizeof before);
+  return rc;
+}
+
 /* All rows of the traffic environment. */
 static int delete_traffic(mp_account *account, mp_error *e) {
   static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_STALE,   MP_TABLE_IDENTITY,
@@ -117,22 +133,19 @@ int mp_account_delete(mp_account *account, mp_error *e) {
 }
 
 static int make_credentials(mp_account *account, mp_error *e) {
-  uint8_t typed[33] = {0x05};
+  mp_signed_prekey key;
   uint32_t random;
   if (mp_crypto_init() != MP_OK) return mp_fail(e, MP_ECRYPTO, "libsodium does not start");
   mp_keypair_generate(&account->identity);
   mp_keypair_generate(&account->noise);
-  mp_keypair_generate(&account->signed_prekey);
   mp_random(&random, sizeof random);
   account->registration_id = random % 16380 + 1; /* 1-16380 */
-  account->signed_prekey_id = 1;
-  memcpy(typed + 1, account->signed_prekey.public_key, 32);
-  if (mp_sign(account->signed_prekey_signature, &account->identity, typed, sizeof typed) != MP_OK) {
-    return mp_fail(e, MP_ECRYPTO, "cannot sign the prekey");
-  }
+  int rc = mp_signed_prekey_make(account, 1, &key, e);
+  if (rc == MP_OK) take_signed_prekey(account, &key);
+  mp_wipe(&key, sizeof key);
   mp_random(account->adv_secret, 32);
   mp_random(account->store_secret, 32);
-  return MP_OK;
+  return rc;
 }
 
 int mp_account_create(mp_account *account, mp_error *e) {

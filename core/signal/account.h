@@ -87,7 +87,29 @@ int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length);
 /* Appends a plaintext without its padding; MP_EMALFORMED when that is wrong. */
 int mp_unpad(mp_buffer *out, const uint8_t *padded, size_t length, mp_error *e);
 
+#define MP_SIGNED_PREKEY_KEPT (60 * 86400u) /* seconds a signed prekey is read with after it was replaced (02 §10.5) */
+
+typedef struct {
+  uint32_t id;
+  mp_keypair pair;
+  uint8_t signature[64];
+} mp_signed_prekey;
+
+/* The signed prekey that is to take the place of the present one (02 §10.5): the same again until it is adopted or dropped, in
+ * the store before anybody hears of it, and read with from then on. */
+int mp_signed_prekey_next(mp_account *account, mp_signed_prekey *key, mp_error *e);
+/* The server has it: it is the present one now. The one before is kept for MP_SIGNED_PREKEY_KEPT from `now`, Unix seconds.
+ * MP_ENOTFOUND when no next one was made. */
+int mp_signed_prekey_adopt(mp_account *account, uint64_t now, mp_error *e);
+/* The server does not take it. */
+int mp_signed_prekey_drop_next(mp_account *account, mp_error *e);
+/* The present, the next or a former one, by its id; MP_ENOTFOUND. */
+int mp_signed_prekey_load(mp_account *account, uint32_t id, mp_signed_prekey *key, mp_error *e);
+
 /* Used by the files of this room. */
+int mp_signed_prekey_make(mp_account *account, uint32_t id, mp_signed_prekey *key, mp_error *e);
+/* Writes the credentials with another signed prekey. */
+int mp_account_set_signed_prekey(mp_account *account, const mp_signed_prekey *key, mp_error *e);
 /* The key of a row: scope, zero, name. One that is too long is refused by the store. */
 mp_bytes mp_account_key(const mp_account *account, const void *name, size_t length, uint8_t out[MP_STORE_KEY_MAX]);
 /* Looks at `count` rows (0: all) of a table whose names begin with `name`, behind the key in `after`, which it moves on and

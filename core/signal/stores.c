@@ -140,17 +140,26 @@ static int load_signed_pre_key(signal_buffer **record, uint32_t id, void *user_d
   mp_account *account = user_data;
   ec_key_pair *keys = NULL;
   session_signed_pre_key *prekey = NULL;
-  if (id != account->signed_prekey_id) return SG_ERR_INVALID_KEY_ID;
-  int rc = make_pair(&keys, &account->signed_prekey, account->context);
-  if (rc == SG_SUCCESS) rc = session_signed_pre_key_create(&prekey, id, 0, keys, account->signed_prekey_signature, 64);
+  mp_signed_prekey key;
+  mp_error e;
+  int rc = mp_signed_prekey_load(account, id, &key, &e);
+  if (rc == MP_ENOTFOUND) return SG_ERR_INVALID_KEY_ID;
+  if (rc != MP_OK) return to_signal(account, rc, &e);
+  rc = make_pair(&keys, &key.pair, account->context);
+  if (rc == SG_SUCCESS) rc = session_signed_pre_key_create(&prekey, id, 0, keys, key.signature, 64);
   if (rc == SG_SUCCESS) rc = session_signed_pre_key_serialize(record, prekey);
+  mp_wipe(&key, sizeof key);
   SIGNAL_UNREF(prekey);
   SIGNAL_UNREF(keys);
   return rc < 0 ? rc : SG_SUCCESS;
 }
 
 static int contains_signed_pre_key(uint32_t id, void *user_data) {
-  return id == ((mp_account *)user_data)->signed_prekey_id;
+  mp_signed_prekey key;
+  mp_error e;
+  int rc = mp_signed_prekey_load(user_data, id, &key, &e);
+  mp_wipe(&key, sizeof key);
+  return rc == MP_OK || rc == MP_ENOTFOUND ? rc == MP_OK : to_signal(user_data, rc, &e);
 }
 
 static int keep_signed_pre_key(uint32_t id, void *user_data) {

@@ -7,6 +7,9 @@
  *   credential   scope 00 "credentials"        -> registration id (u32 LE), signed prekey id (u32 LE), identity, noise and signed
  *                                                 prekey (private key 32, public key 32 each), signature 64, ADV secret 32,
  *                                                 store secret 32
+ *                scope 00 "signed-prekey" id (u32)
+ *                                              -> private key 32, public key 32, signature 64, when it was replaced (u64; 0: it
+ *                                                 is to replace the present one)
  *   keypair      name                          -> private key 32, public key 32 (a sandbox's server keys)
  *   meta         "version"                     -> u32 little-endian: version of this layout
  *                "kind"                        -> whose it is: "client" or "world"
