@@ -200,6 +200,21 @@ describe("a device that runs low", function()
     assert.equal(54, device.one_time:count())
   end))
 
+  it("is told at its next login, when it brought none by itself", support.async(function()
+    local rig <close> = start()
+    local ana = tap.quick(rig)
+    ana.client.connection.pace.refill = 0.05
+    leave(ana.device, 2)
+    local deaf = true
+    local seen = tap.on(rig, function(direction, node)
+      if direction == "to-server" and deaf and node.attrs.xmlns == "encrypt" then return false end
+    end)
+    ana.device.connection:drop()
+    local told = seen:to_client("notification", "count")
+    assert.equal(2, told.content[1].attrs.value)
+    deaf = false
+  end))
+
   it("uploads once when it is told twice", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"

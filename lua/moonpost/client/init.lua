@@ -257,8 +257,8 @@ function Client:forget_account()
 end
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "fanout", "sent", "outbox", "sender", "receive", "sender_keys", "journal", "receipts",
-  "retry", "retry_keys", "missing", "notifications", "presence", "peer", "sweep", "resume",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "outbox", "sender", "receive",
+  "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "notifications", "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

@@ -17,6 +17,8 @@ function on.encrypt(self, node)
       local ok, err = client.prekeys:refill()
       if not ok and err.code ~= "closed" then client:emit("error", err) end
     end)
+  elseif about and about.tag == "digest" then
+    task.spawn(client.digest.run, client.digest)
   elseif about and about.tag == "identity" then
     client.devices:identity_changed(node)
   end

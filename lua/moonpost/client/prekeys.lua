@@ -72,10 +72,7 @@ local function upload(self, wanted)
   local answer, err = self.client:query(stanza.node("iq", { xmlns = "encrypt", type = "set", to = "s.whatsapp.net" }, {
     stanza.node("registration", nil, (">I4"):pack(public.registration_id)), stanza.node("type", nil, "\5"),
     stanza.node("identity", nil, public.identity), stanza.node("list", nil, list),
-    stanza.node("skey", nil, {
-      stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, public.signed_prekey.public),
-      stanza.node("signature", nil, public.signed_prekey.signature),
-    }),
+    self.client.signed_prekey.node(public.signed_prekey),
   }))
   if not answer then return nil, err end
   for _, key in ipairs(keys) do self.client.account:mark_uploaded(key.id, key.id) end

@@ -89,10 +89,7 @@ local function keys_node(client, envelope)
   return stanza.node("keys", nil, {
     stanza.node("type", nil, "\5"), stanza.node("identity", nil, public.identity),
     stanza.node("key", nil, { stanza.node("id", nil, (">I3"):pack(prekey.id)), stanza.node("value", nil, prekey.public) }),
-    stanza.node("skey", nil, {
-      stanza.node("id", nil, (">I3"):pack(public.signed_prekey.id)), stanza.node("value", nil, public.signed_prekey.public),
-      stanza.node("signature", nil, public.signed_prekey.signature),
-    }),
+    client.signed_prekey.node(public.signed_prekey),
     stanza.node("device-identity", nil, client.me.deviceIdentity),
   })
 end

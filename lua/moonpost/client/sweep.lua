@@ -61,13 +61,21 @@ function Sweep:run(now)
   sweep_all(function() return self.client.retry_keys:sweep(now) end)
 end
 
+-- What is to be done to the keys of a client that stays online for months.
+local function look_after_keys(client)
+  if not client.connection.online then return end
+  client.signed_prekey:check()
+  client.digest:daily()
+end
+
 --- Sweeps from now on, once in a while.
 function Sweep:start()
   if self.running then return end
   self.running = task.spawn(function()
     while true do
       self:run(core.net.time())
-      task.sleep(PAUSE)
+      look_after_keys(self.client)
+      task.sleep(self.pause)
     end
   end)
 end
@@ -77,4 +85,4 @@ function Sweep:stop()
   if self.running then self.running:cancel() end
 end
 
-return function(client) return setmetatable({ client = client }, Sweep) end
+return function(client) return setmetatable({ client = client, pause = PAUSE }, Sweep) end

@@ -41,6 +41,11 @@ local function check_low(sandbox, device)
   if count == LOW - 1 or count == 0 then tell_count(sandbox, device) end
 end
 
+--- Asks a device that has logged in with few keys for more (02 §10.3).
+function keys.remind(sandbox, device)
+  if device.one_time:count() < LOW then tell_count(sandbox, device) end
+end
+
 --- The one-time keys of a device that were not given out are lost, and the device is told how many there are.
 function keys.forget(sandbox, device)
   device.one_time:forget()

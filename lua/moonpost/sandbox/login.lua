@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local devices = require "moonpost.sandbox.devices"
+local keys = require "moonpost.sandbox.keys"
 local phone = require "moonpost.sandbox.phone"
 local repeats = require "moonpost.sandbox.repeats"
 
@@ -67,7 +68,7 @@ end
 local function backlog_written(conn, count)
   conn:send(stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("offline", { count = count })))
   local device = conn.device
-  if not device.fresh then return end
+  if not device.fresh then return keys.remind(conn.sandbox, device) end
   device.fresh = false
   conn.sandbox.accounts:save(device.account)
   phone.greet(conn.sandbox, device)
