@@ -36,7 +36,8 @@ describe("the port", function()
     local root = core.crypto.hex(rig.sandbox.root) .. "\n"
     for _, scheme in ipairs { "http", "https" } do
       local url = ("%s://127.0.0.1:%d/admin/noise-root"):format(scheme, rig.sandbox.port)
-      assert.same({ status = 200, body = root }, assert(support.http("GET", url, nil, rig.sandbox.certificate)))
+      local response = assert(support.http("GET", url, nil, rig.sandbox.certificate))
+      assert.same({ 200, root }, { response.status, response.body })
     end
   end))
 
@@ -371,5 +372,51 @@ describe("the state", function()
       os = "moonpost", platform = "CHROME",
     }, told.devices[1])
     assert.is_true(state.accounts[1].devices[1].connected)
+  end))
+end)
+
+describe("whatever is sent to an admin call", function()
+  local paths = {
+    kick = { "jid", "kind" }, fault = { "jid", "what", "at", "nth", "times", "tag", "enc", "code", "seconds" },
+    ["mock-phone/unlink"] = { "jid" },
+    ["mock-phone/confirm-code"] = { "phone", "code" }, ["mock-phone/group"] = { "creator", "subject", "members" },
+    ["refresh-code"] = { "force_manual_refresh" }, ["rotate-qr"] = { "child" }, ["edge-routing"] = { "jid", "info", "refuse" },
+  }
+
+  -- Bodies that are no fields of the call, or one of them of every kind, or all of them of one.
+  local function bodies(names, jid)
+    local deep = ("["):rep(900) .. ("]"):rep(900)
+    local list = { "", "{", "null", "7", '"text"', deep, '{"a":' .. deep .. "}", ("{"):rep(5000), "\255\254", "[1,2]", "{}" }
+    local values = {
+      "null", "true", "1e300", '""', '"\\u0000"', '"' .. ("x"):rep(300) .. '"', "[]", "{}", deep, '"' .. jid .. '"', '"99:99@lid"',
+      "[null]", "503",
+    }
+    for _, value in ipairs(values) do
+      local all = {}
+      for i, name in ipairs(names) do
+        all[i] = ('"%s":%s'):format(name, value)
+        list[#list + 1] = ("{%s}"):format(all[i])
+      end
+      list[#list + 1] = ("{%s}"):format(table.concat(all, ","))
+    end
+    return list
+  end
+
+  it("is answered, with a sentence where it is wrong, and harms nobody", support.async(function()
+    local rig <close> = start()
+    local ana, ben = tap.quick(rig), tap.quick(rig, "Ben")
+    for path, names in pairs(paths) do
+      for _, body in ipairs(bodies(names, ana.jid)) do
+        local status, answer = tap.admin(rig, "POST", "/admin/" .. path, body)
+        assert.is_true(status >= 400 and status < 500, ("%s %s: %d"):format(path, body:sub(1, 100), status))
+        assert.is_true(#answer.error > 0 and #answer.error < 1000 and not answer.error:find "%c", answer.error)
+      end
+    end
+    local crowd = ('{"creator":"%s","subject":"x","members":["%s"%s]}'):format(ana.jid, ana.jid, (',"1@lid"'):rep(1024))
+    local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", crowd)
+    assert.same({ 400, "members is a list of JIDs, 1 to 1024" }, { status, answer.error })
+    assert.same({}, rig.sandbox.faults.armed)
+    assert.same({ 0, 0 }, { #ana.offline, #ben.offline })
+    assert.equal("still there", ana:hears(ben, "still there").text)
   end))
 end)

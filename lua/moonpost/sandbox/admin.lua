@@ -16,6 +16,7 @@ local admin = {}
 
 local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
 
+local MEMBERS_MAX = 1024 -- of a group
 local PAGE_ACCOUNTS, PAGE_DEVICES = 200, 1000 -- of /admin/state, below MP_HTTP_BODY_MAX
 local ROUTING_SHOWN = 64 -- bytes of the edge routing a connection began with
 
@@ -212,11 +213,12 @@ calls["POST /admin/kick"] = function(sandbox, request)
   fault(sandbox, request, kick)
 end
 
--- Texts of JIDs, one or more.
+-- Texts of JIDs, as many as a group has members.
 local function jids(value)
-  if type(value) ~= "table" or #value == 0 then return nil, "a list of JIDs" end
+  local sentence = ("a list of JIDs, 1 to %d"):format(MEMBERS_MAX)
+  if type(value) ~= "table" or #value == 0 or #value > MEMBERS_MAX then return nil, sentence end
   for _, one in ipairs(value) do
-    if type(one) ~= "string" then return nil, "a list of JIDs" end
+    if type(one) ~= "string" then return nil, sentence end
   end
   return value
 end
