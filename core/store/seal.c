@@ -119,6 +119,7 @@ int mp_seal_unseal(const mp_seal *seal, const void *place, size_t place_length, 
 
 int mp_seal_open(mp_seal *seal, mp_store_key *key, const uint8_t *header, size_t length, mp_error *e) {
   mp_buffer nothing;
+  *seal = (mp_seal){0};
   int rc = mp_store_key_derive(key, header, length, e);
   if (rc != MP_OK) return rc;
   memcpy(seal->key, key->key, sizeof seal->key);

@@ -103,3 +103,37 @@ local root, intermediate, static = core.crypto.keypair(), core.crypto.keypair(),
 seed("noise", "forged-chain", string.char(128 + 4 + 3 * 0) .. assert(core.noise.certificates {
   root = root, intermediate = intermediate, static = static:public(), not_before = 1, not_after = 1 << 40,
 }))
+
+-- The store's readers (store_fuzz.c): the first byte chooses
+do
+  local path = os.tmpname()
+  os.remove(path)
+  local store = assert(core.store.open { path = path })
+  core.signal.account(store, ""):create()
+  assert(store:commit())
+  store:close()
+  for _, name in ipairs { "keys", "traffic" } do
+    local file <close> = assert(io.open(path .. "/" .. name .. ".mdb", "rb"))
+    seed("store", "header-" .. name, "\0" .. file:read(5 * 4096))
+  end
+  os.execute(("rm -rf '%s'"):format(path))
+end
+for _, table_byte in ipairs { "A", "B", "C", "D", "E", "c", "d" } do
+  for _, length in ipairs { 4, 32, 40, 64, 65, 104 } do
+    seed("store", ("row-%s-%d"):format(table_byte, length), "\1" .. table_byte .. "\0" .. ("k"):rep(length))
+  end
+end
+seed("store", "seal", "\2" .. ("s"):rep(80))
+seed("store", "seal-header", "\3\1k" .. ("\0"):rep(8) .. ("h"):rep(56))
+
+-- The client's rows (stored.lua): table, length of the key, key, value
+local function stored_seed(index, name, row, value) seed("stored", name, string.char(index, #row) .. row .. value) end
+stored_seed(0, "journal", (">I8"):pack(1), assert(proto.encode("StoreJournal", {
+  chat = "1@lid", sender = "1@lid", id = "A", time = 1, attempts = 1, message = assert(proto.encode("Message", { conversation = "x" })),
+})))
+stored_seed(1, "outbox", "o" .. (">I8"):pack(1), assert(proto.encode("StoreOutbox", {
+  id = "A", to = "1@lid", time = 1, stanza = wire.encode(message), message = assert(proto.encode("Message", { conversation = "x" })),
+})))
+stored_seed(2, "me", "me", assert(proto.encode("StoreMe", { jid = "1@s.whatsapp.net", device = 3 })))
+stored_seed(3, "dedupe", "rA", ("h"):rep(32) .. (">I8"):pack(1))
+stored_seed(5, "devices", "1@lid", assert(proto.encode("StoreDevices", { jids = { "1:2@lid" }, time = 1 })))

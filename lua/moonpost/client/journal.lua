@@ -8,6 +8,7 @@ local messages = require "moonpost.client.messages"
 local new_lanes = require "moonpost.client.lanes"
 local new_raw = require "moonpost.client.raw"
 local rows = require "moonpost.client.rows"
+local stored = require "moonpost.client.stored"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 
@@ -205,13 +206,14 @@ end
 --- Keeps a stanza this client does not understand yet, with its plaintext when it could be decrypted.
 function Journal:keep_raw(node, plaintext) self.raw:keep(node, plaintext) end
 
---- Calls fn(sequence, row) for each row of the journal, in order.
+--- Calls fn(sequence, row) for each row of the journal that can be read, in order.
 function Journal:each(fn)
   local found, after
   repeat
     found = self.client.store:range("journal", "", SLICE, after)
     for _, pair in ipairs(found) do
-      fn((">I8"):unpack(pair[1]), assert(proto.decode("StoreJournal", pair[2])))
+      local sequence, row = stored.journal(pair[1], pair[2])
+      if sequence then fn(sequence, row) else stored.report(self.client, "journal", pair[1], row) end
       after = pair[1]
     end
   until #found < SLICE

@@ -6,8 +6,8 @@ local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local repair = require "moonpost.client.repair"
 local rows = require "moonpost.client.rows"
+local stored = require "moonpost.client.stored"
 local task = require "moonpost.task"
-local proto = core.proto
 
 local ID_MAX = 128              -- bytes of an id in an ack; ours are 22
 local ACK_SECONDS = 75          -- without an ack the same bytes go again: the server recognises them (fact sheet 03 §2, §17.1)
@@ -29,8 +29,14 @@ function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= n
 
 -- The message behind a key, in the order of sending, and its own key; nil after the last.
 local function next_row(self, after)
-  local pair = self.client.store:range("outbox", "o", 1, after)[1]
-  if pair then return pair[1], assert(proto.decode("StoreOutbox", pair[2])) end
+  while true do
+    local pair = self.client.store:range("outbox", "o", 1, after)[1]
+    if not pair then return end
+    local row, err = stored.outbox(pair[2])
+    if row then return pair[1], row end
+    stored.report(self.client, "outbox", pair[1], err)
+    after = pair[1]
+  end
 end
 
 --- Whether nothing waits for an ack.

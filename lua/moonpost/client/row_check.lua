@@ -2,6 +2,7 @@
 -- to the version that wrote it.
 -- @module moonpost.client.row_check
 local core = require "moonpost.core"
+local stored = require "moonpost.client.stored"
 local proto = core.proto
 
 local function decodes(type)
@@ -22,21 +23,14 @@ local function of_length(...)
 end
 
 local function journal(key, value)
-  if #key ~= 8 then return "its key is no sequence" end
-  local row, err = proto.decode("StoreJournal", value)
-  if not row then return "it cannot be decoded: " .. err.message end
-  if not (row.chat and row.sender and row.id) then return "it does not say whose message it is" end
-  local message, why = proto.decode("Message", row.message or "")
-  return not message and "its message cannot be decoded: " .. why.message or nil
+  local sequence, err = stored.journal(key, value)
+  return not sequence and err.message or nil
 end
 
 local function outbox(key, value)
   if key:sub(1, 1) ~= "o" then return key:sub(1, 1) == "i" and of_length(8)(key, value) or nil end
-  local row, err = proto.decode("StoreOutbox", value)
-  if not row then return "it cannot be decoded: " .. err.message end
-  if not (row.id and row.to and row.stanza) then return "it does not say what is to be sent to whom" end
-  local node, why = core.wire.decode(row.stanza)
-  return not node and "its stanza cannot be decoded: " .. why.message or nil
+  local row, err = stored.outbox(value)
+  return not row and err.message or nil
 end
 
 local settings = { me = decodes "StoreMe", ["retry-keys"] = decodes "StoreRetryKeys" }
