@@ -113,6 +113,16 @@ describe("the log", function()
     assert.same({ "work", "something failed" }, { entries[1].account, entries[1].text })
   end))
 
+  it("hears of callbacks and tasks that fail, with their traceback", support.async(function()
+    local entries = record("error", function(entries)
+      task.spawn(function() error "a task" end)
+      core.net.timer(0, function() error "a callback" end)
+      while #entries < 2 do task.sleep(0) end
+    end)
+    assert.matches("^error in a task: .*log_spec.lua:%d+: a task\nstack traceback:", entries[1].text)
+    assert.matches("^error in a callback: .*log_spec.lua:%d+: a callback\nstack traceback:", entries[2].text)
+  end))
+
   it("tells at debug how a connection came and went, and what the socket library says of it", support.async(function()
     local rig <close> = start()
     local entries = record("debug", function(entries)

@@ -149,7 +149,7 @@ describe("a connection", function()
 
   it("goes on when a callback fails, and the error is told with its traceback", support.async(function()
     local errors = task.queue()
-    net.on_callback_error(function(err) errors:push(err) end)
+    local before = net.on_callback_error(function(err) errors:push(err) end)
     local server <close> = serve { echo = true }
     local failed = false
     local heard = task.queue()
@@ -162,7 +162,7 @@ describe("a connection", function()
     end })
     conn:send "one"
     local text = tostring(errors:pop(15))
-    net.on_callback_error(print)
+    net.on_callback_error(before)
     assert.matches("kaboom", text)
     assert.matches("traceback", text)
     conn:send "two"

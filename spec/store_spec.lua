@@ -26,9 +26,9 @@ end
 -- Errors of callbacks, while fn runs.
 local function callback_errors(fn)
   local heard = {}
-  core.net.on_callback_error(function(err) heard[#heard + 1] = tostring(err) end)
+  local before = core.net.on_callback_error(function(err) heard[#heard + 1] = tostring(err) end)
   local ok, err = pcall(fn)
-  core.net.on_callback_error(function(why) io.stderr:write(tostring(why), "\n") end)
+  core.net.on_callback_error(before)
   assert(ok, err)
   return heard
 end

@@ -45,6 +45,7 @@ void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
 static const char error_handler_key;
 
 void mpl_set_error_handler(lua_State *L, int arg) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &error_handler_key);
   lua_pushvalue(L, arg);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &error_handler_key);
 }

@@ -21,7 +21,7 @@ void mpl_new_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_C
 /* Calls a function from C that nobody waits for: the function and its `args` arguments are on the stack and are popped. An error
  * goes with its traceback to the handler set by net.on_callback_error, or to standard error. Returns whether it succeeded. */
 bool mpl_call(lua_State *L, int args);
-void mpl_set_error_handler(lua_State *L, int arg);
+void mpl_set_error_handler(lua_State *L, int arg); /* pushes the one before, or nil */
 
 /* An empty buffer to build a result in: one per state, used again and again (never by two at once); a large one is given back. */
 mp_buffer *mpl_output(lua_State *L);

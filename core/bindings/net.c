@@ -98,11 +98,11 @@ static int net_isatty(lua_State *L) {
   return 1;
 }
 
-/* on_callback_error(fn(err)): gets the errors of callbacks, with their traceback */
+/* on_callback_error(fn(err) | nil) -> the one before: gets the errors of callbacks, with their traceback; standard error, else */
 static int net_on_callback_error(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (!lua_isnil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   mpl_set_error_handler(L, 1);
-  return 0;
+  return 1;
 }
 
 /* library_log(on): whether what libwebsockets logs (errors, warnings, notices) is kept */

@@ -7,6 +7,7 @@
 -- @module moonpost.log
 local core = require "moonpost.core"
 local printable = require "moonpost.printable"
+local traceback = require "moonpost.traceback"
 
 local RANKS = { error = 1, warn = 2, info = 3, debug = 4, trace = 5 }
 local DEFAULT = "default" -- the account that is not named in lines
@@ -93,6 +94,8 @@ function log.file(path)
   file:setvbuf "line"
   return function(entry) assert(file:write(dated_line(entry))) end
 end
+
+core.net.on_callback_error(function(err) log.of():error("error in a callback: %s", traceback.text(err)) end)
 
 return setmetatable(log, {
   __index = settings,
