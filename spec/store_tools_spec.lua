@@ -22,7 +22,7 @@ end
 local function message(text) return assert(core.proto.encode("Message", { conversation = text })) end
 
 local function journal_row(text)
-  return assert(core.proto.encode("StoreJournal", { chat = "1@lid", sender = "1@lid", id = "A", message = message(text) }))
+  return assert(core.proto.encode("StoreJournal", { chat = "1@lid", sender = "1@lid", id = "A", time = 1, message = message(text) }))
 end
 
 -- A store with an account, prekeys, and rows enough for a tree of pages.

@@ -17,7 +17,7 @@ function stored.journal(key, value)
   if #key ~= 8 then return damaged "its key is no sequence" end
   local row, err = proto.decode("StoreJournal", value)
   if not row then return damaged("it cannot be decoded: " .. err.message) end
-  if not (row.chat and row.sender and row.id and row.message) then return damaged "it does not say whose message it is" end
+  if not (row.chat and row.sender and row.id and row.time and row.message) then return damaged "it does not say whose message it is" end
   local message, why = proto.decode("Message", row.message)
   if not message then return damaged("its message cannot be decoded: " .. why.message) end
   return (">I8"):unpack(key), row
