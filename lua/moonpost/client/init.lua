@@ -8,9 +8,10 @@
 --     end)
 --
 -- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `presence`{jid, available, last}, `chatstate`{chat, sender,
--- state}, `error`(err, m), `online`(me), `offline`(err): the connection is lost and will be made again. After three it stays away
--- until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
--- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused").
+-- state}, `error`(err, m), `online`(me), `offline`(err, seconds): the connection is lost and made again after so long. After three it stays
+-- away until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
+-- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused"); who
+-- is banned for a time is not let try before that is over.
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
 -- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts,
 -- age (seconds since `time`, by the server's clock).
