@@ -6,7 +6,7 @@ local core = require "moonpost.core"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
 local vouch = require "moonpost.client.vouch"
-local jid = core.wire.jid
+local jid, proto = core.wire.jid, core.proto
 
 local BUNDLES_PER_IQ = 32 -- one chunk of new sessions holds the loop for some 10 ms
 local DEVICES = 100 -- device numbers are below
@@ -15,14 +15,29 @@ local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exis
 local Devices = {}
 Devices.__index = Devices
 
+-- Which indexes the phone names as its devices': fn(index) -> boolean; nil when the answer does not say. One that is newer than the
+-- phone's list is a device the list has not come to yet (02 §8.1).
+local function index_filter(user)
+  local bytes = stanza.bytes(user, "devices", "key-index-list")
+  local signed = bytes and proto.decode("ADVSignedKeyIndexList", bytes)
+  local list = signed and signed.details and proto.decode("ADVKeyIndexList", signed.details)
+  if not list then return nil end
+  local valid = {}
+  for _, index in ipairs(list.validIndexes or {}) do valid[index] = true end
+  return function(index) return index ~= nil and (valid[index] or index > (list.currentIndex or 0)) end
+end
+
+local function whole(text) return math.tointeger(tonumber(text)) end
+
 local function read_devices(user)
   local list = stanza.path(user, "devices", "device-list")
   if not list then return nil end
   local name, server = jid.parse(user.attrs.jid)
-  local jids, seen = {}, {}
+  local jids, seen, is_valid = {}, {}, index_filter(user)
   for _, device in stanza.children(list, "device") do
-    local id = math.tointeger(tonumber(device.attrs.id))
-    if id and id >= 0 and id < DEVICES and not seen[id] and device.attrs.is_hosted ~= "true" then
+    local id = whole(device.attrs.id)
+    local named = id == 0 or not is_valid or is_valid(whole(device.attrs["key-index"]))
+    if id and id >= 0 and id < DEVICES and not seen[id] and named and device.attrs.is_hosted ~= "true" then
       jids[#jids + 1] = jid.make(name, server, id)
       seen[id] = true
     end
@@ -94,20 +109,23 @@ function Devices:forget(bare)
   self.client.store:delete("device-list", bare)
 end
 
---- Starts a session with a device's keys (02 §10.6). Own devices must be vouched for by the own phone; of others a new identity is
--- taken over (02 §11).
+local function is_vouched_for(client, device, identity, blob)
+  local bare = jid.bare(device)
+  if bare == client.me.jid or bare == client.me.lid then return vouch.own(client.me, device, identity, blob) end
+  return vouch.other(client.account, device, identity, blob)
+end
+
+--- Starts a session with a device's keys (02 §10.6). Own devices must be vouched for by the own phone, others by theirs where they
+-- show it; a new identity of others is taken over (02 §11).
 -- @string device JID, stable
 -- @tparam table keys as account:process_bundle takes them
 -- @tparam ?string blob their `<device-identity>`
 -- @treturn ?boolean true
 -- @treturn ?table err
 function Devices:install(device, keys, blob)
-  local client, bare = self.client, jid.bare(device)
-  if bare == client.me.jid or bare == client.me.lid then
-    local ok, err = vouch(client.me, device, keys.identity, blob)
-    if not ok then return nil, core.error(err.code, ("the key bundle of %s is not taken: %s"):format(device, err.message)) end
-  end
-  return client.account:process_bundle(device, keys)
+  local ok, err = is_vouched_for(self.client, device, keys.identity, blob)
+  if not ok then return nil, core.error(err.code, ("the key bundle of %s is not taken: %s"):format(device, err.message)) end
+  return self.client.account:process_bundle(device, keys)
 end
 
 local function start_session(self, device, user)

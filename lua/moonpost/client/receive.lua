@@ -43,10 +43,17 @@ end
 
 local pairwise, for_group = { msg = true, pkmsg = true }, { skmsg = true }
 
--- A new session in the own account's name is the own phone's, or that of a device the phone vouches for (§3.4, §3.5).
-local function check_own(self, envelope, identity)
-  if not identity or not envelope.from_me then return end
-  local ok, err = vouch(self.client.me, envelope.sender, identity, stanza.bytes(envelope.node, "device-identity"))
+-- A new session in the own account's name is the own phone's, or that of a device the phone vouches for; in somebody else's name the
+-- word of their phone must hold where there is one (§3.4, §3.5).
+local function check_identity(self, envelope, identity)
+  if not identity then return end
+  local ok, err
+  local blob = stanza.bytes(envelope.node, "device-identity")
+  if envelope.from_me then
+    ok, err = vouch.own(self.client.me, envelope.sender, identity, blob)
+  else
+    ok, err = vouch.other(self.client.account, envelope.address, identity, blob)
+  end
   if not ok then error(err, 0) end
 end
 
@@ -79,7 +86,7 @@ local function decrypt(self, envelope, enc)
     plaintext, other = self.client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
   end
   if not plaintext then error(other, 0) end
-  check_own(self, envelope, other)
+  check_identity(self, envelope, other)
   return plaintext
 end
 
