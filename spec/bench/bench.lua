@@ -40,7 +40,7 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true }
+local alone = { fleet = true, commit = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach.
 local us, ms, mb, sec, times = { 1e6, "µs" }, { 1e3, "ms" }, { 1 / 1048576, "MB" }, { 1, "s" }, { 1, "×" }
@@ -51,6 +51,14 @@ local rows = {
   { "new session", "session", "session", us, 300 },
   { "message with a DH step", "message", "step", us, 150 },
   { "message without, grouped commits", "message", "same", us, 35 },
+  { "commit (wall), power, plain: alone", "commit", "power_plain", us },
+  { "commit (wall), power, plain: 50 sharing one", "commit", "power_plain_shared", us },
+  { "commit (wall), power, sealed: alone", "commit", "power_sealed", us },
+  { "commit (wall), power, sealed: 50 sharing one", "commit", "power_sealed_shared", us },
+  { "commit (wall), process, plain: alone", "commit", "process_plain", us },
+  { "commit (wall), process, plain: 50 sharing one", "commit", "process_plain_shared", us },
+  { "commit (wall), process, sealed: alone", "commit", "process_sealed", us },
+  { "commit (wall), process, sealed: 50 sharing one", "commit", "process_sealed_shared", us },
   { "load: time", "load", "seconds", ms, 15 },
   { "load: resident", "load", "resident", mb, 8 },
   { "start to online, wss, verified", "online", "seconds", ms },
