@@ -76,6 +76,23 @@ describe("a login at a server that is known", function()
     assert.matches(IK, between:way(-1))
   end))
 
+  it("hears what the server says in one breath with its answer", support.async(function()
+    local scene <close> = stage()
+    local ana, between = scene.ana, scene.between
+    local answer
+    between.meddle = function(direction, bytes, index)
+      if direction ~= "<" or index > 3 then return bytes end
+      if index == 2 then
+        answer = bytes
+        return nil
+      end
+      return answer .. bytes
+    end
+    again(ana)
+    assert.matches(IK, between:way(-1))
+    works(ana)
+  end))
+
   it("goes on as XXfallback when the server has another key now, and knows that one the next time", support.async(function()
     local scene <close> = stage()
     local ana, rig, between = scene.ana, scene.rig, scene.between
