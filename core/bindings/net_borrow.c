@@ -19,7 +19,10 @@ typedef struct {
  * the end of the process's to free. */
 static int lender_gc(lua_State *L) {
   lender *from = luaL_checkudata(L, 1, LENDER);
-  if (from->set_loop != NULL) from->set_loop(L, NULL);
+  if (from->set_loop != NULL) {
+    mp_loop_keep();
+    from->set_loop(L, NULL);
+  }
   from->set_loop = NULL;
   return 0;
 }

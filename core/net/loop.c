@@ -43,6 +43,11 @@ int mp_loop_borrow(uv_loop_t *host, mp_error *e) {
   return MP_OK;
 }
 
+void mp_loop_keep(void) {
+  own = *loop;
+  loop = &own;
+}
+
 bool mp_loop_borrowed(void) {
   return loop != &own;
 }

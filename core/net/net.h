@@ -17,6 +17,8 @@ uv_loop_t *mp_loop(void);
  * or mp_loop_run does; when nothing is held, nothing of ours keeps it from ending. */
 int mp_loop_borrow(uv_loop_t *host, mp_error *e);
 bool mp_loop_borrowed(void);
+/* The host's loop goes away with its Lua state, at the end of the process: what it holds is kept, and it is run no more. */
+void mp_loop_keep(void);
 /* What keeps mp_loop_run going: sockets, servers, timers, readers. */
 void mp_loop_hold(void);
 void mp_loop_release(void);
