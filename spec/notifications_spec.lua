@@ -93,12 +93,15 @@ describe("a notification", function()
       names[#names + 1] = jid.make(bob.lid:match "^%d+", "lid", number)
     end
     for _, name in ipairs(names) do assert.is_true(ana.client.account:has_session(name), name) end
-    tell(notification({ type = "encrypt", from = bob.jid, lid = bob.lid }, stanza.node "identity"))
+    local told = tap.event(ana.client, "identity")
+    for _ = 1, 2 do tell(notification({ type = "encrypt", from = bob.jid, lid = bob.lid }, stanza.node "identity")) end
+    assert.same({ jid = bob.lid, phone = bob.jid:match "^%d+" }, told:pop(5))
     for _, name in ipairs(names) do assert.is_false(ana.client.account:has_session(name), name) end
     assert.is_nil(ana.client.store:get("device-list", bob.lid))
     bob:next()
     assert(ana.client:send(bob.jid, "again"))
     assert.equal("again", bob:next().text)
+    assert.equal(0, #told)
   end))
 
   it("that the own account's keys are new changes nothing", support.async(function()

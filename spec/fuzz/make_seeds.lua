@@ -46,6 +46,35 @@ end
 seed("node", "deep", "\0" .. ("\248\2\3\248\1"):rep(60) .. "\248\1\3")
 seed("node", "long-list", "\0\249\1\1\3" .. ("\4\5"):rep(128))
 
+-- Retry receipts
+local function retry(attrs, count, ...)
+  local all = { from = "200:5@lid", id = "3EB0A1", t = "1700000000", type = "retry" }
+  for name, value in pairs(attrs) do all[name] = value end
+  return wire.encode(node("receipt", all, {
+    node("retry", { v = "1", count = count, id = "3EB0A1", t = "1700000000" }), node("registration", nil, "\0\0\18\52"), ...,
+  }))
+end
+local function public_key(id, more)
+  local list = { node("id", nil, id), node("value", nil, ("v"):rep(32)) }
+  list[#list + 1] = more
+  return list
+end
+local function retry_keys(identity, one_time)
+  local list = { node("type", nil, "\5"), node("identity", nil, identity) }
+  if one_time then list[#list + 1] = node("key", nil, public_key("\0\3\45")) end
+  list[#list + 1] = node("skey", nil, public_key("\0\0\1", node("signature", nil, ("s"):rep(64))))
+  list[#list + 1] = node("device-identity", nil, "\10\4\1\2\3\4")
+  return node("keys", nil, list)
+end
+seed("retry", "first", retry({}, "1"))
+seed("retry", "keys", retry({}, "2", retry_keys(("i"):rep(32), true)))
+seed("retry", "typed-identity", retry({}, "2", retry_keys("\5" .. ("i"):rep(32), false)))
+seed("retry", "own", retry({ from = "155@s.whatsapp.net", recipient = "100@lid" }, "4"))
+seed("retry", "group", retry({ from = "120363000000000001@g.us", participant = "200:5@lid" }, "1"))
+seed("retry", "no-registration", wire.encode(node("receipt", { from = "200:5@lid", id = "3EB0A1", type = "retry" }, {
+  node("retry", { count = "x" }),
+})))
+
 -- zlib
 seed("zlib", "bomb", assert(wire.deflate(("\0"):rep(200000))))
 seed("zlib", "truncated", assert(wire.deflate(("moonpost "):rep(40))):sub(1, 12))

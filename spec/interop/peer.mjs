@@ -167,7 +167,7 @@ export class Peer extends Inbox {
   hear(event) {
     const stub = event.raw.messageStubType
     if (stub && stub !== UNREADABLE) return // Baileys' own words about a group
-    if (stub) this.complaints.push(`${this.name}: undecryptable ${event.id}: ${event.raw.messageStubParameters}`)
+    if (stub) return void this.complaints.push(`${this.name}: undecryptable ${event.id}: ${event.raw.messageStubParameters}`)
     if (event.raw.message?.protocolMessage) return
     this.heard.push(event)
     this.push(event)

@@ -123,9 +123,13 @@ end
 -- @treturn ?boolean true
 -- @treturn ?table err
 function Devices:install(device, keys, blob)
-  local ok, err = is_vouched_for(self.client, device, keys.identity, blob)
+  local client = self.client
+  local ok, err = is_vouched_for(client, device, keys.identity, blob)
   if not ok then return nil, core.error(err.code, ("the key bundle of %s is not taken: %s"):format(device, err.message)) end
-  return self.client.account:process_bundle(device, keys)
+  local before = client.account:remote_identity(device)
+  ok, err = client.account:process_bundle(device, keys)
+  if ok then client.identities:seen(device, before, keys.identity) end
+  return ok, err
 end
 
 local function start_session(self, device, user)
@@ -202,13 +206,7 @@ end
 function Devices:identity_changed(node)
   local lid, pn = names_of(self, node)
   if not lid or pn == self.client.me.jid or jid.bare(node.attrs.from) ~= node.attrs.from then return end -- the own, or a companion's
-  for device = 0, DEVICES - 1 do
-    for _, bare in ipairs { lid, pn } do
-      local user, server = jid.parse(bare)
-      self.client.account:delete_session(jid.make(user, server, device))
-    end
-  end
-  self:forget(lid)
+  self.client.identities:announced(lid)
 end
 
 return function(client) return setmetatable({ client = client }, Devices) end

@@ -8,10 +8,10 @@
 --     end)
 --
 -- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `presence`{jid, available, last}, `chatstate`{chat, sender,
--- state}, `error`(err, m), `online`(me), `offline`(err, seconds): the connection is lost and made again after so long. After three it stays
--- away until `connect` is called again: `unlinked`(err), the phone removed this device and its store is empty now; `replaced`(err), another
--- program logged in as this device; `refused`(err), the service takes no login of it (err.code "banned", "outdated", "refused"); who
--- is banned for a time is not let try before that is over.
+-- state}, `identity`{jid, phone}: a contact has new keys, `error`(err, m), `online`(me), `offline`(err, seconds): the connection is lost
+-- and made again after so long. After three it stays away until `connect` is called again: `unlinked`(err), the phone removed this
+-- device and its store is empty now; `replaced`(err), another program logged in as this device; `refused`(err), the service takes no
+-- login of it (err.code "banned", "outdated", "refused"); who is banned for a time is not let try before that is over.
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
 -- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts,
 -- age (seconds since `time`, by the server's clock).
@@ -44,7 +44,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true,
+  chatstate = true, error = true, identity = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -259,7 +259,8 @@ end
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "outbox", "sender", "receive",
-  "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "notifications", "presence", "peer", "sweep", "resume",
+  "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence", "peer", "sweep",
+  "resume",
 }
 local rooms = { sender = "send" }
 

@@ -79,14 +79,16 @@ local function keep_secret(self, envelope, message)
 end
 
 local function decrypt(self, envelope, enc)
-  local plaintext, other
+  local client = self.client
   if for_group[enc.attrs.type] then
-    plaintext, other = self.client.sender_keys:decrypt(envelope, enc.content)
-  else
-    plaintext, other = self.client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
+    local plaintext, err = client.sender_keys:decrypt(envelope, enc.content)
+    return plaintext or error(err, 0)
   end
-  if not plaintext then error(other, 0) end
-  check_identity(self, envelope, other)
+  local before = enc.attrs.type == "pkmsg" and client.account:remote_identity(envelope.address) or nil
+  local plaintext, identity = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
+  if not plaintext then error(identity, 0) end
+  check_identity(self, envelope, identity)
+  if identity then client.identities:seen(envelope.address, before, identity) end
   return plaintext
 end
 

@@ -135,6 +135,7 @@ end
 --- What a phone tells a companion right after its first login: the app-state key, then the history (S-300 to S-305).
 function phone.greet(sandbox, device)
   local self = phone.of(sandbox, device.account)
+  self.signal:delete_session(device:jid "lid") -- of one that had this number before
   self:tell(device, key_share(self))
   self:tell(device, history(self, "INITIAL_BOOTSTRAP"))
 end

@@ -1,0 +1,9 @@
+/* Retry receipts, as the client reads them from decoded nodes; properties in retry.lua. */
+#include "lua_target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length) {
+  static lua_State *L;
+  if (L == NULL) L = open_target(MOONPOST_ROOT "/spec/fuzz/retry.lua");
+  run_target(L, bytes, length, NULL);
+  return 0;
+}
