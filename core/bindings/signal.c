@@ -204,7 +204,7 @@ static const luaL_Reg methods[] = {
     {"decrypt_group", mpl_account_decrypt_group},
     {"sender_key_distribution", mpl_account_sender_key_distribution},
     {"encrypt_group", mpl_account_encrypt_group},
-    {"sweep_sender_keys", mpl_account_sweep_sender_keys},
+    {"sweep_skipped", mpl_account_sweep_skipped},
     {"close", account_close},
     {NULL, NULL},
 };

@@ -38,7 +38,7 @@ int mpl_account_process_sender_key(lua_State *L);
 int mpl_account_decrypt_group(lua_State *L);
 int mpl_account_sender_key_distribution(lua_State *L);
 int mpl_account_encrypt_group(lua_State *L);
-int mpl_account_sweep_sender_keys(lua_State *L);
+int mpl_account_sweep_skipped(lua_State *L);
 /* link_code.c */
 int mpl_account_link_seal(lua_State *L);
 

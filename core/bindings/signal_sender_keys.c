@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "signal.h"
+#include "signal/aside.h"
 #include "signal/sender_keys.h"
 #include "store.h"
 
@@ -79,23 +80,25 @@ int mpl_account_encrypt_group(lua_State *L) {
   return 1;
 }
 
-/* sweep_sender_keys(oldest, count [, after]) -> where to go on | nil: takes away keys that were passed over before a time (Unix
- * seconds) among the next `count` rows */
-int mpl_account_sweep_sender_keys(lua_State *L) {
+/* sweep_skipped("session"|"group", oldest, count [, after]) -> where to go on | nil: takes away keys of messages that were passed
+ * over before a time (Unix seconds), in chats with people or in groups, among the next `count` rows */
+int mpl_account_sweep_skipped(lua_State *L) {
+  static const char *const kinds[] = {"session", "group", NULL};
   size_t length;
-  mp_error e;
+  mp_error e = {0};
   mp_buffer after;
   mp_account *account = mpl_check_created(L);
-  lua_Integer oldest = luaL_checkinteger(L, 2), count = luaL_checkinteger(L, 3);
-  const char *from = luaL_optlstring(L, 4, "", &length);
-  luaL_argcheck(L, oldest >= 0, 2, "a time expected");
-  luaL_argcheck(L, count > 0, 3, "a number of rows expected");
+  bool session = luaL_checkoption(L, 2, NULL, kinds) == 0;
+  lua_Integer oldest = luaL_checkinteger(L, 3), count = luaL_checkinteger(L, 4);
+  const char *from = luaL_optlstring(L, 5, "", &length);
+  luaL_argcheck(L, oldest >= 0, 3, "a time expected");
+  luaL_argcheck(L, count > 0, 4, "a number of rows expected");
   mp_buffer_init(&after, 0);
   int rc = mp_buffer_append(&after, from, length);
   if (rc != MP_OK) mp_fail(&e, rc, "no memory for the account's rows");
-  if (rc == MP_OK) rc = mp_sender_keys_sweep(account, (uint64_t)oldest, (size_t)count, &after, &e);
-  if (rc == MP_OK && after.length > 0) lua_pushlstring(L, (const char *)after.data, after.length);
+  if (rc == MP_OK) rc = (session ? mp_aside_sweep : mp_sender_keys_sweep)(account, (uint64_t)oldest, (size_t)count, &after, &e);
   bool more = rc == MP_OK && after.length > 0;
+  if (more) lua_pushlstring(L, (const char *)after.data, after.length);
   mp_buffer_free(&after);
   if (rc != MP_OK) return mpl_store_raise(L, &e);
   return more ? 1 : 0;

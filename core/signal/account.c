@@ -108,8 +108,8 @@ int mp_account_set_signed_prekey(mp_account *account, const mp_signed_prekey *ke
 
 /* All rows of the traffic environment. */
 static int delete_traffic(mp_account *account, mp_error *e) {
-  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_STALE,   MP_TABLE_IDENTITY,
-                                 MP_TABLE_PREKEY,  MP_TABLE_COUNTER, MP_TABLE_SENDER_KEY};
+  static const mp_table own[] = {MP_TABLE_SESSION, MP_TABLE_STALE,      MP_TABLE_IDENTITY, MP_TABLE_PREKEY,
+                                 MP_TABLE_COUNTER, MP_TABLE_SENDER_KEY, MP_TABLE_SKIPPED};
   const mp_bytes all = {"", 0};
   int rc = MP_OK;
   for (size_t i = 0; i < sizeof own / sizeof *own && rc == MP_OK; i++) rc = mp_account_delete_rows(account, own[i], all, e);

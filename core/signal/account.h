@@ -25,6 +25,8 @@ typedef struct {
   mp_keypair signed_prekey;
   uint8_t signed_prekey_signature[64];
   uint8_t adv_secret[32], store_secret[32];
+  uint8_t awaited_chain[33]; /* ratchet key of the message being decrypted; its key, when that was set aside (signal/aside.h) */
+  mp_buffer awaited_key;
 } mp_account;
 
 /* Binds an account to a store; loads its credentials when there are any. The store must outlive it. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "crypto/hash.h"
-#include "signal/account.h"
+#include "signal/aside.h"
 
 int mp_pad(mp_buffer *out, const uint8_t *plain, size_t length) {
   uint8_t n, padding[16];
@@ -49,11 +49,20 @@ static int unreadable(int rc) {
   return rc == SG_SUCCESS || rc == SG_ERR_NOMEM ? rc : SG_ERR_INVALID_PROTO_BUF;
 }
 
-static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
-                                  signal_buffer **plain, uint8_t identity[32]) {
+/* Has the skipped key of a message back in its session when that was set aside. */
+static int await_key(mp_account *account, const char *jid, const signal_message *message) {
+  mp_error e;
+  int rc = mp_aside_await(account, jid, message, &e);
+  if (rc != MP_OK) account->failure = e;
+  return rc == MP_OK ? SG_SUCCESS : SG_ERR_UNKNOWN;
+}
+
+static int decrypt_prekey_message(mp_account *account, const char *jid, session_cipher *cipher, const uint8_t *bytes,
+                                  size_t length, signal_buffer **plain, uint8_t identity[32]) {
   pre_key_signal_message *message = NULL;
   signal_buffer *key = NULL;
   int rc = unreadable(pre_key_signal_message_deserialize(&message, bytes, length, account->context));
+  if (rc == SG_SUCCESS) rc = await_key(account, jid, pre_key_signal_message_get_signal_message(message));
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_pre_key_signal_message(cipher, message, NULL, plain);
   if (rc == SG_SUCCESS) rc = ec_public_key_serialize(&key, pre_key_signal_message_get_identity_key(message));
   if (rc >= 0 && key != NULL && signal_buffer_len(key) == 33) memcpy(identity, signal_buffer_data(key) + 1, 32);
@@ -62,10 +71,11 @@ static int decrypt_prekey_message(mp_account *account, session_cipher *cipher, c
   return rc < 0 ? rc : SG_SUCCESS;
 }
 
-static int decrypt_message(mp_account *account, session_cipher *cipher, const uint8_t *bytes, size_t length,
+static int decrypt_message(mp_account *account, const char *jid, session_cipher *cipher, const uint8_t *bytes, size_t length,
                            signal_buffer **plain) {
   signal_message *message = NULL;
   int rc = unreadable(signal_message_deserialize(&message, bytes, length, account->context));
+  if (rc == SG_SUCCESS) rc = await_key(account, jid, message);
   if (rc == SG_SUCCESS) rc = session_cipher_decrypt_signal_message(cipher, message, NULL, plain);
   SIGNAL_UNREF(message);
   return rc;
@@ -80,13 +90,14 @@ int mp_decrypt(mp_account *account, const char *jid, bool prekey_message, const 
   if (rc != MP_OK || (rc = mp_store_begin(account->store, e)) != MP_OK) return rc;
   int signal_rc = session_cipher_create(&cipher, account->stores, &address, account->context);
   if (signal_rc == SG_SUCCESS) {
-    signal_rc = prekey_message ? decrypt_prekey_message(account, cipher, bytes, length, &plain, identity)
-                               : decrypt_message(account, cipher, bytes, length, &plain);
+    signal_rc = prekey_message ? decrypt_prekey_message(account, jid, cipher, bytes, length, &plain, identity)
+                               : decrypt_message(account, jid, cipher, bytes, length, &plain);
   }
   rc = signal_rc == SG_SUCCESS ? mp_unpad(out, signal_buffer_data(plain), signal_buffer_len(plain), e)
                                : mp_signal_error(account, signal_rc, "decrypt the message", e);
   signal_buffer_bzero_free(plain);
   if (cipher != NULL) session_cipher_free(cipher);
+  mp_aside_forget(account);
   if (rc == MP_OK) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
   return rc;

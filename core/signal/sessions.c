@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "signal/account.h"
+#include "signal/aside.h"
 
 static int decode_key(ec_public_key **out, const uint8_t key[32], signal_context *context) {
   uint8_t typed[33] = {0x05};
@@ -72,7 +73,8 @@ int mp_session_check(mp_account *account, const char *jid, mp_error *e) {
 
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e) {
   int rc = delete_row(account, MP_TABLE_SESSION, jid, e);
-  return rc == MP_OK ? delete_row(account, MP_TABLE_STALE, jid, e) : rc;
+  if (rc == MP_OK) rc = delete_row(account, MP_TABLE_STALE, jid, e);
+  return rc == MP_OK ? mp_aside_delete(account, jid, e) : rc;
 }
 
 /* Moves one row; *moved tells whether there was one. */
@@ -102,6 +104,7 @@ int mp_session_migrate(mp_account *account, const char *from, const char *to, bo
   rc = move_row(account, MP_TABLE_SESSION, from, to, moved, e);
   if (rc == MP_OK) rc = move_row(account, MP_TABLE_STALE, from, to, &also_moved, e);
   if (rc == MP_OK) rc = move_row(account, MP_TABLE_IDENTITY, from, to, &also_moved, e);
+  if (rc == MP_OK) rc = mp_aside_move(account, from, to, e);
   if (rc == MP_OK) return mp_store_release(account->store, e);
   mp_store_rollback(account->store);
   *moved = false;

@@ -1,10 +1,11 @@
 /* libsignal's store callbacks: rows of the current turn, one address one row. */
 #include <signal/session_pre_key.h>
 #include <string.h>
+#include <time.h>
 
 #include "crypto/signal_provider.h"
 #include "signal/account.h"
-#include "signal/trim.h"
+#include "signal/aside.h"
 
 /* A failure of the store is noted: libsignal's codes have none for it, and it must not pass for a wrong message. */
 static int to_signal(mp_account *account, int rc, const mp_error *e) {
@@ -27,7 +28,14 @@ static int load_session(signal_buffer **record, signal_buffer **user_record, con
   int rc = mp_store_get(account->store, MP_TABLE_SESSION, address_key(account, address, key), &found, &e);
   if (rc == MP_ENOTFOUND) return 0;
   if (rc != MP_OK) return to_signal(account, rc, &e);
-  *record = signal_buffer_create(found.data, found.length);
+  mp_buffer whole;
+  mp_buffer_init(&whole, 0);
+  rc = mp_aside_give_back(account, found.data, found.length, &whole);
+  if (rc == MP_EMALFORMED) rc = mp_fail(&e, MP_ESTORE, "a session in the store is damaged");
+  if (rc == MP_OK)
+    *record = signal_buffer_create(whole.length > 0 ? whole.data : found.data, whole.length > 0 ? whole.length : found.length);
+  mp_buffer_wipe_free(&whole);
+  if (rc != MP_OK) return to_signal(account, rc, &e);
   return *record != NULL ? 1 : SG_ERR_NOMEM;
 }
 
@@ -50,8 +58,11 @@ static int store_session(const signal_protocol_address *address, uint8_t *record
   (void)user_record;
   (void)user_length;
   mp_buffer_init(&shorter, 0);
-  int rc = mp_session_trim(record, length, &shorter, &trimmed);
-  if (rc != MP_OK) mp_fail(&e, rc, "the session's record cannot be shortened");
+  mp_aside aside = {account, address->name, address->name_len, 0, (uint64_t)time(NULL), &e};
+  int rc = mp_session_trim(record, length, &shorter, &trimmed, mp_aside_put, &aside);
+  if (rc == MP_EMALFORMED) mp_fail(&e, rc, "the session's record cannot be shortened");
+  if (rc == MP_ENOMEM) mp_fail(&e, rc, "no memory for the session's record");
+  if (rc == MP_OK) rc = mp_aside_bound(&aside, &e);
   if (trimmed) row = (mp_bytes){shorter.data, shorter.length};
   if (rc == MP_OK) rc = mp_store_put(account->store, MP_TABLE_SESSION, address_key(account, address, key), row, &e);
   mp_buffer_wipe_free(&shorter);

@@ -19,6 +19,7 @@ const char *mp_table_name(uint8_t table) {
       {MP_TABLE_PREKEY, "prekey"},
       {MP_TABLE_COUNTER, "counter"},
       {MP_TABLE_SENDER_KEY, "sender-key"},
+      {MP_TABLE_SKIPPED, "skipped"},
       {MP_TABLE_DEVICE_LIST, "device-list"},
       {MP_TABLE_LID, "lid"},
       {MP_TABLE_JOURNAL, "journal"},

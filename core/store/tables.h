@@ -29,6 +29,8 @@
  *                                                 signing key 32, private one 32 (zero but in the own chain, whose device is "")
  *                scope 00 group 00 device 00 "s" key id (u32) iteration (u32)
  *                                              -> a key that was passed over: seed 32, time (u64)
+ *   skipped      scope 00 jid 00 ratchet key 33 counter (u32)
+ *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time u64
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw, recent
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
@@ -67,6 +69,7 @@ typedef enum {
   MP_TABLE_RAW = 'M',
   MP_TABLE_STALE = 'N',
   MP_TABLE_RECENT = 'Q',
+  MP_TABLE_SKIPPED = 'R',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

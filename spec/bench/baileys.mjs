@@ -84,7 +84,8 @@ const talking = async () => {
   const back = () => say(ben, ana, benJid, anaJid)
   await forth()
   await back()
-  return { forth, back }
+  const lost = () => ana.repository.encryptMessage({ jid: benJid, data: Buffer.from('a text of forty bytes, more or less......') })
+  return { forth, back, lost }
 }
 
 const rows = {
@@ -114,6 +115,32 @@ const rows = {
     const step = await measure(100, async i => (i % 2 ? back() : forth()))
     const same = await measure(200, forth)
     return { step, same }
+  },
+  async jump() {
+    const { forth, lost } = await talking()
+    for (let i = 0; i < 1499; i++) await lost()
+    const begin = seconds()
+    await forth()
+    const once = seconds() - begin
+    return { once, each: await measure(20, forth) }
+  },
+  async group() {
+    const ana = account()
+    const ben = account()
+    const group = '120363000000000001@g.us'
+    const send = () => ana.repository.encryptGroupMessage({ group, meId: anaJid, data: Buffer.from('a text of forty bytes, more or less......') })
+    const take = ({ ciphertext }) => ben.repository.decryptGroupMessage({ group, authorJid: anaJid, msg: ciphertext })
+    const first = await send()
+    await ben.repository.processSenderKeyDistributionMessage({
+      authorJid: anaJid, item: { groupId: group, axolotlSenderKeyDistributionMessage: first.senderKeyDistributionMessage },
+    })
+    await take(first)
+    // its record holds 2,000 skipped keys at most: one jump fills it as 5,000 messages would, in seconds
+    for (let i = 0; i < 999; i++) await send()
+    await take(await send())
+    const waiting = []
+    for (let i = 0; i < 250; i++) waiting.push(await send())
+    return { text: await measure(50, () => take(waiting.shift())) }
   },
   async load() {
     return { seconds: loaded, ...memory() }

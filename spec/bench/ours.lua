@@ -106,6 +106,59 @@ function rows.message()
   return result
 end
 
+-- The same after the sender has gone on for 1,499 messages that never came.
+function rows.jump()
+  local store, ana, ben, finish = accounts()
+  assert(ana:process_bundle(ben_jid, bundle_of(ben, ben:new_prekeys(1)[1])))
+  local text = "a text of forty bytes, more or less......"
+  local function say(from, to, from_jid, to_jid)
+    local sent = from:encrypt({ to_jid }, text)[1]
+    assert(to:decrypt(from_jid, sent.type, sent.ciphertext) == text)
+  end
+  say(ana, ben, ana_jid, ben_jid)
+  say(ben, ana, ben_jid, ana_jid)
+  for _ = 1, 1499 do ana:encrypt({ ben_jid }, text) end
+  local begin = os.clock()
+  say(ana, ben, ana_jid, ben_jid)
+  local result = { once = os.clock() - begin }
+  assert(store:commit())
+  result.each = measure(2000, function(i)
+    say(ana, ben, ana_jid, ben_jid)
+    if i % 50 == 0 then assert(store:commit()) end
+  end)
+  finish()
+  return result
+end
+
+-- A text in a group whose sender uses even iterations only: decrypted and stored, after 5,000 such.
+function rows.group()
+  local store, ana, ben, finish = accounts()
+  local group = "120363000000000001@g.us"
+  local text = "a text of forty bytes, more or less......"
+  assert(ben:process_sender_key(group, ana_jid, ana:sender_key_distribution(group)))
+  local function even()
+    local sent = assert(ana:encrypt_group(group, text))
+    assert(ana:encrypt_group(group, text))
+    return sent
+  end
+  local function take(sent) assert(ben:decrypt_group(group, ana_jid, sent) == text) end
+  for i = 1, 5000 do
+    take(even())
+    if i % 50 == 0 then assert(store:commit()) end
+  end
+  local waiting = {}
+  for i = 1, 5 * 1000 do waiting[i] = even() end
+  assert(store:commit())
+  local next_one = 0
+  local result = { text = measure(1000, function(i)
+    next_one = next_one + 1
+    take(waiting[next_one])
+    if i % 50 == 0 then assert(store:commit()) end
+  end) }
+  finish()
+  return result
+end
+
 function rows.load()
   require "moonpost"
   local seconds = os.clock() -- of CPU, since the process began

@@ -1,6 +1,6 @@
 /* What an account keeps in its store: credentials, prekeys, bounded records; and a store that fails under it. */
 #include "base/protobuf.h"
-#include "signal/trim.h"
+#include "signal/aside.h"
 #include "signal_support.h"
 
 static device ana, bot;
@@ -278,25 +278,117 @@ static void forgets_what_is_older_than_five_archived_states(void **state) {
   for (int i = 0; i < 8; i++) free_ciphertext(&late[i]);
 }
 
-static void keeps_a_record_below_64_kilobytes_by_dropping_the_oldest_keys(void **state) {
-  enum { JUMP = 1500 };
-  static ciphertext skipped[JUMP];
-  (void)state;
+enum { JUMP = 1500 };
+static ciphertext skipped[JUMP];
+
+/* Ana writes what the bot does not get, then a message it gets. */
+static void jump(int count) {
+  for (int i = 0; i < count; i++) skipped[i] = encrypt_text(&ana, &bot, "skipped");
+  send_text(&ana, &bot, "after the jump");
+}
+
+static void settle(void) {
   start_session(&ana, &bot);
   send_text(&ana, &bot, "hi");
   send_text(&bot, &ana, "back");
   send_text(&ana, &bot, "0");
-  for (int i = 0; i < JUMP; i++) skipped[i] = encrypt_text(&ana, &bot, "skipped");
-  send_text(&ana, &bot, "after the jump");
+}
+
+static int count_aside(const char *jid) {
+  uint8_t key[MP_STORE_KEY_MAX];
+  int count = 0;
+  mp_error e;
+  mp_bytes prefix = mp_account_key(&bot.account, jid, strlen(jid), key);
+  check(mp_store_range(bot.store, MP_TABLE_SKIPPED, prefix, (mp_bytes){"", 0}, count_row, &count, &e), &e);
+  return count;
+}
+
+static void sets_the_keys_of_a_jump_aside_and_reads_with_each_once(void **state) {
+  (void)state;
+  settle();
+  jump(JUMP);
   mp_buffer record = record_of(&bot, &ana);
-  assert_true(record.length <= MP_RECORD_MAX);
-  assert_true(record.length > MP_RECORD_MAX - 200);
+  assert_true(record.length < 4096);
   mp_buffer_free(&record);
-  expect_failure(&ana, &bot, &skipped[0], MP_EDUPLICATE);
-  for (int i = JUMP - 600; i < JUMP; i += 7) expect_text(&ana, &bot, &skipped[i], "skipped");
+  assert_int_equal(count_aside(ana.jid), JUMP - MP_CHAIN_KEYS_LEFT);
+  for (int i = 0; i < JUMP; i += 7) {
+    expect_text(&ana, &bot, &skipped[i], "skipped");
+    expect_failure(&ana, &bot, &skipped[i], MP_EDUPLICATE);
+  }
   send_text(&bot, &ana, "on");
   send_text(&ana, &bot, "and on");
+  for (int i = 1; i < JUMP; i += 7) expect_text(&ana, &bot, &skipped[i], "skipped");
   for (int i = 0; i < JUMP; i++) free_ciphertext(&skipped[i]);
+}
+
+static void a_damaged_message_uses_no_key_up_that_was_set_aside(void **state) {
+  (void)state;
+  settle();
+  jump(40);
+  int before = count_aside(ana.jid);
+  skipped[3].bytes.data[skipped[3].bytes.length - 1] ^= 1;
+  expect_failure(&ana, &bot, &skipped[3], MP_ECRYPTO);
+  assert_int_equal(count_aside(ana.jid), before);
+  skipped[3].bytes.data[skipped[3].bytes.length - 1] ^= 1;
+  expect_text(&ana, &bot, &skipped[3], "skipped");
+  assert_int_equal(count_aside(ana.jid), before - 1);
+  for (int i = 0; i < 40; i++) free_ciphertext(&skipped[i]);
+}
+
+static void sets_keys_of_archived_states_and_first_messages_aside(void **state) {
+  (void)state;
+  start_session(&ana, &bot);
+  send_text(&ana, &bot, "a first message");
+  jump(40); /* these are pkmsg, until the bot answers */
+  start_session(&ana, &bot);
+  send_text(&ana, &bot, "of a new session");
+  assert_true(count_aside(ana.jid) > 0);
+  for (int i = 0; i < 40; i++) {
+    assert_true(skipped[i].prekey_message);
+    expect_text(&ana, &bot, &skipped[i], "skipped");
+    free_ciphertext(&skipped[i]);
+  }
+}
+
+static void keys_set_aside_go_where_the_session_goes(void **state) {
+  mp_error e;
+  bool moved;
+  static device lid;
+  (void)state;
+  settle();
+  jump(40);
+  int before = count_aside(ana.jid);
+  check(mp_session_migrate(&bot.account, ana.jid, "1001@lid", &moved, &e), &e);
+  assert_true(moved);
+  assert_int_equal(count_aside(ana.jid), 0);
+  assert_int_equal(count_aside("1001@lid"), before);
+  lid = ana;
+  lid.jid = "1001@lid";
+  expect_text(&lid, &bot, &skipped[0], "skipped");
+  check(mp_session_delete(&bot.account, "1001@lid", &e), &e);
+  assert_int_equal(count_aside("1001@lid"), 0);
+  for (int i = 0; i < 40; i++) free_ciphertext(&skipped[i]);
+}
+
+static void so_many_keys_are_set_aside_at_most_and_swept_when_old(void **state) {
+  mp_error e;
+  mp_buffer after = {0};
+  (void)state;
+  settle();
+  for (int round = 0; round < 2; round++) {
+    jump(JUMP);
+    for (int i = 0; i < JUMP; i++) free_ciphertext(&skipped[i]);
+    assert_true(count_aside(ana.jid) <= MP_ASIDE_MAX);
+    send_text(&bot, &ana, "on");
+  }
+  jump(40);
+  for (int i = 0; i < 40; i++) free_ciphertext(&skipped[i]);
+  assert_true(count_aside(ana.jid) > 0);
+  do check(mp_aside_sweep(&bot.account, UINT64_MAX, 500, &after, &e), &e);
+  while (after.length > 0);
+  assert_int_equal(count_aside(ana.jid), 0);
+  send_text(&ana, &bot, "next");
+  mp_buffer_free(&after);
 }
 
 static void shortens_nothing_that_is_no_record(void **state) {
@@ -305,7 +397,7 @@ static void shortens_nothing_that_is_no_record(void **state) {
   for (size_t i = 0; i < COUNT(records); i++) {
     mp_buffer record = from_hex(records[i]), out = {0};
     bool trimmed = true;
-    assert_int_equal(mp_session_trim(record.data, record.length, &out, &trimmed), MP_EMALFORMED);
+    assert_int_equal(mp_session_trim(record.data, record.length, &out, &trimmed, NULL, NULL), MP_EMALFORMED);
     assert_false(trimmed);
     mp_buffer_free(&record);
     mp_buffer_free(&out);
@@ -318,7 +410,7 @@ static void leaves_a_short_record_as_it_is(void **state) {
   (void)state;
   start_session(&ana, &bot);
   mp_buffer record = record_of(&ana, &bot);
-  assert_int_equal(mp_session_trim(record.data, record.length, &out, &trimmed), MP_OK);
+  assert_int_equal(mp_session_trim(record.data, record.length, &out, &trimmed, NULL, NULL), MP_OK);
   assert_false(trimmed);
   assert_int_equal(out.length, 0);
   mp_buffer_free(&record);
@@ -444,7 +536,11 @@ int main(void) {
       between(begins_prekey_ids_again_after_the_last),
       between(keeps_five_archived_states),
       between(forgets_what_is_older_than_five_archived_states),
-      between(keeps_a_record_below_64_kilobytes_by_dropping_the_oldest_keys),
+      between(sets_the_keys_of_a_jump_aside_and_reads_with_each_once),
+      between(a_damaged_message_uses_no_key_up_that_was_set_aside),
+      between(sets_keys_of_archived_states_and_first_messages_aside),
+      between(keys_set_aside_go_where_the_session_goes),
+      between(so_many_keys_are_set_aside_at_most_and_swept_when_old),
       cmocka_unit_test(shortens_nothing_that_is_no_record),
       between(leaves_a_short_record_as_it_is),
       between(tells_a_full_store_from_a_wrong_message),

@@ -18,7 +18,7 @@ local aging = {
   { table = "secret", prefix = "", seconds = 90 * DAY },
 }
 
-local SKIPPED_KEYS = 15 * DAY -- seconds a sender key that was passed over is kept
+local SKIPPED_KEYS = 15 * DAY -- seconds the key of a message that was passed over is kept
 
 local Sweep = {}
 Sweep.__index = Sweep
@@ -32,12 +32,14 @@ local function sweep_slice(store, kind, oldest, after)
 end
 
 -- Secrets do not pass through Lua: the account looks at their ages itself.
-local function sweep_sender_keys(account, oldest)
-  local after
-  repeat
-    after = account:sweep_sender_keys(math.max(0, oldest), SLICE, after)
-    if after then task.sleep(0) end
-  until not after
+local function sweep_skipped(account, oldest)
+  for _, kind in ipairs { "session", "group" } do
+    local after
+    repeat
+      after = account:sweep_skipped(kind, math.max(0, oldest), SLICE, after)
+      if after then task.sleep(0) end
+    until not after
+  end
 end
 
 -- Calls `slice` until there is nothing left for it.
@@ -49,7 +51,7 @@ end
 -- @number now Unix seconds
 function Sweep:run(now)
   local account = self.client.account
-  if account:exists() then sweep_sender_keys(account, math.floor(now) - SKIPPED_KEYS) end
+  if account:exists() then sweep_skipped(account, math.floor(now) - SKIPPED_KEYS) end
   for _, kind in ipairs(aging) do
     local after
     repeat
