@@ -3,6 +3,7 @@ local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local moonpost = require "moonpost"
 local new_raw = require "moonpost.client.raw"
+local rows = require "moonpost.client.rows"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
@@ -467,13 +468,16 @@ describe("the sweep", function()
     assert(ana.client:send(client.me.jid, "hi"))
     assert(heard:pop(5)) -- behind the phone's key share and history
     local now = core.net.time()
-    local function rows() return { client.store:count("dedupe", "r"), client.store:count("secret", "") } end
+    local function counts() return { client.store:count("dedupe", "r"), client.store:count("secret", "") } end
+    rows.put(client.store, "device-list", ana.lid, "StoreDevices", { time = math.floor(now) })
     client.sweep:run(now + 14 * 24 * 3600)
-    assert.same({ 3, 1 }, rows())
+    assert.same({ 3, 1 }, counts())
     client.sweep:run(now + 16 * 24 * 3600)
-    assert.same({ 0, 1 }, rows())
+    assert.same({ 0, 1 }, counts())
+    assert.equal(1, client.store:count("device-list", ""))
     client.sweep:run(now + 91 * 24 * 3600)
-    assert.same({ 0, 0 }, rows())
+    assert.equal(0, client.store:count("device-list", ""))
+    assert.same({ 0, 0 }, counts())
     for i = 1, 1200 do client.store:put("dedupe", ("s%04d"):format(i), (">I8"):pack(i % 2 == 0 and now // 1 | 0 or 0)) end
     client.sweep:run(now)
     assert.equal(600, client.store:count("dedupe", "s"))

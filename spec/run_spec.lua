@@ -41,6 +41,39 @@ describe("moonpost run", function()
     assert.equal(0, bot:wait_end())
   end))
 
+  it("says what to do when another sandbox answers at its address", support.async(function()
+    local rig <close> = start()
+    local bot <close> = run_echo(rig, support.tmpdir() .. "/state")
+    local port = rig.sandbox.port
+    rig.sandbox:close()
+    local other = assert(require("moonpost.sandbox").start { port = port })
+    bot:wait "certificate is not signed by its issuer; this is another sandbox than .*; start the bot again, with another store$"
+    other:close()
+    bot:signal "INT"
+    assert.equal(0, bot:wait_end())
+  end))
+
+  it("ends at once at the second Ctrl-C, in a handler that never gives the loop back as well", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local script = write_file(folder .. "/endless.lua", [[
+      local bot = require("moonpost").bot { store = "state", name = "Endless" }
+      bot:on("message", function()
+        print "working" io.stdout:flush()
+        while true do end
+      end)
+      bot:run()
+    ]])
+    local bot <close> = process.start(("moonpost run %s --sandbox %s --store %s/state"):format(script, rig.sandbox.url, folder))
+    bot:wait "^online"
+    assert(rig:contact("Ana").client:send(rig.sandbox.accounts.by_name.Endless:jid(), "hi"))
+    bot:wait "^working"
+    bot:signal "INT"
+    bot:signal "INT"
+    bot:wait "^moonpost: ended at once by a second Ctrl%-C"
+    assert.equal(2, select(2, bot:wait_end()))
+  end))
+
   it("finishes what is in flight at Ctrl-C, then tells that nobody is there", support.async(function()
     local rig <close> = start()
     local folder = support.tmpdir()

@@ -42,7 +42,8 @@ local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 -- Those of moonpost alone: programs of their own name.
 local alone = { fleet = true, commit = true }
 
--- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach.
+-- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, or so many
+-- `times` less than Baileys.
 local us, ms, mb, sec, times = { 1e6, "µs" }, { 1e3, "ms" }, { 1 / 1048576, "MB" }, { 1, "s" }, { 1, "×" }
 local rows = {
   { "encode the 8-enc node (1,847 B)", "node", "encode", us, 2.5 },
@@ -71,8 +72,8 @@ local rows = {
   { "idle linked bot, wss: resident", "idle", "resident", mb, 12 },
   { "idle linked bot, wss: anonymous", "idle", "anonymous", mb, 5 },
   { "200 idle accounts, wss: resident per account", "fleet", "resident", mb, 0.3 },
-  { "echo 2,000 messages, 20 contacts: CPU per message", "echo", "cpu", us },
-  { "echo 2,000 messages, 20 contacts: wall clock", "echo", "wall", sec },
+  { "echo 5,000 messages, 50 contacts: CPU per message", "echo", "cpu", us, times = 10 },
+  { "echo 5,000 messages, 50 contacts: wall clock", "echo", "wall", sec },
 }
 
 -- scripts/bench has checked them.
@@ -148,9 +149,10 @@ for _, row in ipairs(rows) do
     local factor, unit = row[4][1], row[4][2]
     local result = {
       row = row[1], moonpost = mine * factor, baileys = theirs and theirs * factor, unit = unit, ratio = theirs and theirs / mine,
-      target = row[5],
+      target = row[5], times = row.times,
     }
     if row[5] then result.reached = mine * factor <= row[5] end
+    if row.times then result.reached = result.ratio >= row.times end
     results[#results + 1] = result
   end
 end
@@ -163,7 +165,9 @@ else
     field_median(machine, "seconds") * 1e3))
   print(("%-52s %10s %10s %8s  %s"):format("", "moonpost", "Baileys", "ratio", "target"))
   for _, result in ipairs(results) do
-    local target = result.target and ("<= %g %s%s"):format(result.target, result.unit, result.reached and "" or "  MISSED") or ""
+    local target = result.target and ("<= %g %s"):format(result.target, result.unit) or result.times and (">= %g x"):format(result.times)
+    target = target or ""
+    if result.reached == false then target = target .. "  MISSED" end
     local theirs = result.baileys and ("%7.1f %-2s %7.1fx"):format(result.baileys, result.unit, result.ratio) or ("%19s"):format ""
     local mine = (result.moonpost < 1 and "%7.3f" or "%7.1f"):format(result.moonpost)
     print(("%-52s %s %-2s %s  %s"):format(result.row, mine, result.unit, theirs, target))

@@ -8,9 +8,9 @@ local moonpost = require "moonpost"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local task = require "moonpost.task"
 
-local CONTACTS, MESSAGES = 20, 2000
+local CONTACTS, MESSAGES = 50, 5000
 local LOGINS = 9 -- of the row `again`
-local SETTLE_SECONDS, IDLE_SECONDS, ECHO_SECONDS, ALL_SECONDS = 1, 3, 20, 200
+local SETTLE_SECONDS, IDLE_SECONDS, ECHO_SECONDS, ALL_SECONDS = 1, 3, 60, 500
 
 local folder = os.tmpname()
 os.remove(folder)

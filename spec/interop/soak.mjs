@@ -230,7 +230,7 @@ class Stage {
   }
 
   hear(program) {
-    const unusual = program.errors.filter(line => !/^moonpost: (offline, trying again: |online again)/.test(line))
+    const unusual = program.errors.filter(line => !/^moonpost: (offline, trying again |online again)/.test(line))
     findings.push(...unusual.map(line => `${program.owner}: ${line}`))
     program.errors.length = 0
   }

@@ -109,7 +109,7 @@ local function make_client(bot)
   client:on("refused", function(why) bot:finish(nil, why) end)
   client:on("offline", function(why, seconds)
     bot.away = true
-    bot.log:warn("offline, trying again in %.1f s: %s", seconds, traceback.text(why))
+    bot.log:warn("offline, trying again in %.1f s: %s%s", seconds, traceback.text(why), why.advice and "; " .. why.advice or "")
   end)
   client:on("online", function(me)
     if bot.away then bot.log:info "online again" end

@@ -1,5 +1,5 @@
---- How much the journal takes: bytes in all, messages of one chat. What is above that stays at the server, unconfirmed, which sends it
--- again at the next login; so the connection is made anew when half of the room is free again.
+--- How much the journal takes: bytes and messages in all, messages of one chat. What is above that stays at the server, unconfirmed,
+-- which sends it again at the next login; so the connection is made anew when half of the room is free again.
 -- @module moonpost.client.capacity
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
@@ -33,7 +33,8 @@ end
 --- Raises "full" when a message is too much.
 -- @tparam table envelope
 -- @int waiting messages of its chat that wait
-function Capacity:check(envelope, waiting)
+-- @int in_all messages that wait
+function Capacity:check(envelope, waiting, in_all)
   local chat = envelope.chat
   -- those behind one that was refused are refused as well: the order of a chat stays
   if self.refused_chats[chat] or waiting >= limits.CHAT_WAITING then
@@ -41,8 +42,9 @@ function Capacity:check(envelope, waiting)
     self.refused_chats[chat] = true
     error(err, 0)
   end
-  if not self.refused and count_bytes(self) <= self.most_bytes then return end
-  local err = refuse(self, envelope, ("handlers have not ended with %d bytes of messages"):format(count_bytes(self)))
+  if not self.refused and count_bytes(self) <= self.most_bytes and in_all < limits.WAITING_MOST then return end
+  local err = refuse(self, envelope, ("handlers have not ended with %d bytes of messages, and %d messages wait for them"):format(
+    count_bytes(self), in_all))
   self.refused = true
   error(err, 0)
 end
@@ -56,17 +58,27 @@ end
 --- A row was written.
 function Capacity:take(size) self.bytes = self.bytes and self.bytes + size end
 
+-- Half of the room is free again.
+local function invite_if_free(self, in_all)
+  if self.refused and count_bytes(self) <= self.most_bytes // 2 and in_all <= limits.WAITING_MOST // 2 then invite(self) end
+end
+
 --- A row of a size has gone.
-function Capacity:give(size)
+-- @int size bytes
+-- @int in_all messages that wait
+function Capacity:give(size, in_all)
   self.bytes = self.bytes and self.bytes - size
-  if self.refused and count_bytes(self) <= self.most_bytes // 2 then invite(self) end
+  invite_if_free(self, in_all)
 end
 
 --- Fewer messages wait.
-function Capacity:less(lanes)
+-- @param lanes moonpost.client.lanes
+-- @tparam table expected by chat, messages that will wait once they are durable
+function Capacity:less(lanes, expected)
   self.client.connection:regulate()
+  invite_if_free(self, lanes.waiting)
   for chat in pairs(self.refused_chats) do
-    if lanes:count(chat) <= limits.CHAT_WAITING // 2 then return invite(self) end
+    if lanes:count(chat) + (expected[chat] or 0) <= limits.CHAT_WAITING // 2 then return invite(self) end
   end
 end
 

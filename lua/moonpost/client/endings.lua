@@ -97,4 +97,18 @@ function endings.of_iq_error(node)
   return ending("iq", ("the server answered %d %s"):format(status, detail and detail.attrs.text or ""), { status = status })
 end
 
+--- What a user can do about an end that comes again and again: a server whose certificate is not the one's this client trusts. It is no
+-- final end, since anybody between could cause it.
+-- @tparam table err of a connection
+-- @string root the Noise root key this client trusts
+-- @treturn ?string a sentence's second half
+function endings.advice(err, root)
+  if err.code ~= "crypto" or not err.message:find "certificate is not signed" then return nil end
+  if root == core.noise.ROOT then
+    return "somebody else answers in WhatsApp's place (a proxy, a network that inspects what passes), or this moonpost is too old"
+  end
+  return "this is another sandbox than the one the bot was started for: without --world it begins anew each time; start the bot again, "
+    .. "with another store"
+end
+
 return endings

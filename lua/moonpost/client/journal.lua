@@ -94,7 +94,7 @@ function Journal:remove(entry)
   local row = store:get("journal", key)
   if not row then return end -- the account was forgotten
   store:delete("journal", key)
-  self.capacity:give(#row)
+  self.capacity:give(#row, self.lanes.waiting)
 end
 
 local function run_handlers(self, entry, m)
@@ -142,7 +142,7 @@ end
 local function begin(self, item, next)
   local entry = type(item) == "table" and item or { journal = self, sequence = item }
   entry.next = next
-  self.capacity:less(self.lanes)
+  self.capacity:less(self.lanes, self.expected)
   task.spawn(dispatch, self, entry)
 end
 
@@ -159,7 +159,7 @@ end
 -- @tparam ?string unread why the message could not be read; then both are empty
 function Journal:add(envelope, plaintext, message, unread)
   local chat = envelope.chat
-  self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0))
+  self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0), self.lanes.waiting)
   local idle = self.lanes:idle(chat) and not self.expected[chat] and not self.closing
   local entry = {
     journal = self, sequence = next_sequence(self), message = message, counted = idle,

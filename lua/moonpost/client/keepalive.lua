@@ -18,9 +18,12 @@ function Keepalive:heard() self.heard_at, self.unanswered_at = net.now(), nil en
 
 local function ping(self)
   if self.asking or self.stopped then return end
+  local node = stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net", id = self.connection.client:next_id() })
+  -- While nothing is read on purpose the server hears of us, and its answer waits unread behind all else.
+  if self.connection.paused then return self.connection:send(node) end
   self.asking = true
   local asked_at = net.now()
-  local answer, err = self.connection:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" }), self.pace.answer)
+  local answer, err = self.connection:query(node, self.pace.answer)
   self.asking = false
   if answer or self.stopped or self.heard_at >= asked_at then return end
   local dead = core.error("network", "the connection is dead: " .. tostring(err))
@@ -31,7 +34,7 @@ end
 local function watch(self, seconds)
   self.watching = net.timer(seconds, function()
     self.watching = nil
-    if not self.unanswered_at then return end
+    if not self.unanswered_at or self.connection.paused then return end
     local left = self.unanswered_at + self.pace.silence - net.now()
     if left > 0 then watch(self, left) else task.spawn(ping, self) end
   end)

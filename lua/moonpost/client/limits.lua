@@ -19,6 +19,7 @@ local limits = {
   RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
   WAITING = 10000,                    -- messages that wait for their handlers, until nothing is read from the connection
   WAITING_LOW = 5000,                 -- messages that wait for their handlers, below which it is read again
+  WAITING_MOST = 20000,               -- messages that wait for their handlers, until more wait at the server
   CHAT_WAITING = 2000,                -- messages of one chat that wait; more wait at the server, and other chats go on
   BLAMED = 3,                         -- runs that may end in the handler of a message before it is set aside
   REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped

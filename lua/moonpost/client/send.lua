@@ -112,6 +112,7 @@ local function post(self, letter)
   while turn do
     local ok, err = try(self, letter)
     if ok or err.code ~= "closed" or client.connection.stopped then return ok, err end
+    task.sleep(0) -- the connection counts as online until the loop has heard of its end
   end
 end
 

@@ -8,6 +8,12 @@ local DAY = 24 * 3600
 local PAUSE = 3600 -- seconds between two sweeps
 local SLICE = 500  -- rows looked at in a turn of the loop
 
+-- When a device list was learnt.
+local function list_time(value) return assert(core.proto.decode("StoreDevices", value)).time or 0 end
+
+-- Of rows that end with their time.
+local function last_time(value) return (">I8"):unpack(value, #value - 7) end
+
 -- What grows old, by table and key prefix (see moonpost.client.rows). The server keeps unconfirmed messages 14 days (04 §11.1).
 local aging = {
   { table = "dedupe", prefix = "r", seconds = 15 * DAY },
@@ -16,6 +22,7 @@ local aging = {
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
   { table = "secret", prefix = "", seconds = 90 * DAY },
+  { table = "device-list", prefix = "", seconds = 30 * DAY, time = list_time }, -- asked for again when it is needed
 }
 
 local SKIPPED_KEYS = 15 * DAY -- seconds the key of a message that was passed over is kept
@@ -26,7 +33,7 @@ Sweep.__index = Sweep
 local function sweep_slice(store, kind, oldest, after)
   local found = store:range(kind.table, kind.prefix, SLICE, after)
   for _, row in ipairs(found) do
-    if (">I8"):unpack(row[2], #row[2] - 7) < oldest then store:delete(kind.table, row[1]) end
+    if (kind.time or last_time)(row[2]) < oldest then store:delete(kind.table, row[1]) end
   end
   return #found == SLICE and found[SLICE][1] or nil
 end
