@@ -103,6 +103,15 @@ static int check_version(const mp_store *store, uint32_t version, bool has_traff
   return MP_OK;
 }
 
+/* A reader cannot bring a store up to date, and would see rows where they no longer belong. Copying is another thing. */
+static int check_readable(const mp_store *store, const mp_store_options *options, uint32_t version, mp_error *e) {
+  if (!options->reader || options->sealed || version == MP_STORE_VERSION) return MP_OK;
+  if (version == 0) return mp_fail(e, MP_ENOTFOUND, "there is no whole store in %s", store->path);
+  return mp_fail(e, MP_EVERSION,
+                 "store %s is of version %u: it is brought up to version %d when a bot opens it, and can be read then",
+                 store->path, version, MP_STORE_VERSION);
+}
+
 /* Reads version, seal and kind before anything is written, and before the second file is opened. */
 static int open_keys(mp_store *store, const data_file *keys, const data_file *traffic, const mp_store_options *options,
                      uint32_t *version, mp_error *e) {
@@ -112,6 +121,7 @@ static int open_keys(mp_store *store, const data_file *keys, const data_file *tr
   int rc = open_file(&store->keys, keys, flags, KEYS_MAP_SIZE, e);
   if (rc == MP_OK) rc = mp_store_read_version(store, version, e);
   if (rc == MP_OK) rc = check_version(store, *version, traffic->exists, e);
+  if (rc == MP_OK) rc = check_readable(store, options, *version, e);
   if (rc == MP_OK && !(options->reader && options->sealed))
     rc = mp_store_unseal(store, options->key, *version == 0, &store->seal, e);
   return rc == MP_OK ? mp_store_check_kind(store, options->kind, e) : rc;

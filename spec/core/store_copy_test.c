@@ -186,6 +186,20 @@ static void is_read_beside_its_writer_and_never_written(void **state) {
   assert_int_equal(mp_store_open(&(mp_store_options){.path = target, .reader = true}, &store, &e), MP_ENOTFOUND);
 }
 
+static void is_copied_but_not_read_while_it_is_of_an_older_version(void **state) {
+  mp_error e;
+  (void)state;
+  make_store();
+  mp_store *store = open_store();
+  assert_int_equal(mp_store_put(store, MP_TABLE_META, text("version"), (mp_bytes){"\1\0\0", 4}, &e), MP_OK);
+  mp_store_close(store);
+  assert_int_equal(mp_store_open(&(mp_store_options){.path = folder, .reader = true}, &store, &e), MP_EVERSION);
+  assert_non_null(strstr(e.message, "is of version 1: it is brought up to version"));
+  assert_int_equal(mp_store_open(&(mp_store_options){.path = folder, .reader = true, .sealed = true}, &store, &e), MP_OK);
+  assert_int_equal(mp_store_backup(store, target, &e), MP_OK);
+  mp_store_close(store);
+}
+
 static void use_without_syncing(const char *boot) {
   mp_error e;
   mp_store_close(open_at(folder, MP_DURABLE_PROCESS, false));
@@ -263,6 +277,7 @@ int main(void) {
       in_folder(knows_that_it_is_one_and_marks_its_sessions_once),
       in_folder(is_of_one_time_while_another_process_writes),
       in_folder(is_read_beside_its_writer_and_never_written),
+      in_folder(is_copied_but_not_read_while_it_is_of_an_older_version),
       in_folder(marks_its_sessions_after_unsynced_use_under_another_boot),
       in_folder(keeps_its_sessions_within_one_boot_and_when_it_was_synced),
       in_folder(tells_whether_it_can_be_written_and_leaves_no_trace),
