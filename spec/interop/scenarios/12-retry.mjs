@@ -60,7 +60,7 @@ const strangers = async scene => {
 // What it takes to mend something: the one who cannot read says so.
 const lawful = new RegExp([
   "type='retry'", 'recv retry', 'asked for it again', 'undecryptable', 'failed to decrypt', 'Failed to decrypt', "error='(500|487)'",
-  'refuses message \\w+: (500|487)', 'cannot read a message', 'transaction failed, rolling back', 'Session error',
+  'refuses message \\w+: (500|487)', 'cannot read a message', 'transaction failed, rolling back', 'Session error', 'has new keys',
 ].join('|'))
 
 export default [
