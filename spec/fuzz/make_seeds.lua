@@ -75,6 +75,17 @@ seed("retry", "no-registration", wire.encode(node("receipt", { from = "200:5@lid
   node("retry", { count = "x" }),
 })))
 
+-- Signal: which message, how many were passed over, then edits of a place and a byte (signal_target.h)
+for _, target in ipairs { "sender_keys", "session" } do
+  for which = 0, 1 do
+    seed(target, ("intact-%d"):format(which), string.char(which, 0))
+    seed(target, ("intact-late-%d"):format(which), string.char(which, 47))
+    seed(target, ("version-%d"):format(which), string.char(which, 0, 0, 0, 1))
+    seed(target, ("edited-%d"):format(which), string.char(which, 3, 0, 20, 255, 0, 40, 1))
+    seed(target, ("replaced-%d"):format(which), string.char(which | 128, 0) .. "\x33\8\1\16\0\26\16" .. ("c"):rep(80))
+  end
+end
+
 -- zlib
 seed("zlib", "bomb", assert(wire.deflate(("\0"):rep(200000))))
 seed("zlib", "truncated", assert(wire.deflate(("moonpost "):rep(40))):sub(1, 12))
