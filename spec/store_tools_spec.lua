@@ -164,6 +164,10 @@ describe("moonpost backup", function()
     assert.equal(0, (run(("backup %s-copy --store %s"):format(path, path))))
     talk(3) -- ratchets the copy knows nothing of
     bot.client:close()
+    for _, folder in ipairs { path, path .. "-copy" } do
+      local report = assert(inspect(folder))
+      assert.is_true(report.whole, table.concat(report, "\n"))
+    end
     local errors = {}
     ana.client:on("error", function(err) errors[#errors + 1] = tostring(err) end)
     bot = rig:contact("Echo", { store = path .. "-copy" })

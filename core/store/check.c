@@ -5,35 +5,53 @@
 
 #include "store/internal.h"
 
+/* Without a default: the compiler tells of a table that is missing here. */
 const char *mp_table_name(uint8_t table) {
-  static const struct {
-    mp_table table;
-    const char *name;
-  } names[] = {
-      {MP_TABLE_SETTING, "setting"},
-      {MP_TABLE_CREDENTIAL, "credential"},
-      {MP_TABLE_KEYPAIR, "keypair"},
-      {MP_TABLE_META, "meta"},
-      {MP_TABLE_SESSION, "session"},
-      {MP_TABLE_IDENTITY, "identity"},
-      {MP_TABLE_PREKEY, "prekey"},
-      {MP_TABLE_COUNTER, "counter"},
-      {MP_TABLE_SENDER_KEY, "sender-key"},
-      {MP_TABLE_SKIPPED, "skipped"},
-      {MP_TABLE_DEVICE_LIST, "device-list"},
-      {MP_TABLE_LID, "lid"},
-      {MP_TABLE_JOURNAL, "journal"},
-      {MP_TABLE_OUTBOX, "outbox"},
-      {MP_TABLE_DEDUPE, "dedupe"},
-      {MP_TABLE_SECRET, "secret"},
-      {MP_TABLE_APPSTATE_KEY, "appstate-key"},
-      {MP_TABLE_RAW, "raw"},
-      {MP_TABLE_STALE, "stale"},
-      {MP_TABLE_WORLD, "world"},
-      {MP_TABLE_QUEUE, "queue"},
-  };
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    if ((uint8_t)names[i].table == table) return names[i].name;
+  switch ((mp_table)table) {
+    case MP_TABLE_SETTING:
+      return "setting";
+    case MP_TABLE_CREDENTIAL:
+      return "credential";
+    case MP_TABLE_KEYPAIR:
+      return "keypair";
+    case MP_TABLE_META:
+      return "meta";
+    case MP_TABLE_SESSION:
+      return "session";
+    case MP_TABLE_IDENTITY:
+      return "identity";
+    case MP_TABLE_PREKEY:
+      return "prekey";
+    case MP_TABLE_COUNTER:
+      return "counter";
+    case MP_TABLE_SENDER_KEY:
+      return "sender-key";
+    case MP_TABLE_DEVICE_LIST:
+      return "device-list";
+    case MP_TABLE_LID:
+      return "lid";
+    case MP_TABLE_JOURNAL:
+      return "journal";
+    case MP_TABLE_OUTBOX:
+      return "outbox";
+    case MP_TABLE_DEDUPE:
+      return "dedupe";
+    case MP_TABLE_SECRET:
+      return "secret";
+    case MP_TABLE_APPSTATE_KEY:
+      return "appstate-key";
+    case MP_TABLE_RAW:
+      return "raw";
+    case MP_TABLE_STALE:
+      return "stale";
+    case MP_TABLE_RECENT:
+      return "recent";
+    case MP_TABLE_SKIPPED:
+      return "skipped";
+    case MP_TABLE_WORLD:
+      return "world";
+    case MP_TABLE_QUEUE:
+      return "queue";
   }
   return NULL;
 }
