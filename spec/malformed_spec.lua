@@ -172,7 +172,7 @@ describe("what the server calls this account", function()
     local ana, ben, lid = listening(rig), rig:contact "Ben", nil
     local device = tap.device(rig, ana.client)
     tap.on(rig, function(direction, one, conn)
-      if direction == "to-client" and one.tag == "success" and conn.device == device then one.attrs.lid = lid end
+      if direction == "to-client" and one.tag == "success" and conn.claimed == device then one.attrs.lid = lid end
     end)
     for _, value in ipairs { "zzz", "@lid", "1@g.us", "155@s.whatsapp.net" } do
       lid = value
