@@ -135,12 +135,12 @@ const rows = {
       authorJid: anaJid, item: { groupId: group, axolotlSenderKeyDistributionMessage: first.senderKeyDistributionMessage },
     })
     await take(first)
-    // its record holds 2,000 skipped keys at most: one jump fills it as 5,000 messages would, in seconds
-    for (let i = 0; i < 999; i++) await send()
+    // after 100 messages, not 5,000: its time grows with each, and the row would take hours
+    for (let i = 0; i < 99; i++) await send()
     await take(await send())
     const waiting = []
-    for (let i = 0; i < 250; i++) waiting.push(await send())
-    return { text: await measure(50, () => take(waiting.shift())) }
+    for (let i = 0; i < 25; i++) waiting.push(await send())
+    return { text: await measure(5, () => take(waiting.shift())) }
   },
   async load() {
     return { seconds: loaded, ...memory() }
