@@ -158,5 +158,22 @@ describe("the phone's list of its devices", function()
     end))
   end))
 
+  it("ends the sessions with all companions when the phone was set up anew, and only then", support.async(function()
+    local rig <close> = start()
+    local ana, bob = rig:contact "Ana", rig:contact "Bob"
+    local device, account = tap.device(rig, bob.client)
+    local companion = device:jid "lid"
+    assert.is_true(reached(rig, ana.client, bob.jid)[companion])
+    local made = ana.client.account:base_key(companion)
+    ana.client.devices:forget(bob.lid)
+    assert(ana.client.devices:of { bob.lid })
+    assert.equal(made, ana.client.account:base_key(companion))
+    account.raw_id = account.raw_id + 1
+    ana.client.devices:forget(bob.lid)
+    assert(ana.client.devices:of { bob.lid })
+    assert.is_false(ana.client.account:has_session(companion))
+    assert.is_true(ana.client.account:has_session(bob.lid))
+  end))
+
   it("leaves nobody out when it cannot be read", support.async(function() assert.is_true(is_reached(nil)) end))
 end)

@@ -15,12 +15,16 @@ local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exis
 local Devices = {}
 Devices.__index = Devices
 
--- Which indexes the phone names as its devices': fn(index) -> boolean; nil when the answer does not say. One that is newer than the
--- phone's list is a device the list has not come to yet (02 §8.1).
-local function index_filter(user)
+-- The phone's list of its devices' indexes; nil when the answer has none (02 §8.1).
+local function read_indexes(user)
   local bytes = stanza.bytes(user, "devices", "key-index-list")
   local signed = bytes and proto.decode("ADVSignedKeyIndexList", bytes)
-  local list = signed and signed.details and proto.decode("ADVKeyIndexList", signed.details)
+  return signed and signed.details and proto.decode("ADVKeyIndexList", signed.details) or nil
+end
+
+-- Which indexes the phone names as its devices': fn(index) -> boolean. One that is newer than the phone's list is a device the list
+-- has not come to yet.
+local function index_filter(list)
   if not list then return nil end
   local valid = {}
   for _, index in ipairs(list.validIndexes or {}) do valid[index] = true end
@@ -29,11 +33,11 @@ end
 
 local function whole(text) return math.tointeger(tonumber(text)) end
 
-local function read_devices(user)
+local function read_devices(user, indexes)
   local list = stanza.path(user, "devices", "device-list")
   if not list then return nil end
   local name, server = jid.parse(user.attrs.jid)
-  local jids, seen, is_valid = {}, {}, index_filter(user)
+  local jids, seen, is_valid = {}, {}, index_filter(indexes)
   for _, device in stanza.children(list, "device") do
     local id = whole(device.attrs.id)
     local named = id == 0 or not is_valid or is_valid(whole(device.attrs["key-index"]))
@@ -58,15 +62,28 @@ local function query(self, jids)
   return stanza.path(answer, "usync", "list") or stanza.node "list"
 end
 
+local function read_row(client, name) return rows.get(client.store, "device-list", name, "StoreDevices") end
+
+-- An account's phone has been set up anew: sessions with the companions it had are worth nothing (§8.1).
+local function forget_companions(client, jids)
+  for _, one in ipairs(jids) do
+    if select(3, jid.parse(one)) ~= 0 then client.account:delete_session(one) end
+  end
+end
+
 -- Keeps what an answer says of one account; devices are filed under the LID once it is known. `asked`: it was asked for by this name.
 local function keep_user(self, user, asked)
   local client, lid = self.client, stanza.child(user, "lid")
   if lid and asked then client.lids:learn_answer(user.attrs.jid, lid.attrs.val) end
-  local jids = read_devices(user)
+  local indexes = read_indexes(user)
+  local jids = read_devices(user, indexes)
   if not jids then return end
   for i, one in ipairs(jids) do jids[i] = client.lids:stable(one) end
-  rows.put(client.store, "device-list", client.lids:stable(jid.bare(user.attrs.jid)), "StoreDevices", {
-    jids = jids, time = math.floor(core.net.time()),
+  local name, raw_id = client.lids:stable(jid.bare(user.attrs.jid)), indexes and indexes.rawId
+  local before = read_row(client, name)
+  if before and raw_id and before.rawId and before.rawId ~= raw_id then forget_companions(client, before.jids or {}) end
+  rows.put(client.store, "device-list", name, "StoreDevices", {
+    jids = jids, time = math.floor(core.net.time()), rawId = raw_id or before and before.rawId,
   })
 end
 
@@ -89,24 +106,31 @@ end
 function Devices:of(bare)
   local result, missing = {}, {}
   for _, one in ipairs(bare) do
-    local row = rows.get(self.client.store, "device-list", self.client.lids:stable(one), "StoreDevices")
-    if row then result[one] = row.jids or {} else missing[#missing + 1] = one end
+    local row = read_row(self.client, self.client.lids:stable(one))
+    if row and not row.stale then result[one] = row.jids or {} else missing[#missing + 1] = one end
   end
   if #missing == 0 then return result end
   local list, err = query(self, missing)
   if not list then return nil, err end
   keep(self, list, missing)
   for _, one in ipairs(missing) do
-    local row = rows.get(self.client.store, "device-list", self.client.lids:stable(one), "StoreDevices")
-    result[one] = row and row.jids or {}
+    local row = read_row(self.client, self.client.lids:stable(one))
+    result[one] = row and not row.stale and row.jids or {}
   end
   return result
 end
 
 --- Forgets the devices of an account: they are asked for again before the next send.
 function Devices:forget(bare)
-  self.client.store:delete("device-list", self.client.lids:stable(bare))
-  self.client.store:delete("device-list", bare)
+  local store, name = self.client.store, self.client.lids:stable(bare)
+  local row = read_row(self.client, name)
+  if row and row.rawId then -- what it was is compared with what comes
+    row.stale = true
+    rows.put(store, "device-list", name, "StoreDevices", row)
+  else
+    store:delete("device-list", name)
+  end
+  if bare ~= name then store:delete("device-list", bare) end
 end
 
 local function is_vouched_for(client, device, identity, blob)
