@@ -72,4 +72,13 @@ describe("a bot whose disk is full", function()
     assert.equal(1, bot:wait_end())
     assert.matches("^moonpost run: [^\n]*$", bot:text())
   end))
+
+  it("does not start, in one line, when there is room for its store but not for its keys", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local bot <close> = process.start(("moonpost run %s --sandbox %s --store %s/state"):format(write_script(), rig.sandbox.url, folder),
+      { before = "trap '' XFSZ; ulimit -f 24" })
+    assert.equal(1, bot:wait_end())
+    assert.matches("^moonpost run: no room for the store[^\n]*$", bot:text())
+  end))
 end)

@@ -162,6 +162,17 @@ describe("a login the service refuses", function()
     end))
   end
 
+  it("for a ban of no time there can be is told, and kept for a year at most", function()
+    local function of(expire) return endings.of_failure(stanza.node("failure", { reason = "402", expire = expire })) end
+    for _, expire in ipairs { "-5", "0", "soon", "1e400", "9223372036854775808" } do
+      assert.same({ "banned", true }, { of(expire).code, of(expire).final })
+      assert.is_nil(of(expire).seconds, expire)
+      assert.matches("banned for a time", tostring(of(expire)))
+    end
+    assert.equal(3600, of("3600").seconds)
+    for _, expire in ipairs { "99999999999", "9223372036854775807" } do assert.equal(366 * 86400, of(expire).seconds) end
+  end)
+
   it("without a reason is final too", function()
     assert.is_true(endings.of_failure(stanza.node("failure", {})).final)
   end)

@@ -157,6 +157,13 @@ function Bot:finish(...)
   self.stopping:close()
 end
 
+-- Whatever keeps the bot from getting online for the first time ends it: nothing else would.
+local function start(bot)
+  local called, up, why = xpcall(link_and_connect, traceback.told, bot)
+  if not called then up, why = nil, up end
+  if not up then bot:finish(nil, why) end
+end
+
 local function live(bot)
   bot.stopping, bot.ended, bot.ready = task.queue(), nil, false
   local err
@@ -166,10 +173,7 @@ local function live(bot)
   for _, name in ipairs(host.signals == false and {} or { "INT", "TERM" }) do
     signals[#signals + 1] = core.net.signal(name, function() bot:stop() end)
   end
-  local starting = task.spawn(function()
-    local up, why = link_and_connect(bot)
-    if not up then bot:finish(nil, why) end
-  end)
+  local starting = task.spawn(start, bot)
   bot.stopping:pop()
   starting:cancel()
   for _, handle in ipairs(signals) do handle:stop() end

@@ -24,8 +24,11 @@ local ban_reasons = {
   ["106"] = "it used broadcast lists too much",
 }
 
+local BAN_MAX = 366 * 24 * 3600 -- seconds of a ban that are believed: after that the service may say anew how long it lasts
+
 local function banned(node)
   local seconds = math.tointeger(tonumber(node.attrs.expire))
+  seconds = seconds and seconds > 0 and math.min(seconds, BAN_MAX) or nil
   return ending("banned", ("the account is banned%s (402, code %s%s): do not log in before that is over"):format(
     seconds and (" for %.1f hours"):format(seconds / 3600) or " for a time", node.attrs.code or "?",
     ban_reasons[node.attrs.code] and ": " .. ban_reasons[node.attrs.code] or ""), { final = true, seconds = seconds })
