@@ -1,6 +1,7 @@
 #include "net/tunnel.h"
 
 #include <errno.h>
+#include <http_parser.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -42,20 +43,25 @@ struct mp_tunnel {
   bool has_credentials;
 };
 
+/* A tunnel's answer has no body (RFC 9110 §9.3.6): what follows the head is not the parser's. */
+static int end_of_head(http_parser *parser) {
+  *(bool *)parser->data = true;
+  return 2;
+}
+
 int mp_tunnel_read_answer(const uint8_t *bytes, size_t length, int *status, size_t *head) {
-  static const char pattern[] = "HTTP/1.x ddd"; /* x: 0 or 1 */
-  for (size_t i = 0; i < length && i < sizeof pattern - 1; i++) {
-    uint8_t byte = bytes[i];
-    bool fits = pattern[i] == 'x'   ? byte == '0' || byte == '1'
-                : pattern[i] == 'd' ? byte >= '0' && byte <= '9'
-                                    : byte == (uint8_t)pattern[i];
-    if (!fits) return MP_EMALFORMED;
-  }
-  const uint8_t *end = memmem(bytes, length, "\r\n\r\n", 4);
-  if (end == NULL) return length < MP_PROXY_HEAD_MAX ? 0 : MP_ELIMIT;
-  if (end - bytes < (ptrdiff_t)sizeof pattern - 1) return MP_EMALFORMED;
-  *status = (bytes[9] - '0') * 100 + (bytes[10] - '0') * 10 + (bytes[11] - '0');
-  *head = (size_t)(end - bytes) + 4;
+  http_parser_settings settings;
+  http_parser parser;
+  bool complete = false;
+  http_parser_settings_init(&settings);
+  settings.on_headers_complete = end_of_head;
+  http_parser_init(&parser, HTTP_RESPONSE);
+  parser.data = &complete;
+  size_t read = length == 0 ? 0 : http_parser_execute(&parser, &settings, (const char *)bytes, length);
+  if (HTTP_PARSER_ERRNO(&parser) != HPE_OK || (complete && parser.http_major != 1)) return MP_EMALFORMED;
+  if (!complete) return length < MP_PROXY_HEAD_MAX ? 0 : MP_ELIMIT;
+  *status = parser.status_code;
+  *head = read;
   return 1;
 }
 
