@@ -155,6 +155,16 @@ describe("the answer to", function()
     assert.same(names, found)
   end))
 
+  it("an app-state fetch from a version there cannot be is one from the first or the last", support.async(function()
+    for version, patches in pairs { ["-9223372036854775808"] = 1, ["-1"] = 1, ["1"] = 0, ["9223372036854775807"] = 0 } do
+      local answer = asked("w:sync:app:state", "set", stanza.node("sync", nil, stanza.node("collection", {
+        name = "critical_block", version = version,
+      })))
+      local collection = stanza.path(answer, "sync", "collection")
+      assert.equal(patches, #((stanza.child(collection, "patches") or {}).content or {}), version)
+    end
+  end))
+
   it("an app-state upload is a conflict inside a result", support.async(function()
     local answer = asked("w:sync:app:state", "set", stanza.node("sync", nil, stanza.node("collection", {
       name = "regular", version = "0", return_snapshot = "false",

@@ -59,7 +59,8 @@ end
 
 local function answer(conn, asked)
   local name = asked.attrs.name
-  local patches, known = patches_of(conn, name), math.tointeger(tonumber(asked.attrs.version)) or 0
+  local patches, version_known = patches_of(conn, name), math.tointeger(tonumber(asked.attrs.version)) or 0
+  local known = math.max(0, math.min(version_known, #patches))
   local attrs, content = { name = name, version = #patches }, {}
   if stanza.child(asked, "patch") then
     attrs.type = "error"
