@@ -22,7 +22,8 @@ enum {
   MP_EVERSION = -16,      /* "version": a format newer than we know */
   MP_EFULL = -17,         /* "full": no room on the disk or in the map */
   MP_EKEY = -18,          /* "key": a sealed store's key is missing or wrong */
-  MP_EPADDING = -19       /* "padding": what was decrypted is no padded message */
+  MP_EPADDING = -19,      /* "padding": what was decrypted is no padded message */
+  MP_ELAST = MP_EPADDING
 };
 
 typedef struct {
