@@ -9,8 +9,9 @@ local commands = {}
 -- @treturn ?table args the words in order; `args.text` is all that follows the name, trimmed
 function commands.parse(text, prefix)
   if text:sub(1, #prefix) ~= prefix then return nil end
-  local name, rest = text:sub(#prefix + 1):match "^(%S+)%s*(.-)%s*$"
+  local name, rest = text:sub(#prefix + 1):match "^(%S+)%s*(.*)$"
   if not name then return nil end
+  rest = rest:match "^.*%S" or "" -- patterns that never try a blank twice: a stranger's text may hold a million
   local args = { text = rest }
   for word in rest:gmatch "%S+" do args[#args + 1] = word end
   return name:lower(), args

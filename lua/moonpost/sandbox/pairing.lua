@@ -68,7 +68,7 @@ end
 
 local function parse(text)
   local fields = {}
-  for field in text:gsub("^%s*https://[^#]*#", ""):gsub("%s+$", ""):gmatch "[^,]*" do fields[#fields + 1] = field end
+  for field in (text:match "^.*%S" or ""):gsub("^%s*https://[^#]*#", ""):gmatch "[^,]*" do fields[#fields + 1] = field end
   if #fields < 4 then return nil end
   local keys = {}
   for i = 2, 4 do
