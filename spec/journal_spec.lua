@@ -460,6 +460,19 @@ describe("a journal that is full", function()
 end)
 
 describe("the sweep", function()
+  it("takes damaged rows along, and goes on behind them", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local store, now = ana.client.store, core.net.time()
+    store:put("device-list", "1@lid", "no row at all")
+    store:put("dedupe", "rshort", "abc")
+    store:put("secret", "1@lid\0001@lid\0A", ("x"):rep(32) .. ("\0"):rep(8))
+    ana.client.sweep:run(now)
+    for _, row in ipairs { { "device-list", "1@lid" }, { "dedupe", "rshort" }, { "secret", "1@lid\0001@lid\0A" } } do
+      assert.is_nil(store:get(row[1], row[2]), row[1])
+    end
+  end))
+
   it("takes away what is too old, and nothing else", support.async(function()
     local rig <close> = start()
     local heard = task.queue()

@@ -68,6 +68,19 @@ describe("a signed prekey", function()
     rotated(ana, 2)
   end))
 
+  it("is replaced though the sweep before it trips over the store", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local sweep, errors = ana.client.sweep, tap.event(ana.client, "error")
+    make_due(ana.client)
+    sweep:stop()
+    sweep.running = nil
+    function sweep.run() error(core.error("store", "a row is damaged"), 0) end
+    sweep:start()
+    rotated(ana, 2)
+    assert.equal("a row is damaged", errors:pop(5).message)
+  end))
+
   it("that was replaced is still read with", support.async(function()
     local rig <close> = start()
     local ana, bob = tap.quick(rig), rig:contact "Bob"

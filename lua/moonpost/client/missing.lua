@@ -31,7 +31,7 @@ local function key_of(envelope) return rows.message_key(envelope.chat, envelope.
 
 local function read_row(self, key)
   local value = self.client.store:get("dedupe", "u" .. key)
-  return value and assert(proto.decode("StoreMissing", value:sub(1, -9)))
+  return value and proto.decode("StoreMissing", value:sub(1, -9)) or nil
 end
 
 local function write_row(self, key, row)
@@ -229,9 +229,9 @@ local function resume(self)
   repeat
     found = self.client.store:range("dedupe", "u", SLICE, after)
     for _, pair in ipairs(found) do
-      local row = assert(proto.decode("StoreMissing", pair[2]:sub(1, -9)))
+      local row = proto.decode("StoreMissing", pair[2]:sub(1, -9)) -- a damaged one keeps no other from going on
       after = pair[1]
-      if not row.told and not row.hidden then wait(self, pair[1]:sub(2), self.pace.phone) end
+      if row and not row.told and not row.hidden then wait(self, pair[1]:sub(2), self.pace.phone) end
     end
     task.sleep(0)
   until #found < SLICE

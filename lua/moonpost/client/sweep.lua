@@ -3,16 +3,20 @@
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local task = require "moonpost.task"
+local traceback = require "moonpost.traceback"
 
 local DAY = 24 * 3600
 local PAUSE = 3600 -- seconds between two sweeps
 local SLICE = 500  -- rows looked at in a turn of the loop
 
--- When a device list was learnt.
-local function list_time(value) return assert(core.proto.decode("StoreDevices", value)).time or 0 end
+-- When a device list was learnt; one that is damaged goes, and is asked for again.
+local function list_time(value)
+  local row = core.proto.decode("StoreDevices", value)
+  return row and row.time or 0
+end
 
--- Of rows that end with their time.
-local function last_time(value) return (">I8"):unpack(value, #value - 7) end
+-- Of rows that end with their time; one that is damaged is as old as can be.
+local function last_time(value) return #value >= 8 and (">I8"):unpack(value, #value - 7) or 0 end
 
 -- What grows old, by table and key prefix (see moonpost.client.rows). The server keeps unconfirmed messages 14 days (04 §11.1).
 local aging = {
@@ -77,12 +81,20 @@ local function look_after_keys(client)
   client.digest:daily()
 end
 
+-- What trips over a row of the store is told, and tried again the next time.
+local function guarded(self)
+  local ok, err = xpcall(self.run, traceback.of, self, core.net.time())
+  if ok then return end
+  if type(err) == "table" and err.code == "cancelled" then error(err, 0) end
+  self.client:emit("error", err)
+end
+
 --- Sweeps from now on, once in a while.
 function Sweep:start()
   if self.running then return end
   self.running = task.spawn(function()
     while true do
-      self:run(core.net.time())
+      guarded(self)
       look_after_keys(self.client)
       task.sleep(self.pause)
     end
