@@ -98,7 +98,11 @@ static void remove_copy(const char *path, int folder, bool made) {
 int mp_store_backup(mp_store *store, const char *path, mp_error *e) {
   int folder;
   bool made;
-  int opened = open_target(path, &folder, &made, e), rc = opened;
+  int rc = mp_environment_ready(&store->keys, e);
+  if (rc == MP_OK) rc = mp_environment_ready(&store->traffic, e);
+  if (rc != MP_OK) return rc;
+  int opened = open_target(path, &folder, &made, e);
+  rc = opened;
   if (rc == MP_OK) rc = copy_both(store, folder, e);
   if (rc == MP_OK) rc = mark_copy(path, e);
   if (rc == MP_OK && fsync(folder) != 0 && errno != EINVAL)

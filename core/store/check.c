@@ -113,16 +113,15 @@ static int walk_file(walk *w, size_t expected) {
   return rc == MDB_NOTFOUND ? (w->rows == expected ? 0 : MDB_CORRUPTED) : rc;
 }
 
-static int check_file(mp_store *store, const mp_environment *env, const char *name, const mp_store_visitor *visitor,
-                      size_t counts[256], mp_error *e) {
+static int check_file(mp_store *store, mp_environment *env, const char *name, const mp_store_visitor *visitor, size_t counts[256],
+                      mp_error *e) {
   MDB_txn *txn;
   MDB_stat stat;
   walk w = {.store = store, .env = env, .visitor = visitor, .counts = counts};
-  int rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
-  if (rc == 0) {
-    rc = mdb_stat(txn, env->dbi, &stat);
-    mdb_txn_abort(txn);
-  }
+  int begun = mp_environment_begin(env, MDB_RDONLY, &txn, "be read", e);
+  if (begun != MP_OK) return begun;
+  int rc = mdb_stat(txn, env->dbi, &stat);
+  mdb_txn_abort(txn);
   if (rc == 0) rc = walk_file(&w, stat.ms_entries);
   mp_buffer_wipe_free(&w.before);
   if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND)

@@ -1,14 +1,17 @@
 #include "store/environment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/guard.h"
+#include "store/header.h"
 
 #define SLACK_PAGES 256
 #define FULL_BYTES (64 * 1024) /* a disk with less room than that is full */
@@ -50,6 +53,54 @@ int mp_environment_open(mp_environment *env, const char *path, unsigned flags, s
 void mp_environment_close(mp_environment *env) {
   if (env->env != NULL) mdb_env_close(env->env);
   env->env = NULL;
+}
+
+void mp_environment_remember(mp_environment *env, int folder, const char *name) {
+  struct stat file;
+  MDB_envinfo info;
+  if (fstat(env->fd, &file) != 0 || mdb_env_info(env->env, &info) != 0 || mdb_env_get_flags(env->env, &env->flags) != 0) return;
+  env->flags &= MDB_RDONLY | MDB_NOSYNC;
+  env->size = info.me_mapsize;
+  env->folder = folder;
+  env->device = file.st_dev;
+  env->inode = file.st_ino;
+  env->name = name;
+}
+
+/* The file must be the one that was open, and whole: LMDB would make a new one, or believe a torn header. */
+static int open_again(mp_environment *env, mp_error *e) {
+  char path[64];
+  struct stat file;
+  bool exists;
+  snprintf(path, sizeof path, "/proc/self/fd/%d/%s", env->folder, env->name);
+  mp_environment_close(env);
+  if (fstatat(env->folder, env->name, &file, AT_SYMLINK_NOFOLLOW) != 0)
+    return mp_fail(e, MP_ESTORE, "the store cannot be opened again: %s: %s", env->name, strerror(errno));
+  if (file.st_dev != env->device || file.st_ino != env->inode)
+    return mp_fail(e, MP_EMALFORMED, "the store cannot be opened again: its %s is another file now", env->name);
+  int rc = mp_store_check_file(path, &exists, e);
+  if (rc == MP_OK) rc = mp_environment_open(env, path, env->flags, env->size, e);
+  env->failed = rc != MP_OK;
+  if (rc != MP_OK) mp_environment_close(env);
+  return rc;
+}
+
+int mp_environment_ready(mp_environment *env, mp_error *e) {
+  return env->failed && env->name != NULL ? open_again(env, e) : MP_OK;
+}
+
+int mp_environment_begin(mp_environment *env, unsigned flags, MDB_txn **txn, const char *what, mp_error *e) {
+  int rc = mp_environment_ready(env, e);
+  if (rc != MP_OK) return rc;
+  rc = mdb_txn_begin(env->env, NULL, flags, txn);
+  return rc == 0 ? MP_OK : mp_environment_error(env, rc, what, e);
+}
+
+int mp_environment_commit(mp_environment *env, MDB_txn *txn, mp_error *e) {
+  int rc = mdb_txn_commit(txn);
+  if (rc == 0) return MP_OK;
+  env->failed = true;
+  return mp_environment_error(env, rc, "be committed", e);
 }
 
 void mp_environment_keep_slack(mp_environment *env) {

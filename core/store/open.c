@@ -167,6 +167,10 @@ static int open_files(mp_store *store, const char *folder, const mp_store_option
     rc = mp_fail(e, MP_ENOTFOUND, "there is no store in %s", store->path);
   if (rc == MP_OK) rc = open_keys(store, &keys, &traffic, options, &version, e);
   if (rc == MP_OK) rc = open_file(&store->traffic, &traffic, flags, options->map_size != 0 ? options->map_size : MAP_SIZE, e);
+  if (rc == MP_OK && options->path != NULL) {
+    mp_environment_remember(&store->keys, store->folder, "keys.mdb");
+    mp_environment_remember(&store->traffic, store->folder, "traffic.mdb");
+  }
   return rc == MP_OK && !store->reader ? settle(store, options, version, e) : rc;
 }
 

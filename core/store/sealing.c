@@ -175,7 +175,9 @@ int mp_store_reseal(mp_store *store, mp_store_key *key, mp_error *e) {
   if (store->users > 1 || store->depth > 0 || store->reader)
     return mp_fail(e, MP_EBUSY, "store %s is in use: it cannot be sealed now", store->path);
   make_names(&n, store->path);
-  int rc = mp_seal_make(&seal, key, header, e);
+  int rc = mp_environment_ready(&store->keys, e);
+  if (rc == MP_OK) rc = mp_environment_ready(&store->traffic, e);
+  if (rc == MP_OK) rc = mp_seal_make(&seal, key, header, e);
   if (rc == MP_OK) rc = write_anew(store, &n, &seal, header, e);
   mp_seal_wipe(&seal);
   if (rc != MP_OK) {

@@ -47,8 +47,7 @@ static int begin_read(mp_store *store, mp_table table, view *v, mp_error *e) {
     v->txn = store->nested[store->depth - 1];
     return store->failure.code == MP_OK ? MP_OK : lost_turn(store, e);
   }
-  int rc = mdb_txn_begin(v->env->env, NULL, MDB_RDONLY, &v->txn);
-  return rc == 0 ? MP_OK : mp_environment_error(v->env, rc, "be read", e);
+  return mp_environment_begin(v->env, MDB_RDONLY, &v->txn, "be read", e);
 }
 
 static void end_read(view *v) {
@@ -96,10 +95,9 @@ int mp_store_get(mp_store *store, mp_table table, mp_bytes key, mp_bytes *value,
 static int open_turn(mp_store *store, mp_error *e) {
   if (store->failure.code != MP_OK) return lost_turn(store, e);
   if (store->depth > 0) return MP_OK;
-  int rc = mdb_txn_begin(store->traffic.env, NULL, 0, &store->nested[0]);
-  if (rc != 0) return mp_environment_error(&store->traffic, rc, "begin a transaction", e);
-  store->depth = 1;
-  return MP_OK;
+  int rc = mp_environment_begin(&store->traffic, 0, &store->nested[0], "begin a transaction", e);
+  if (rc == MP_OK) store->depth = 1;
+  return rc;
 }
 
 static int change_row(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value) {
@@ -111,15 +109,15 @@ static int change_row(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value) {
 /* A synced transaction of its own. */
 static int change_keys(mp_store *store, MDB_val *key, MDB_val *value, mp_error *e) {
   MDB_txn *txn;
-  int rc = mdb_txn_begin(store->keys.env, NULL, 0, &txn);
-  if (rc != 0) return mp_environment_error(&store->keys, rc, "begin a transaction", e);
+  int rc = mp_environment_begin(&store->keys, 0, &txn, "begin a transaction", e);
+  if (rc != MP_OK) return rc;
   if ((rc = change_row(txn, store->keys.dbi, key, value)) != 0) {
     mdb_txn_abort(txn);
     return mp_environment_error(&store->keys, rc, "be written", e);
   }
-  if ((rc = mdb_txn_commit(txn)) != 0) return mp_environment_error(&store->keys, rc, "be committed", e);
-  mp_environment_keep_slack(&store->keys);
-  return MP_OK;
+  rc = mp_environment_commit(&store->keys, txn, e);
+  if (rc == MP_OK) mp_environment_keep_slack(&store->keys);
+  return rc;
 }
 
 /* Part of the turn. Outside a nested transaction there is nothing to go back to: the turn is lost when it fails. */
@@ -268,10 +266,9 @@ int mp_store_commit(mp_store *store, mp_error *e) {
     return rc;
   }
   store->depth = 0;
-  int rc = mdb_txn_commit(store->nested[0]);
-  if (rc != 0) return mp_environment_error(&store->traffic, rc, "be committed", e);
-  mp_environment_keep_slack(&store->traffic);
-  return MP_OK;
+  int rc = mp_environment_commit(&store->traffic, store->nested[0], e);
+  if (rc == MP_OK) mp_environment_keep_slack(&store->traffic);
+  return rc;
 }
 
 /* A row as large as what a disk must have left for not being full, so that there is room for what comes next too. */
