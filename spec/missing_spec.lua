@@ -225,6 +225,54 @@ describe("a message that nobody brings again", function()
   end))
 end)
 
+describe("what cannot be read", function()
+  it("comes again when there was no room to tell it, and is told then", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local capacity = ben.client.journal.capacity
+    local most = capacity.most_bytes
+    rig:tap(function(direction, node, conn)
+      local enc = node.tag == "message" and stanza.child(node, "enc")
+      if direction == "to-client" and enc and is_to(conn, ben) then enc.content = "\x33" end
+    end)
+    capacity.most_bytes = -1
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("full", ben.errors:pop(5).code)
+    capacity.most_bytes = most
+    ben.client.connection:abort(core.error("network", "cut"))
+    assert.same({ "undecryptable", sent.id, "malformed", true }, told(ben:next()))
+  end))
+
+  it("is told at once when the phone cannot be asked", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    mute(rig, ben)
+    ben.client.account:delete_session(ben.lid)
+    rig:fault { what = "error", jid = ben.jid, tag = "iq", xmlns = "encrypt", child = "key", code = 503, times = "always" }
+    local whole = damage(rig, ben)
+    local sent = assert(ana.client:send(ben.jid, "hi"))
+    assert.equal("undecryptable", ben.errors:pop(5).code)
+    assert.same({ "undecryptable", sent.id, "crypto", true }, told(ben:next()))
+    assert.equal(503, ben.errors:pop(5).status)
+    whole()
+  end))
+
+  it("and is no message for people is not told, in the next run neither", support.async(function()
+    local rig <close> = start()
+    local _, ben = acquainted(rig, { own = true })
+    rig:tap(function(direction, node, conn)
+      local enc = node.tag == "message" and node.attrs.category == "peer" and stanza.child(node, "enc")
+      if direction == "to-client" and enc and is_to(conn, ben) then spoil(enc) end
+    end)
+    phone_of(rig, ben):tell(tap.device(rig, ben.client), { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE" } })
+    assert.equal("undecryptable", ben.errors:pop(5).code)
+    assert.equal(1, ben.client.store:count("dedupe", "u"))
+    ben.client.missing.resumed = nil -- as in a run that begins
+    ben.client.missing:go()
+    assert.is_nil(next(ben.client.missing.waiting))
+  end))
+end)
+
 describe("a message without content", function()
   it("is asked of the phone, acked, and heard when the phone has it", support.async(function()
     local rig <close> = start()

@@ -57,9 +57,16 @@ local function worth_asking(row)
   return row.request == nil and not row.fromMe and core.net.time() - (row.time or 0) <= PHONE_AGE
 end
 
+local function after_commit(self, fn, ...)
+  local args = table.pack(...)
+  self.client.store:after_commit(function() fn(self, table.unpack(args, 1, args.n)) end)
+end
+
+local function wait_no_more(self, key) self.waiting[key] = nil end
+
 -- Tells the handlers, in the order of the chat; inside a transaction. What is old news by then, or never shown, is not told.
 local function tell(self, key, row)
-  self.waiting[key] = nil
+  after_commit(self, wait_no_more, key)
   if row.told or row.hidden then return end
   row.told = true
   write_row(self, key, row)
@@ -70,11 +77,10 @@ end
 -- Where it cannot be told, in a full journal say, it waits longer.
 local function tell_atomically(self, key)
   local row = read_row(self, key)
-  self.waiting[key] = nil
-  if not row then return end
+  if not row then return wait_no_more(self, key) end
+  self.waiting[key] = core.net.now() + self.pace.answer
   local ok, err = pcall(self.client.store.atomic, self.client.store, tell, self, key, row)
   if ok then return end
-  self.waiting[key] = core.net.now() + self.pace.answer
   self.client:emit("error", err)
 end
 
@@ -87,13 +93,15 @@ local function request(self, key, row)
   return true
 end
 
--- Asks the phone, once. In a task.
+-- Asks the phone, once. In a task. One that cannot be asked has nothing to give; without a connection it is asked over the next one.
 local function ask_phone(self, key)
   local ok, err = placeholder.prepare(self.client)
   local row = ok and read_row(self, key)
-  if row and worth_asking(row) then ok, err = self.client.store:atomic(request, self, key, row) end
-  if ok or not row then return end
-  if err and err.code ~= "closed" then self.client:emit("error", err) end
+  if ok and not (row and worth_asking(row)) then return end
+  if ok then ok, err = self.client.store:atomic(request, self, key, row) end
+  if ok or err.code == "closed" or err.code == "timeout" then return end
+  self.client:emit("error", err)
+  tell_atomically(self, key)
 end
 
 local function step(self, key)
@@ -137,11 +145,6 @@ local function wait(self, key, seconds)
   schedule(self)
 end
 
-local function after_commit(self, fn, ...)
-  local args = table.pack(...)
-  self.client.store:after_commit(function() fn(self, table.unpack(args, 1, args.n)) end)
-end
-
 -- What follows a failure: the first has the phone asked a little later, the last at once.
 local function follow(self, key, row)
   if row.told or row.hidden then return end
@@ -154,16 +157,16 @@ end
 -- @tparam table envelope
 -- @tparam table enc
 -- @string reason a word: the code of what went wrong
--- @treturn int how often it was to be asked for, this time included: beyond 4 nobody is asked any more
+-- @treturn ?int how often the sender has been asked, this time included; nil when it was often enough
 function Missing:failed(envelope, enc, reason)
   local key = key_of(envelope)
   local row = read_row(self, key) or new_row(envelope, reason)
   local before = row.count or math.tointeger(tonumber(enc.attrs.count)) or 0 -- the sender's count goes on after ours was lost
   row.count = math.max(0, math.min(before, RETRIES)) + 1
-  row.hidden = enc.attrs["decrypt-fail"] == "hide" or nil
+  row.hidden = enc.attrs["decrypt-fail"] == "hide" or envelope.kind == "peer" or nil
   write_row(self, key, row)
-  if envelope.kind ~= "peer" then follow(self, key, row) end
-  return row.count
+  follow(self, key, row)
+  return row.count <= RETRIES and row.count or nil
 end
 
 --- A message is refused: nobody can mend it. It is told once.
@@ -194,7 +197,7 @@ function Missing:read(envelope)
   local key = key_of(envelope)
   if not self.client.store:get("dedupe", "u" .. key) then return end
   self.client.store:delete("dedupe", "u" .. key)
-  after_commit(self, function() self.waiting[key] = nil end)
+  after_commit(self, wait_no_more, key)
 end
 
 -- What the phone gave in place of a message: filed as if it had come, once.
@@ -202,7 +205,7 @@ local function take(self, key, row, message, node)
   local client = self.client
   client.store:put("dedupe", "r" .. key, ("\0"):rep(32) .. rows.time(core.net.time()))
   client.store:delete("dedupe", "u" .. key)
-  self.waiting[key] = nil
+  after_commit(self, wait_no_more, key)
   client.receive:file(envelope_of(row, node), message, assert(proto.encode("Message", message)))
 end
 
@@ -240,20 +243,20 @@ end
 --- The client is online: what waits goes on.
 function Missing:go()
   if self.resumed then return schedule(self) end
-  self.resumed = true
-  task.spawn(resume, self)
+  self.resumed = task.spawn(resume, self)
 end
 
 --- Stops; what waits is taken up by the next run.
 function Missing:stop()
   if self.timer then self.timer:stop() end
+  if self.resumed then self.resumed:cancel() end
   self.timer, self.waiting = nil, {}
 end
 
 --- The account is forgotten, and the rows with it.
 function Missing:forget()
   self:stop()
-  self.resumed = false
+  self.resumed = nil
 end
 
 return function(client) return setmetatable({ client = client, waiting = {}, pace = PACE }, Missing) end

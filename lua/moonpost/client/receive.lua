@@ -10,8 +10,6 @@ local vouch = require "moonpost.client.vouch"
 
 local proto, jid = core.proto, core.wire.jid
 
-local RETRIES = 4 -- senders refuse to send a message a fifth time (§9)
-
 local MALFORMED, UNRECOGNISED, NO_MESSAGE = 487, 488, 491 -- refusals (§14.1)
 
 local Receive = {}
@@ -162,11 +160,10 @@ end
 -- A message that cannot be read is asked for again, then done with: an own copy by its receipt, others by an ack (§3.6, §9.1).
 local function ask_again(self, envelope, enc, err, reason)
   local client = self.client
-  local count = client.missing:failed(envelope, enc, err.code)
-  local asked = count <= RETRIES
-  if asked then client.receipts:retry(envelope, count, reason) end
-  client:emit("error", core.error("undecryptable", ("message %s from %s cannot be read (%s); %s"):format(envelope.id, envelope.sender,
-    err.message, asked and ("asked for it again, time %d"):format(count) or "given up")))
+  local time = client.missing:failed(envelope, enc, err.code)
+  if time then client.receipts:retry(envelope, time, reason) end
+  report(self, core.error("undecryptable", ("message %s from %s cannot be read (%s); %s"):format(envelope.id, envelope.sender,
+    err.message, time and ("asked for it again, time %d"):format(time) or "given up")))
   client.store:after_commit(function()
     if envelope.from_me and envelope.kind == "direct" then return client.receipts:confirm(envelope) end
     client.receipts:ack(envelope.node)
@@ -182,10 +179,11 @@ local function refuse(self, envelope, err)
   end)
 end
 
+-- In a transaction of its own: where it cannot be told, in a full journal say, it did not come, and comes again.
 local function failed(self, envelope, enc, err)
-  local reason = retry_reasons[err.code]
-  if reason then return ask_again(self, envelope, enc, err, reason) end
-  refuse(self, envelope, err)
+  local reason, store = retry_reasons[err.code], self.client.store
+  if reason then return store:atomic(ask_again, self, envelope, enc, err, reason) end
+  store:atomic(refuse, self, envelope, err)
 end
 
 -- A message without content: `<unavailable/>` in its place (§6.1).
