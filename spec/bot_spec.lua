@@ -112,6 +112,26 @@ describe("moonpost.bot", function()
     assert.equal("👍", ctx.message.reactionMessage.text)
   end))
 
+  it("hears the answer of a person whose LID it has learnt since it asked", support.async(function()
+    local rig <close> = start { strict = false } -- which allows a message that tells no LID
+    local bot, asked = rig:bot(), task.queue()
+    bot:command("order", function(ctx)
+      asked:push(ctx.sender)
+      ctx:send("You said " .. ctx:ask("What?").text)
+    end)
+    local me = rig:run(bot)
+    local ana = rig:contact "Ana"
+    local hidden = false
+    rig:tap(function(direction, node)
+      if hidden or direction ~= "to-client" or node.tag ~= "message" or not node.attrs.sender_pn then return end
+      node.attrs.from, node.attrs.sender_pn, hidden = ana.jid:gsub("@", ":1@"), nil, true
+    end)
+    assert.equal("What?", ana:ask(me.lid, "!order").text)
+    assert.equal(ana.jid, asked:pop(5))
+    assert.is_true(hidden)
+    assert.equal("You said tea", ana:ask(me.lid, "tea").text)
+  end))
+
   it("asks, and hears the answer where no other handler does", support.async(function()
     local rig <close> = start()
     local bot, strays = rig:bot(), 0

@@ -3,12 +3,23 @@
 -- it, it holds the chat's turn until that handler asks again or ends, and it stays in the journal until that handler has
 -- ended, so that a crash in the middle plays the whole conversation again.
 -- @module moonpost.bot.conversation
+local core = require "moonpost.core"
 local task = require "moonpost.task"
+
+local jid = core.wire.jid
 
 local Conversation = {}
 Conversation.__index = Conversation
 
-local function key(m) return m.chat .. "\0" .. m.sender end
+local function key(chat, sender) return chat .. "\0" .. sender end
+
+-- Who wait for a person, first by the name the message bears, then by the number: a LID may have been learnt since they asked.
+local function line_of(self, m)
+  local line = self.waiting[key(m.chat, m.sender)]
+  local pn = m.phone and jid.make(m.phone, "s.whatsapp.net")
+  if line or not pn then return line end
+  return self.waiting[key(m.chat == m.sender and pn or m.chat, pn)]
+end
 
 --- Waits for the next message of the person who sent `m`, in its chat.
 -- @tparam table m the message being handled
@@ -16,7 +27,7 @@ local function key(m) return m.chat .. "\0" .. m.sender end
 -- @tparam ?number timeout seconds; nil waits for ever
 -- @treturn ?table the answering message, nil at the timeout
 function Conversation:wait(m, held, timeout)
-  local id = key(m)
+  local id = key(m.chat, m.sender)
   local waiter = { queue = task.queue() }
   self:finish_turn(m, held)
   local line = self.waiting[id] or {}
@@ -46,7 +57,7 @@ end
 --- Hands a message to whoever waits for it; returns when that handler has asked again or ended.
 -- @treturn boolean whether somebody waited
 function Conversation:offer(m)
-  local line = self.waiting[key(m)]
+  local line = line_of(self, m)
   local waiter = line and table.remove(line, 1)
   if not waiter then return false end
   local answer = { message = m, taken = task.queue() }
