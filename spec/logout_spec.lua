@@ -6,12 +6,13 @@ local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local task = require "moonpost.task"
 
 local function folder() return support.tmpdir() .. "/state" end
 
 local function rows_left(store, account)
   local handle, count = store:account(account), 0
-  for _, name in ipairs { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw" } do
+  for _, name in ipairs { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent" } do
     count = count + handle:count(name, "")
   end
   return count
@@ -50,6 +51,29 @@ describe("client:logout", function()
     assert.same({}, ana.client.store:accounts())
     assert.equal(0, rows_left(ana.client.store, ""))
     assert.equal(0, #unlinked)
+  end))
+
+  it("leaves nothing behind that the account linked next would hear", support.async(function()
+    local rig <close> = start()
+    local echo, ana, ben = rig:contact "Echo", rig:contact "Ana", rig:contact "Ben"
+    local gate = task.queue()
+    echo.client:on("message", function() gate:pop() end)
+    local function write(from, ...)
+      local sent
+      for _, text in ipairs { ... } do sent = assert(from.client:send(echo.jid, text)) end
+      repeat local receipt = assert(from.receipts:pop(5)) until receipt.ids[1] == sent.id -- it waits in its chat's lane
+    end
+    write(ana, "a1", "a2")
+    assert.equal("a1", echo:next().text)
+    assert(echo.client:logout())
+    assert(echo.client:pair(tap.scanner(rig)))
+    assert(echo.client:connect())
+    write(ben, "b1", "b2")
+    assert.equal("b1", echo:next().text)
+    gate:close()
+    assert.equal("b2", echo:next().text)
+    write(ben, "b3")
+    assert.equal("b3", echo:next().text)
   end))
 
   it("takes the end of the connection for the answer", support.async(function()

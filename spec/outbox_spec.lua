@@ -188,6 +188,24 @@ describe("a message that is not acknowledged", function()
     assert.equal(0, #ben.heard)
   end))
 
+  it("is looked after again when the client comes back from an end that was final", support.async(function()
+    local rig <close> = start()
+    local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"
+    ana.client.outbox.ack_seconds = 0.2
+    local ended = tap.event(ana.client, "replaced")
+    local stop, lost = lose_acks(rig, ana)
+    local first = send(ana, ben.jid, "one")
+    assert(lost:pop(5))
+    rig:admin("kick", { jid = ana.device, kind = "replaced" })
+    assert(ended:pop(5))
+    assert.equal("replaced", first:pop(5).err.code)
+    assert(ana.client:connect())
+    local second = send(ana, ben.jid, "two")
+    for _ = 1, 6 do assert(lost:pop(5)) end
+    stop()
+    assert(second:pop(5).sent)
+  end))
+
   it("older than a day is dropped with a report", support.async(function()
     local rig <close> = start()
     local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"

@@ -190,9 +190,8 @@ function Journal:crowded()
   return self.crowd
 end
 
---- The rows are not what they were: a turn was lost, or the account forgotten.
+--- The rows are not what they were: a turn was lost, or the account forgotten. Sequence numbers go on, since a lane may still hold one.
 function Journal:recount()
-  self.sequence = nil
   self.capacity:recount()
   self.raw:recount()
 end

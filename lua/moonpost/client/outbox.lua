@@ -232,6 +232,7 @@ end
 --- Tells all who wait that no ack will come; the messages stay for the next run.
 function Outbox:give_up(err)
   if self.watching then self.watching:stop() end
+  self.watching = nil
   local ids = {}
   for id in pairs(self.waiting) do ids[#ids + 1] = id end
   for _, id in ipairs(ids) do self:tell(id, nil, err) end
