@@ -268,8 +268,7 @@ end)
 describe("moonpost.run", function()
   it("runs two bots in one store, each with its own account, until both have stopped", support.async(function()
     local rig <close> = start()
-    local path, task = folder(), require "moonpost.task"
-    local bots, ready = {}, task.queue()
+    local path, bots, ready = folder(), {}, task.queue()
     for _, name in ipairs { "work", "home" } do
       bots[name] = rig:bot { store = path, account = name, name = name }
       bots[name]:command("who", function(ctx) ctx:reply("this is " .. name) end)
@@ -292,7 +291,6 @@ describe("moonpost.run", function()
 
   it("goes on with the others when one cannot, and tells of it at the end", support.async(function()
     local rig <close> = start()
-    local task = require "moonpost.task"
     local broken, bot = rig:bot { store = "/proc/state" }, rig:bot {}
     local ready = task.queue()
     bot:on("ready", function(me) ready:push(me) end)

@@ -86,10 +86,10 @@ static int move_setting(mp_store *store, mp_bytes key, mp_error *e) {
   return rc;
 }
 
-/* Settings are synced one by one; these are all that version 1 knew. */
+/* Settings are synced one by one; these are all that version 1 knew, and nobody reads the second any more. */
 static int move_settings(mp_store *store, mp_error *e) {
   int rc = move_setting(store, (mp_bytes){"me", 2}, e);
-  return rc == MP_OK ? move_setting(store, (mp_bytes){"retry-keys", 10}, e) : rc;
+  return rc == MP_OK ? mp_store_delete(store, MP_TABLE_SETTING, (mp_bytes){"retry-keys", 10}, e) : rc;
 }
 
 int mp_store_add_scopes(mp_store *store, mp_error *e) {

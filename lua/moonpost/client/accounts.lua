@@ -4,21 +4,15 @@ local core = require "moonpost.core"
 local options_of = require "moonpost.client.options"
 local rows = require "moonpost.client.rows"
 
-local SLICE = 20 -- rows read at once; one may be as large as a stanza
-
 local accounts = {}
 
 -- How many messages wait in a journal, and how many of them are parked.
 local function count_journal(store)
   local all, parked = 0, 0
-  local found, after
-  repeat
-    found = store:range("journal", "", SLICE, after)
-    for _, pair in ipairs(found) do
-      local row = core.proto.decode("StoreJournal", pair[2])
-      all, parked, after = all + 1, parked + (row and row.parked and 1 or 0), pair[1]
-    end
-  until #found < SLICE
+  rows.each(store, "journal", "", function(_, value)
+    local row = core.proto.decode("StoreJournal", value)
+    all, parked = all + 1, parked + (row and row.parked and 1 or 0)
+  end)
   return all - parked, parked
 end
 

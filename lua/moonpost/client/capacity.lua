@@ -3,8 +3,7 @@
 -- @module moonpost.client.capacity
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
-
-local SLICE = 20 -- rows read at once; one may be as large as a stanza
+local rows = require "moonpost.client.rows"
 
 local Capacity = {}
 Capacity.__index = Capacity
@@ -13,13 +12,7 @@ Capacity.__index = Capacity
 local function count_bytes(self)
   if self.bytes then return self.bytes end
   self.bytes = 0
-  local found, after
-  repeat
-    found = self.client.store:range("journal", "", SLICE, after)
-    for _, pair in ipairs(found) do
-      self.bytes, after = self.bytes + #pair[2], pair[1]
-    end
-  until #found < SLICE
+  rows.each(self.client.store, "journal", "", function(_, value) self.bytes = self.bytes + #value end)
   return self.bytes
 end
 

@@ -249,7 +249,7 @@ function Client:forget_account()
   self:set_me(nil)
   self.account:delete()
   for _, name in ipairs(personal) do
-    for _, row in ipairs(self.store:range(name, "")) do self.store:delete(name, row[1]) end
+    rows.each(self.store, name, "", function(key) self.store:delete(name, key) end)
   end
   self.journal:recount()
   self.sent:recount()

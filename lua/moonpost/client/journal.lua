@@ -16,7 +16,6 @@ local proto = core.proto
 
 local CLOSE_SECONDS = 5 -- seconds handlers may go on at a close
 local WRITE_PAUSE = 1   -- seconds before an attempt that could not be written is tried again
-local SLICE = 20        -- rows read at once; one may be as large as a stanza
 
 local Journal = {}
 Journal.__index = Journal
@@ -207,15 +206,10 @@ function Journal:keep_raw(node, plaintext) self.raw:keep(node, plaintext) end
 
 --- Calls fn(sequence, row) for each row of the journal that can be read, in order.
 function Journal:each(fn)
-  local found, after
-  repeat
-    found = self.client.store:range("journal", "", SLICE, after)
-    for _, pair in ipairs(found) do
-      local sequence, row = stored.journal(pair[1], pair[2])
-      if sequence then fn(sequence, row) else stored.report(self.client, "journal", pair[1], row) end
-      after = pair[1]
-    end
-  until #found < SLICE
+  rows.each(self.client.store, "journal", "", function(key, value)
+    local sequence, row = stored.journal(key, value)
+    if sequence then fn(sequence, row) else stored.report(self.client, "journal", key, row) end
+  end)
 end
 
 -- One more run has ended in the handler of a message.

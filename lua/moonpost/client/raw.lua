@@ -4,8 +4,6 @@ local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local rows = require "moonpost.client.rows"
 
-local SLICE = 20 -- rows read at once; one may be as large as a stanza
-
 local Raw = {}
 Raw.__index = Raw
 
@@ -13,13 +11,7 @@ Raw.__index = Raw
 local function count(self)
   if self.last then return end
   self.rows, self.bytes, self.last = 0, 0, rows.last_sequence(self.store, "raw")
-  local after
-  repeat
-    local found = self.store:range("raw", "", SLICE, after)
-    for _, row in ipairs(found) do
-      self.rows, self.bytes, after = self.rows + 1, self.bytes + #row[2], row[1]
-    end
-  until #found < SLICE
+  rows.each(self.store, "raw", "", function(_, value) self.rows, self.bytes = self.rows + 1, self.bytes + #value end)
 end
 
 -- The oldest go until the rest is within the limits.

@@ -5,12 +5,12 @@
 -- @module moonpost.client.ring
 local rows = require "moonpost.client.rows"
 
-local SLICE = 20 -- rows read at once; one may hold a whole message
+local SLICE = 20 -- rows dropped by one call of `sweep`
 
 local Ring = {}
 Ring.__index = Ring
 
-local ROW = ">s4I8s4"
+local ROW = rows.RECENT
 
 local function row_key(self, number) return self.kind .. "q" .. rows.sequence(number) end
 local function name_key(self, name) return self.kind .. "n" .. name end
@@ -19,13 +19,7 @@ local function name_key(self, name) return self.kind .. "n" .. name end
 local function count(self)
   if self.last then return end
   self.rows, self.size, self.last = 0, 0, rows.last_sequence(self.store, "recent", self.kind .. "q")
-  local after
-  repeat
-    local found = self.store:range("recent", self.kind .. "q", SLICE, after)
-    for _, row in ipairs(found) do
-      self.rows, self.size, after = self.rows + 1, self.size + #row[2], row[1]
-    end
-  until #found < SLICE
+  rows.each(self.store, "recent", self.kind .. "q", function(_, bytes) self.rows, self.size = self.rows + 1, self.size + #bytes end)
 end
 
 -- Takes a row out; its name and value.

@@ -2,6 +2,7 @@
 -- to the version that wrote it.
 -- @module moonpost.client.row_check
 local core = require "moonpost.core"
+local rows = require "moonpost.client.rows"
 local stored = require "moonpost.client.stored"
 local proto = core.proto
 
@@ -33,8 +34,24 @@ local function outbox(key, value)
   return not row and err.message or nil
 end
 
-local settings = { me = decodes "StoreMe", ["retry-keys"] = decodes "StoreRetryKeys" }
-local dedupe = { r = of_length(40), f = of_length(12), s = of_length(8) }
+local function timed(_, value) return #value < 8 and "it ends without its time" or nil end
+
+local function missing(key, value) return timed(key, value) or decodes "StoreMissing"(key, value:sub(1, -9)) end
+
+-- A row of moonpost.client.ring, and, in a list of its own, where it stands.
+local function recent(key, value)
+  local list, what = key:sub(2, 2), { s = decodes "StoreSent", k = of_length(4) }
+  if list == "n" then return of_length(8)(key, value) end
+  local read, _, _, inner = pcall(string.unpack, rows.RECENT, value)
+  if list ~= "q" or not read then return "it is no row of what is recent" end
+  local check = what[key:sub(1, 1)]
+  return check and check(key, inner)
+end
+
+local settings = {
+  me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
+}
+local dedupe = { r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed }
 
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
 local tables = {
@@ -45,7 +62,7 @@ local tables = {
   end,
   journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices",
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
-  ["appstate-key"] = decodes "Message.AppStateSyncKeyData",
+  ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent,
 }
 
 --- What is wrong with a row; nil when nothing is.

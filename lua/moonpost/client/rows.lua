@@ -3,6 +3,7 @@
 --   setting       "me"                              -> StoreMe
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
+--                 "banned-until"                    -> when a ban ends, Unix seconds as text
 --   lid           "p" PN user / "l" LID user        -> the other user part
 --   device-list   bare JID                          -> StoreDevices
 --   journal       sequence (u64 BE)                 -> StoreJournal
@@ -25,8 +26,11 @@ local proto = core.proto
 
 local KEY_MAX = 400 -- bytes of a message's key; the store takes 500, its prefix included
 
+local SLICE = 20 -- rows read at once; one may be as large as a stanza
+
 local rows = {
-  SECRET_BYTES = 32, -- of a messageSecret; what a sender gives instead is not kept
+  SECRET_BYTES = 32,  -- of a messageSecret; what a sender gives instead is not kept
+  RECENT = ">s4I8s4", -- a row of moonpost.client.ring: name, time, value
 }
 
 local function must(value, err)
@@ -45,6 +49,18 @@ function rows.put(store, table_name, key, type, row)
   local bytes = must(proto.encode(type, row))
   store:put(table_name, key, bytes)
   return #bytes
+end
+
+--- Calls fn(key, value) for each row whose key begins with a prefix, in order; fn may delete it. A few are held at a time.
+function rows.each(store, table_name, prefix, fn)
+  local found, after
+  repeat
+    found = store:range(table_name, prefix, SLICE, after)
+    for _, pair in ipairs(found) do
+      after = pair[1]
+      fn(pair[1], pair[2])
+    end
+  until #found < SLICE
 end
 
 --- A sequence key: 8 bytes, in order.
