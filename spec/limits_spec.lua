@@ -67,7 +67,8 @@ describe("what is too large", function()
     local ana, ben = rig:contact("Ana", { store_handle = handle }), rig:contact "Ben"
     ana.client:close()
     rows.put(handle, "outbox", "o" .. rows.sequence(1), "StoreOutbox", {
-      id = "3EB0TOOLARGE", to = ben.lid, stanza = ("x"):rep(limits.SEALED + 1), time = math.floor(core.net.time()),
+      id = "3EB0TOOLARGE", to = ben.lid, stanza = core.wire.encode(stanza.node("message", {}, ("x"):rep(limits.SEALED + 1))),
+      time = math.floor(core.net.time()),
     })
     handle:put("outbox", "i3EB0TOOLARGE", rows.sequence(1))
     assert(handle:commit())

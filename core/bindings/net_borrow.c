@@ -3,7 +3,7 @@
 
 #include "net.h"
 
-#define LENDER "moonpost.net.lender"
+#define LENDER "moonpost lender" /* in the registry alone: nobody is handed one */
 #define OTHER_LIBUV \
   "this luv carries a libuv of its own, and its loop cannot be shared: install Debian's lua-luv in place of the rock"
 
