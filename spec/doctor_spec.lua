@@ -1,6 +1,7 @@
 --- `moonpost doctor`: one line for each thing it looks at, and what to do where something is wrong.
 local core = require "moonpost.core"
 local process = require "spec.process"
+local sockets = require "spec.sockets"
 local start = require("spec.rig").start
 local support = require "spec.support"
 
@@ -54,6 +55,30 @@ describe("moonpost doctor", function()
     local code, lines = run "--sandbox ws://127.0.0.1:1/ws/chat"
     assert.equal(1, code)
     find(lines, "^WRONG  server: no sandbox at ws://127.0.0.1:1/ws/chat: .*: start it with moonpost sandbox$")
+  end))
+
+  -- The line about the clock, beside a server whose own says something else.
+  local function clock_line(seconds)
+    local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + seconds)
+    local head = ("HTTP/1.1 200 OK\\r\\nDate: %s\\r\\nContent-Length: 64\\r\\n\\r\\n"):format(date)
+    local server <close> = sockets.canned(head .. ("ab"):rep(32))
+    local code, lines = run(("--sandbox ws://127.0.0.1:%d/ws/chat"):format(server.port))
+    return code, find(lines, "clock: ")
+  end
+
+  it("says by how much the clock is off, which way, and what to do", support.async(function()
+    local code, line = clock_line(3600)
+    assert.equal(1, code)
+    assert.near(3600, tonumber(line:match "^WRONG  clock: it is (%d+) s behind the server's: set it %(timedatectl set%-ntp true%)$"), 10)
+    code, line = clock_line(-86400)
+    assert.equal(1, code)
+    assert.near(86400, tonumber(line:match "^WRONG  clock: it is (%d+) s ahead of the server's: set it"), 10)
+  end))
+
+  it("takes a clock that is off by less than a minute for right", support.async(function()
+    local code, line = clock_line(45)
+    assert.equal(0, code)
+    assert.matches("^ok     clock: within %d+ s of the server's$", line)
   end))
 
   it("says what others may read of a store, and how to close it", support.async(function()
