@@ -89,7 +89,7 @@ describe("a login", function()
     assert.is_true(ana.client.connection.backlog.left <= 0)
   end))
 
-  it("survives that the server does not take its prekeys", support.async(function()
+  it("survives that the server does not take its prekeys, and does not offer again what was refused", support.async(function()
     local rig <close> = start()
     tap.on(rig, function(direction, node)
       if direction == "to-server" and node.attrs.xmlns == "encrypt" and node.attrs.type == "set" then
@@ -103,6 +103,7 @@ describe("a login", function()
     assert.equal(406, assert(failed:pop(5)).status)
     assert.equal(812, #client.account:prekeys(false))
     assert.equal(0, (tap.device(rig, client)).one_time:count())
+    assert.is_false(client.prekeys.again.going)
   end))
 end)
 

@@ -1,5 +1,6 @@
 -- One-time keys: made, offered, given out once, topped up (fact sheet 02 §10, 08 §8).
 local core = require "moonpost.core"
+local new_again = require "moonpost.client.again"
 local keys = require "moonpost.sandbox.keys"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
@@ -233,6 +234,62 @@ describe("a device that runs low", function()
     assert(ana.client:query(encrypt_get(stanza.node "count")))
     assert.equal(1, uploads)
     assert.equal(0, #errors)
+  end))
+end)
+
+describe("a server that cannot take keys now", function()
+  -- Ana, whose server has lost her keys and strikes her uploads; `first` seconds before she tries again.
+  local function lose_keys(rig, fault, first)
+    local ana = tap.quick(rig)
+    local prekeys = ana.client.prekeys
+    ana.client.connection.pace.query = 0.5
+    prekeys.first, prekeys.again.first, prekeys.again.second = 20, first, first
+    fault.xmlns, fault.type, fault.direction, fault.jid = "encrypt", "set", "to-server", ana.jid
+    rig:fault(fault)
+    local uploads = rig:record("to-server", function(node) return is_upload("to-server", node) end)
+    local errors, strikes = tap.event(ana.client, "error"), tap.strikes(rig)
+    rig:fault { what = "forget-prekeys", jid = ana.jid }
+    assert(strikes:pop(5))
+    return ana, uploads, errors, strikes
+  end
+
+  local function has_keys(rig, ana, uploads, count)
+    local answered = tap.on(rig)
+    while #uploads < count or not uploads[count].answered do
+      local answer = answered:to_client "iq"
+      for _, one in ipairs(uploads) do one.answered = one.answered or one.attrs.id == answer.attrs.id end
+    end
+    assert.equal(20, ana.device.one_time:count())
+  end
+
+  it("is asked again after 1, 2, 3, 5 seconds and so on, 610 at most, and no more once it refuses", function()
+    local pauses, errors = {}, {}
+    local connection = { gone = { closed = false, pop = function(_, seconds) pauses[#pauses + 1] = seconds end } }
+    local client = { connection = connection, emit = function(_, _, err) errors[#errors + 1] = err.status end }
+    local again = new_again(client, function() return nil, { code = "iq", status = #pauses < 17 and 503 or 406 } end)
+    again:try()
+    assert.same({ 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 610, 610, 610 }, pauses)
+    assert.same({ 406 }, errors)
+    assert.is_false(again.going)
+  end)
+
+  it("is offered the same ones again by itself, and its trouble is told once", support.async(function()
+    local rig <close> = start()
+    local ana, uploads, errors = lose_keys(rig, { what = "error", code = 503, times = 4 }, 0.01)
+    has_keys(rig, ana, uploads, 5)
+    assert.equal(503, errors:pop(0).status)
+    assert.equal(0, #errors)
+    for i = 2, 5 do
+      assert.equal(stanza.bytes(stanza.child(uploads[1], "list").content[1], "value"),
+        stanza.bytes(stanza.child(uploads[i], "list").content[1], "value"))
+    end
+  end))
+
+  it("is offered them again when no answer came", support.async(function()
+    local rig <close> = start()
+    local ana, uploads, errors = lose_keys(rig, { what = "swallow" }, 0.01)
+    has_keys(rig, ana, uploads, 2)
+    assert.equal("timeout", errors:pop(5).code)
   end))
 end)
 

@@ -61,7 +61,7 @@ function Connection:server_time() return math.floor(core.net.time() + self.clock
 --- Sends an IQ and waits for its answer.
 function Connection:query(node, seconds)
   if not self.link then return nil, self.closed_error() end
-  seconds = seconds or QUERY_SECONDS
+  seconds = seconds or self.pace.query or QUERY_SECONDS
   node = with_id(self, node)
   local id, waiting, timer = node.attrs.id, self.waiting, nil
   if waiting[id] then return nil, core.error("invalid", ("a query with the id %s waits for its answer already"):format(id)) end

@@ -1,6 +1,7 @@
 --- What the server holds of this device's keys, compared with what is here (fact sheet 02 §10.4): when it asks for that, and daily.
 -- @module moonpost.client.digest
 local core = require "moonpost.core"
+local new_again = require "moonpost.client.again"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
@@ -59,7 +60,7 @@ local function mend_skey(self, theirs)
   local is_next = theirs.id == ours.id % LAST_ID + 1 and client.account:has_signed_prekey(theirs.id)
   if is_next and same(theirs, client.account:next_signed_prekey()) then return client.signed_prekey:rotate() end
   client:emit("error", core.error("keys", "the server has a signed prekey that is not this device's: it is given the right one"))
-  local ok, err = client.signed_prekey:offer(ours)
+  local ok, err = self.giving:try()
   if not ok and err.code ~= "closed" then client:emit("error", err) end
 end
 
@@ -98,4 +99,7 @@ function Digest:daily()
   task.spawn(self.run, self)
 end
 
-return function(client) return setmetatable({ client = client }, Digest) end
+return function(client)
+  local giving = new_again(client, function() return client.signed_prekey:offer(client.account:public().signed_prekey) end)
+  return setmetatable({ client = client, giving = giving }, Digest)
+end

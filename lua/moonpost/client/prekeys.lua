@@ -1,6 +1,7 @@
 --- One-time prekeys: upload after the first login, top up when the server runs low (fact sheet 02 §10).
 -- @module moonpost.client.prekeys
 local core = require "moonpost.core"
+local new_again = require "moonpost.client.again"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
@@ -79,10 +80,7 @@ local function upload(self, wanted)
   return true, old > 0
 end
 
---- Asks the server how many it holds, and uploads when they are few.
--- @treturn ?boolean true: there are enough, or another refill is under way
--- @treturn ?table err
-function Prekeys:refill()
+local function refill(self)
   if self.busy then return true end
   self.busy = true
   local guard <close> = setmetatable({}, { __close = function() self.busy = false end })
@@ -95,12 +93,22 @@ function Prekeys:refill()
     if not may and why then return nil, why end
     if not may then return true end
     local ok, offered_before = upload(self, count == 0 and self.first or TOP_UP)
-    if not ok then return nil, offered_before end
+    if not ok then
+      self.uploads = self.uploads + 1 -- the same keys are offered again
+      return nil, offered_before
+    end
     again = offered_before -- what the server has given out already it does not take again
   until not again
   return true
 end
 
+--- Asks the server how many it holds, and uploads when they are few. What the server cannot do now is tried again by itself.
+-- @treturn ?boolean true: there are enough, or another refill is under way
+-- @treturn ?table err
+function Prekeys:refill() return self.again:try() end
+
 return function(client)
-  return setmetatable({ client = client, uploads = UPLOADS, counted_at = core.net.now(), first = FIRST_BATCH, kept = KEPT }, Prekeys)
+  local self = setmetatable({ client = client, uploads = UPLOADS, counted_at = core.net.now(), first = FIRST_BATCH, kept = KEPT }, Prekeys)
+  self.again = new_again(client, function() return refill(self) end)
+  return self
 end

@@ -19,6 +19,7 @@ local function on_link_closed(self, err)
   self.online, self.paused = false, false
   self.keepalive:stop()
   self.backlog:finish()
+  self.gone:close()
   local waiting = self.waiting
   self.waiting = {}
   for _, resume in pairs(waiting) do resume(nil, self.closed_error()) end
@@ -40,6 +41,7 @@ end
 local function open_link(self)
   local resume = self.client.resume
   self.login, self.over, self.ending, self.online_at, self.welcomed = task.queue(), task.queue(), nil, nil, false
+  self.gone = task.queue() -- closed with the link
   local hints = resume:hints()
   local link, err = connect(self, hints)
   if not link and resume:failed(err, hints) then
