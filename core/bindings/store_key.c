@@ -73,7 +73,6 @@ static int store_key_from_fd(lua_State *L) {
 }
 
 typedef struct {
-  uv_work_t work;
   mp_store_key key; /* a copy, which the other thread works on */
   uint8_t header[MP_SEAL_HEADER];
   size_t length;
@@ -83,24 +82,27 @@ typedef struct {
   int ref, anchor; /* the function; the handle */
 } derivation;
 
-static void derive(uv_work_t *work) {
-  derivation *d = work->data;
+static void forget(derivation *d) {
+  luaL_unref(d->L, LUA_REGISTRYINDEX, d->ref);
+  luaL_unref(d->L, LUA_REGISTRYINDEX, d->anchor);
+  mp_store_key_wipe(&d->key);
+  free(d);
+}
+
+static void derive(void *user) {
+  derivation *d = user;
   d->rc = mp_store_key_derive(&d->key, d->length > 0 ? d->header : NULL, d->length, &d->e);
 }
 
-static void on_derived(uv_work_t *work, int status) {
-  derivation *d = work->data;
+static void on_derived(void *user) {
+  derivation *d = user;
   lua_State *L = d->L;
   lua_rawgeti(L, LUA_REGISTRYINDEX, d->ref);
   lua_rawgeti(L, LUA_REGISTRYINDEX, d->anchor);
   mp_store_key *key = lua_touserdata(L, -1);
-  if (status == 0 && d->rc == MP_OK && key->length > 0) *key = d->key;
+  if (d->rc == MP_OK && key->length > 0) *key = d->key;
   lua_pop(L, 1);
-  luaL_unref(L, LUA_REGISTRYINDEX, d->ref);
-  luaL_unref(L, LUA_REGISTRYINDEX, d->anchor);
-  mp_store_key_wipe(&d->key);
-  free(d);
-  mp_loop_release();
+  forget(d);
   mpl_call(L, 0);
 }
 
@@ -114,20 +116,20 @@ static int key_prepare(lua_State *L) {
   derivation *d = calloc(1, sizeof *d);
   if (d == NULL) return luaL_error(L, "no memory for a key");
   int rc = mp_store_read_seal(path, d->header, &d->length, &e);
-  if (rc == MP_OK) rc = mp_loop_open(&e);
   if (rc != MP_OK) {
     free(d);
     return mpl_fail(L, &e);
   }
   d->key = *key;
   d->L = mpl_main(L);
-  d->work.data = d;
   lua_pushvalue(L, 3);
   d->ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushvalue(L, 1);
   d->anchor = luaL_ref(L, LUA_REGISTRYINDEX);
-  mp_loop_hold();
-  uv_queue_work(mp_loop(), &d->work, derive, on_derived); /* fails for a missing function only */
+  if (mp_work(derive, on_derived, d, &e) != MP_OK) {
+    forget(d);
+    return mpl_fail(L, &e);
+  }
   lua_pushboolean(L, 1);
   return 1;
 }

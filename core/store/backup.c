@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/numbers.h"
 #include "store/internal.h"
 
 #define TRIES 8 /* until the keys stand still while both files are copied */
@@ -76,10 +77,9 @@ static int copy_both(const mp_store *store, int folder, mp_error *e) {
 /* The copy knows that it is one: see boot.h. */
 static int mark_copy(const char *path, mp_error *e) {
   char file[MP_STORE_PATH_MAX];
-  uint64_t now = (uint64_t)time(NULL);
   uint8_t raw[8];
   mp_store copy = {.path = (char *)path};
-  for (int i = 0; i < 8; i++) raw[i] = (uint8_t)(now >> (56 - 8 * i));
+  mp_put_u64(raw, (uint64_t)time(NULL));
   snprintf(file, sizeof file, "%s/keys.mdb", path);
   int rc = mp_environment_open(&copy.keys, file, MDB_NOLOCK, MAP_SIZE, e);
   if (rc == MP_OK) {

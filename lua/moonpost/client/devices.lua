@@ -3,13 +3,13 @@
 local attributes = require "moonpost.client.attrs"
 local bundle = require "moonpost.client.bundle"
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
 local vouch = require "moonpost.client.vouch"
 local jid, proto = core.wire.jid, core.proto
 
 local BUNDLES_PER_IQ = 32 -- one chunk of new sessions holds the loop for some 10 ms
-local DEVICES = 100 -- device numbers are below
 local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exists (02 §10.6)
 
 local Devices = {}
@@ -41,7 +41,7 @@ local function read_devices(user, indexes)
   for _, device in stanza.children(list, "device") do
     local id = whole(device.attrs.id)
     local named = id == 0 or not is_valid or is_valid(whole(device.attrs["key-index"]))
-    if id and id >= 0 and id < DEVICES and not seen[id] and named and device.attrs.is_hosted ~= "true" then
+    if id and id >= 0 and id < limits.DEVICES and not seen[id] and named and device.attrs.is_hosted ~= "true" then
       jids[#jids + 1] = jid.make(name, server, id)
       seen[id] = true
     end

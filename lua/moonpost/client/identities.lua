@@ -2,9 +2,9 @@
 -- is told. The own phone's identity never changes: what claims so is not believed (moonpost.client.vouch).
 -- @module moonpost.client.identities
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local jid = core.wire.jid
 
-local DEVICES = 100      -- device numbers are below
 local TOLD_SECONDS = 600 -- what is noticed in several ways in that time is told once
 local TOLD_MAX = 1000    -- contacts remembered for that
 
@@ -32,7 +32,7 @@ function Identities:forget(bare, first)
   local account = self.client.account
   for _, name in ipairs { bare, self.client.lids:pn_of(bare) } do
     local user, server = jid.parse(name)
-    for device = first, DEVICES - 1 do account:delete_session(jid.make(user, server, device)) end
+    for device = first, limits.DEVICES - 1 do account:delete_session(jid.make(user, server, device)) end
   end
   self.client.devices:forget(bare)
 end

@@ -1,6 +1,7 @@
 --- LID and phone number: two names of one account (fact sheet 02 §9, 03 §3). Pairs are learnt from what passes by; sessions
 -- under the phone number move to the LID when a pair is learnt.
 -- @module moonpost.client.lid
+local limits = require "moonpost.client.limits"
 local jid = require("moonpost.core").wire.jid
 
 local Lids = {}
@@ -33,11 +34,9 @@ function Lids:phone(any)
   return pn and (jid.parse(pn))
 end
 
-local DEVICES = 100 -- device numbers are below
-
 -- Sessions are kept where the LID has one already (fact sheet 02 §9.4).
 local function migrate(self, pn_user, lid_user)
-  for device = 0, DEVICES - 1 do
+  for device = 0, limits.DEVICES - 1 do
     self.account:migrate(jid.make(pn_user, "s.whatsapp.net", device), jid.make(lid_user, "lid", device))
   end
   self.store:delete("device-list", jid.make(pn_user, "s.whatsapp.net"))
@@ -97,7 +96,7 @@ end
 function Lids:learn_own(me)
   local pn_user, lid_user = users_of(me.jid, me.lid)
   if not pn_user or self.store:get("lid", "p" .. pn_user) == lid_user then return end
-  for device = 0, DEVICES - 1 do self.account:delete_session(jid.make(lid_user, "lid", device)) end
+  for device = 0, limits.DEVICES - 1 do self.account:delete_session(jid.make(lid_user, "lid", device)) end
   learn(self, pn_user, lid_user)
 end
 

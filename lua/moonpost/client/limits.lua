@@ -21,6 +21,7 @@ local limits = {
   WAITING_LOW = 5000,                 -- messages that wait for their handlers, below which it is read again
   WAITING_MOST = 20000,               -- messages that wait for their handlers, until more wait at the server
   CHAT_WAITING = 2000,                -- messages of one chat that wait; more wait at the server, and other chats go on
+  DEVICES = 100,                      -- of an account: their numbers are below (02 §8)
   BLAMED = 3,                         -- runs that may end in the handler of a message before it is set aside
   REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped
   SEND_SECONDS = 24 * 3600,           -- seconds any other send may wait

@@ -2,6 +2,7 @@
 -- the same id, with a session that both sides know again. The receipt is acknowledged when the resend is in the store.
 -- @module moonpost.client.retry
 local core = require "moonpost.core"
+local new_locks = require "moonpost.client.locks"
 local read = require "moonpost.client.retry_request"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -137,15 +138,10 @@ end
 
 -- One request of a device at a time: each may find the session mended by the one before.
 local function serve_in_turn(self, request, device, sent)
-  local lock = self.locks[device] or { users = 0, turn = task.lock() }
-  self.locks[device], lock.users = lock, lock.users + 1
-  local leave <close> = setmetatable({}, { __close = function()
-    lock.users = lock.users - 1
-    if lock.users == 0 then self.locks[device] = nil end
-  end })
-  local held <close> = lock.turn:hold()
+  local lock <close> = self.locks:of(device)
+  local turn <close> = lock.turn:hold()
   local ok, err = serve(self, request, device, sent)
-  return leave and held and ok, err
+  return turn and ok, err
 end
 
 local function tell(self, request, device, err)
@@ -178,5 +174,5 @@ function Retry:receipt(node)
 end
 
 return function(client)
-  return setmetatable({ client = client, busy = {}, locks = {}, refreshed = {}, recreated = {}, installed = {} }, Retry)
+  return setmetatable({ client = client, busy = {}, locks = new_locks(), refreshed = {}, recreated = {}, installed = {} }, Retry)
 end

@@ -4,6 +4,7 @@
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local new_locks = require "moonpost.client.locks"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 
@@ -48,27 +49,13 @@ local function with_secret(message)
   return copy
 end
 
--- A chat's lock: its sends leave in the order they were asked for. It is there as long as somebody uses it.
-local Lock = {}
-Lock.__index = Lock
-
-function Lock:__close()
-  self.users = self.users - 1
-  if self.users == 0 then self.locks[self.key] = nil end
-end
-
--- The lock of a chat, to be closed after its turn. A chat known by its number so far keeps it when the LID is learnt.
+-- The lock of a chat: its sends leave in the order they were asked for. A chat known by its number so far keeps it when the LID is
+-- learnt.
 local function lock_of(self, to)
   local lids, locks = self.client.lids, self.locks
-  local key = lids:stable(to)
-  local pn = lids:pn_of(key)
-  local lock = locks[key] or pn and locks[pn]
-  if not lock then
-    lock = setmetatable({ key = key, locks = locks, users = 0, turn = task.lock() }, Lock)
-    locks[key] = lock
-  end
-  lock.users = lock.users + 1
-  return lock
+  local name = lids:stable(to)
+  local pn = not locks[name] and lids:pn_of(name)
+  return locks:of(pn and locks[pn] and pn or name)
 end
 
 -- The ciphertexts and the outbox row, in one transaction.
@@ -200,4 +187,4 @@ function Sender:react(m, emoji, options)
   return self:send(m.chat, messages.reaction(m, emoji, core.net.time()), options)
 end
 
-return function(client) return setmetatable({ client = client, locks = {}, busy_pause = BUSY_PAUSE }, Sender) end
+return function(client) return setmetatable({ client = client, locks = new_locks(), busy_pause = BUSY_PAUSE }, Sender) end

@@ -86,6 +86,7 @@ local function gone(self)
   if self.timer then self.timer:stop() end
   if self.lingering then self.lingering:stop() end
   if self.quiet then self.quiet:stop() end
+  for _, line in pairs(self.held or {}) do line.timer:stop() end
   self.sandbox.connections[self] = nil
   if self.sandbox.closed then return end -- with the world already written
   login.gone(self)

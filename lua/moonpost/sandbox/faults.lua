@@ -220,7 +220,7 @@ function Faults:hold(direction, conn, seconds, node, go)
   local line = {}
   conn.held = conn.held or {}
   conn.held[direction] = line
-  core.net.timer(seconds, function() release(self, direction, conn, line, { node = node, go = go }) end)
+  line.timer = core.net.timer(seconds, function() release(self, direction, conn, line, { node = node, go = go }) end)
 end
 
 --- Lets a stanza pass, or whatever a fault makes of it.
