@@ -1,6 +1,6 @@
 --- The `moonpost` command: one file per subcommand, found by its name.
 -- A subcommand is {summary=, usage=, main=fn(args) -> exit code}. Exit codes: 0 done, 1 failed, 2 wrong command line,
--- 3 the account was unlinked.
+-- 3 the account was unlinked (run), 4 the store could not be looked at (store check).
 -- @module moonpost.cli
 local core = require "moonpost.core"
 local printable = require "moonpost.printable"
