@@ -13,6 +13,10 @@
 
 #define TRIES 8 /* until the keys stand still while both files are copied */
 #define MAP_SIZE ((size_t)64 << 20)
+/* The files of a copy until it is whole and knows that it is one: what is left by a copying that was killed is no store. */
+#define PART ".part"
+#define KEYS_PART "keys.mdb" PART
+#define TRAFFIC_PART "traffic.mdb" PART
 
 static int check_empty(int folder, const char *path, mp_error *e) {
   int copy = dup(folder);
@@ -47,7 +51,9 @@ static int copy_failed(const mp_environment *to, int rc, const char *name, mp_er
 }
 
 static int copy_file(const mp_environment *from, int folder, const char *name, mp_error *e) {
-  int fd = openat(folder, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  char part[32];
+  snprintf(part, sizeof part, "%s" PART, name);
+  int fd = openat(folder, part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return mp_fail(e, errno == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot write the copy of %s: %s", name, strerror(errno));
   int rc = mdb_env_copyfd2(from->env, fd, MDB_CP_COMPACT);
   if (rc == MDB_INCOMPATIBLE) { /* pages nobody uses, which only copying all of them takes along */
@@ -80,7 +86,7 @@ static int mark_copy(const char *path, mp_error *e) {
   uint8_t raw[8];
   mp_store copy = {.path = (char *)path};
   mp_put_u64(raw, (uint64_t)time(NULL));
-  snprintf(file, sizeof file, "%s/keys.mdb", path);
+  snprintf(file, sizeof file, "%s/" KEYS_PART, path);
   int rc = mp_environment_open(&copy.keys, file, MDB_NOLOCK, MAP_SIZE, e);
   if (rc == MP_OK) {
     rc = mp_store_put(&copy, MP_TABLE_META, (mp_bytes){MP_META_COPY, sizeof MP_META_COPY - 1}, (mp_bytes){raw, sizeof raw}, e);
@@ -89,9 +95,17 @@ static int mark_copy(const char *path, mp_error *e) {
   return rc;
 }
 
+/* keys.mdb last: without it there is no store. */
+static int make_whole(const char *path, int folder, mp_error *e) {
+  if (renameat(folder, TRAFFIC_PART, folder, "traffic.mdb") == 0 && renameat(folder, KEYS_PART, folder, "keys.mdb") == 0 &&
+      (fsync(folder) == 0 || errno == EINVAL))
+    return MP_OK;
+  return mp_fail(e, MP_ESTORE, "cannot write the folder %s: %s", path, strerror(errno));
+}
+
 static void remove_copy(const char *path, int folder, bool made) {
-  unlinkat(folder, "keys.mdb", 0);
-  unlinkat(folder, "traffic.mdb", 0);
+  static const char *const names[] = {"keys.mdb", KEYS_PART, "traffic.mdb", TRAFFIC_PART};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) unlinkat(folder, names[i], 0);
   if (made) rmdir(path);
 }
 
@@ -105,8 +119,7 @@ int mp_store_backup(mp_store *store, const char *path, mp_error *e) {
   rc = opened;
   if (rc == MP_OK) rc = copy_both(store, folder, e);
   if (rc == MP_OK) rc = mark_copy(path, e);
-  if (rc == MP_OK && fsync(folder) != 0 && errno != EINVAL)
-    rc = mp_fail(e, MP_ESTORE, "cannot write the folder %s: %s", path, strerror(errno));
+  if (rc == MP_OK) rc = make_whole(path, folder, e);
   if (rc != MP_OK && opened == MP_OK) remove_copy(path, folder, made);
   if (folder >= 0) close(folder);
   return rc;

@@ -4,10 +4,12 @@
 
 static disk_call failing;
 static int fault; /* errno; 0: all is well */
+#define DIES (-1) /* the process ends in place of the call */
 
 static int disk_fault(disk_call call, int fd, const char *path) {
   (void)fd;
   (void)path;
+  if (fault == DIES && call == failing) _exit(0);
   return fault != 0 && call == failing ? fault : 0;
 }
 
@@ -126,6 +128,29 @@ static void waits_to_be_opened_again_until_that_can_be(void **state) {
   mp_store_close(store);
 }
 
+/* Dies as the copy is to learn that it is one. */
+static int back_up_and_die(void) {
+  mp_store *store = open_store();
+  let_fail(DISK_HEADER, DIES);
+  mp_store_backup(store, path_of("copy"), NULL);
+  return 1;
+}
+
+static void leaves_no_copy_that_does_not_know_it_is_one(void **state) {
+  static const char *const parts[] = {"copy/keys.mdb.part", "copy/traffic.mdb.part", "copy/keys.mdb.part-lock"};
+  char copy[128];
+  mp_error e;
+  mp_store *store = store_with_a_row();
+  (void)state;
+  mp_store_close(store);
+  in_child(back_up_and_die);
+  snprintf(copy, sizeof copy, "%s", path_of("copy"));
+  assert_int_equal(mp_store_open(&(mp_store_options){.path = copy, .reader = true}, &store, &e), MP_ENOTFOUND);
+  assert_int_equal(access(path_of("copy/traffic.mdb.part"), F_OK), 0);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) unlink(path_of(parts[i]));
+  assert_int_equal(rmdir(copy), 0);
+}
+
 static int mend_disk(void **state) {
   fault = 0;
   return remove_folder(state);
@@ -141,6 +166,7 @@ int main(void) {
       STORE_TEST(goes_on_after_the_disk_was_read_only),
       STORE_TEST(keeps_its_settings_when_their_header_could_not_be_written),
       STORE_TEST(opens_no_other_file_in_its_place),
+      STORE_TEST(leaves_no_copy_that_does_not_know_it_is_one),
       STORE_TEST(waits_to_be_opened_again_until_that_can_be),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
