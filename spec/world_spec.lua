@@ -112,6 +112,28 @@ describe("a world", function()
     end
   end))
 
+  it("of before accounts were asked what they had written takes receipts for what waits", support.async(function()
+    local folder = support.tmpdir()
+    local ana_store, bob_store = assert(core.store.open {}), assert(core.store.open {})
+    local sent
+    do
+      local rig <close> = start { world = folder }
+      local ana, bob = rig:contact("Ana", { store_handle = ana_store }), rig:contact("Bob", { store_handle = bob_store })
+      local device = tap.device(rig, bob.client)
+      bob.client:close()
+      gone(device)
+      sent = assert(ana.client:send(bob.jid, "while away"))
+      for _, row in ipairs(rig.sandbox.store:range("world", "m")) do rig.sandbox.store:delete("world", row[1]) end
+      assert(rig.sandbox.store:commit())
+    end
+    local rig <close> = start { world = folder }
+    local ana = rig:contact("Ana", { store_handle = ana_store })
+    local bob = rig:contact("Bob", { store_handle = bob_store })
+    assert.equal("while away", bob:next().text)
+    local receipt = assert(ana.receipts:pop(5))
+    assert.same({ "delivery", sent.id }, { receipt.type, receipt.ids[1] })
+  end))
+
   it("never gives a one-time key out again that it gave out before", support.async(function()
     local folder, store = support.tmpdir(), assert(core.store.open {})
     local all, first

@@ -6,6 +6,7 @@ local iq = require "moonpost.sandbox.iq"
 local new_prekeys = require "moonpost.sandbox.prekeys"
 local new_queue = require "moonpost.sandbox.queue"
 local phone = require "moonpost.sandbox.phone"
+local sent = require "moonpost.sandbox.sent"
 
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
 
@@ -22,7 +23,10 @@ end
 --- Reads every device's queue and keys at the start of a world.
 function devices.open_queues(sandbox)
   for _, account in ipairs(sandbox.accounts.list) do
-    for _, device in pairs(account.devices) do devices.open_queue(sandbox, device) end
+    for _, device in pairs(account.devices) do
+      devices.open_queue(sandbox, device)
+      sent.learn(sandbox, device)
+    end
   end
 end
 

@@ -103,6 +103,18 @@ function Queue:preview()
   return counts
 end
 
+--- What waits, in order: for node in queue:each() do … end
+function Queue:each()
+  local number = self.first - 1
+  return function()
+    repeat
+      number = number + 1
+      local item = self.items[number]
+      if item then return item.node end
+    until number >= self.last
+  end
+end
+
 --- Starts to write to a connection: first what is there, marked as offline, then `on_drained(count)`, then what comes.
 function Queue:start(connection, on_drained)
   self.connection, self.on_drained, self.backlog = connection, on_drained, self.count

@@ -61,4 +61,15 @@ function sent.of(sandbox, account)
   return account.sent
 end
 
+--- Takes note of what waits for a device: in a world of before accounts were asked what they had written, nobody did.
+function sent.learn(sandbox, device)
+  for node in device.queue:each() do
+    local author = node.tag == "message" and not node.attrs.participant and sandbox.accounts:lookup(node.attrs.from)
+    if author and author ~= device.account then
+      local written = sent.of(sandbox, author)
+      if not written:chat_of(node.attrs.id) then written:add(node.attrs.id, device.account.pn) end
+    end
+  end
+end
+
 return sent
