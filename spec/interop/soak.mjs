@@ -1,6 +1,6 @@
 // The soak: a bot is killed (kill -9) at random moments while three contacts, one of them Baileys, talk with it; connections drop, and
 // the sandbox is restarted with its world. At the end every message has its answer, in order, once, and nothing was undecryptable.
-// usage: node soak.mjs [--kills N] [--seed N] [--verbose]     The seed repeats what is chosen, not how fast the machine is.
+// scripts/soak runs it, and has checked its arguments. The seed repeats what is chosen, not how fast the machine is.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,10 +20,6 @@ const { values } = parseArgs({
 })
 const kills = Number(values.kills)
 const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed)
-if (!Number.isInteger(kills) || kills < 1 || !Number.isInteger(seed)) {
-  console.error('soak: --kills and --seed expect whole numbers')
-  process.exit(2)
-}
 
 // mulberry32: small, and the same everywhere.
 const generator = start => {
