@@ -2,38 +2,14 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "net/late.h"
-#include "net/lws.h"
-#include "net/tunnel.h"
+#include "net/socket.h"
 
 #define CLOSE_SECONDS 20                         /* for what is queued to leave before a close frame */
 #define WRITE_CLOSE ((enum lws_write_protocol)4) /* a close frame: the public header speaks of it without its number */
 #define ANSWER_SECONDS 5                         /* for the peer's close frame after ours */
 #define WRITES_MAX 16                            /* in a row on one socket */
 
-typedef struct chunk {
-  struct chunk *next;
-  size_t length;
-  uint8_t bytes[]; /* LWS_PRE bytes of room, then the payload; masked in place when it is written */
-} chunk;
-
-struct mp_socket {
-  mp_tagged tagged;
-  struct lws *wsi;
-  const mp_socket_events *events;
-  void *user;
-  chunk *first, **last;
-  size_t pending;   /* bytes queued, and those libwebsockets holds of the last write */
-  size_t in_flight; /* bytes of the last write, until the kernel has taken all of them */
-  size_t chunks;    /* in the queue: an empty one takes memory too */
-  int close_code, peer_code;
-  bool opened, closing, aborted, finished, above_high, connecting, paused, peer_closed, close_sent;
-  mp_error reason;
-  mp_tunnel *tunnel; /* through a proxy, until libwebsockets has it */
-  mp_late *late;     /* how to connect then */
-};
-
-static mp_socket *new_socket(void) {
+mp_socket *mp_socket_new(void) {
   mp_socket *socket = calloc(1, sizeof *socket);
   if (socket == NULL) return NULL;
   socket->tagged.kind = MP_KIND_SOCKET;
@@ -44,7 +20,7 @@ static mp_socket *new_socket(void) {
 
 static void drop_queue(mp_socket *socket) {
   while (socket->first != NULL) {
-    chunk *next = socket->first->next;
+    mp_chunk *next = socket->first->next;
     free(socket->first);
     socket->first = next;
   }
@@ -52,7 +28,7 @@ static void drop_queue(mp_socket *socket) {
   socket->pending = socket->chunks = 0;
 }
 
-static void free_socket(mp_socket *socket) {
+void mp_socket_free(mp_socket *socket) {
   drop_queue(socket);
   if (socket->tunnel != NULL) mp_tunnel_close(socket->tunnel);
   mp_late_free(socket->late);
@@ -61,8 +37,7 @@ static void free_socket(mp_socket *socket) {
   free(socket);
 }
 
-/* Tells the owner once that the socket is gone, and frees it. */
-static void finish(mp_socket *socket) {
+void mp_socket_finish(mp_socket *socket) {
   if (socket->finished) return;
   socket->finished = true;
   if (socket->wsi != NULL) lws_set_opaque_user_data(socket->wsi, NULL);
@@ -76,11 +51,11 @@ static void finish(mp_socket *socket) {
   if (socket->events != NULL) {
     socket->events->close(socket->user, socket->peer_code, socket->reason.code != MP_OK ? &socket->reason : NULL);
   }
-  free_socket(socket);
+  mp_socket_free(socket);
 }
 
 mp_socket *mp_socket_accepted(struct lws *wsi, mp_server *server) {
-  mp_socket *socket = new_socket();
+  mp_socket *socket = mp_socket_new();
   if (socket == NULL) return NULL;
   mp_server_hold(server, &socket->tagged);
   socket->wsi = wsi;
@@ -95,90 +70,14 @@ void mp_socket_bind(mp_socket *socket, const mp_socket_events *events, void *use
 
 void mp_socket_forget(mp_socket *socket) {
   socket->events = NULL;
-  finish(socket);
-}
-
-/* Has libwebsockets connect to `address`. A failure may come as a callback inside this call: then only the reason is left. */
-static int start_connecting(mp_socket *socket, const mp_connect_options *options, const char *address, mp_error *e) {
-  struct lws_client_connect_info info;
-  struct lws_vhost *vhost = mp_lws_client_vhost(options->tls, options->ca, e);
-  if (vhost == NULL) return e->code;
-  memset(&info, 0, sizeof info);
-  info.context = mp_lws_context(e);
-  info.vhost = vhost;
-  info.host = options->host;
-  info.address = address;
-  info.port = options->port;
-  info.path = options->path;
-  info.origin = options->origin;
-  info.alpn = "http/1.1";
-  info.local_protocol_name = MP_PROTOCOL_NAME;
-  info.ietf_version_or_minus_one = -1;
-  info.opaque_user_data = socket;
-  info.pwsi = &socket->wsi;
-  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (options->tls ? LCCSCF_USE_SSL : 0);
-  socket->connecting = true;
-  struct lws *wsi = lws_client_connect_via_info(&info);
-  socket->connecting = false;
-  if (wsi != NULL && socket->reason.code == MP_OK) {
-    mp_lws_wake(); /* for the time limit of connecting */
-    return MP_OK;
-  }
-  mp_error reason = socket->reason;
-  if (wsi != NULL) lws_set_opaque_user_data(wsi, NULL);
-  socket->wsi = NULL;
-  return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
-                 reason.code != MP_OK ? reason.message : "the connection failed");
-}
-
-static int enter_tunnel(mp_socket *socket, mp_error *e) {
-  char address[MP_TUNNEL_ADDRESS];
-  int rc = mp_tunnel_listen(socket->tunnel, address, e);
-  if (rc == MP_OK) rc = start_connecting(socket, &socket->late->options, address, e);
-  if (rc == MP_OK) rc = mp_tunnel_accept(socket->tunnel, e);
-  if (rc == MP_OK) socket->tunnel = NULL;
-  return rc;
-}
-
-static void on_tunnel(void *user, const mp_error *reason) {
-  mp_socket *socket = user;
-  if (reason != NULL) {
-    socket->tunnel = NULL;
-    socket->reason = *reason;
-    finish(socket);
-  } else if (socket->aborted || enter_tunnel(socket, &socket->reason) != MP_OK) {
-    finish(socket);
-  }
-}
-
-static int connect_through(mp_socket *socket, const mp_connect_options *options, mp_error *e) {
-  socket->late = mp_late_copy(options);
-  if (socket->late == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
-  return mp_tunnel_open(options->proxy, options->host, options->port, on_tunnel, socket, &socket->tunnel, e);
-}
-
-int mp_socket_connect(const mp_connect_options *options, const mp_socket_events *events, void *user, mp_socket **out,
-                      mp_error *e) {
-  if (mp_lws_client_vhost(options->tls, options->ca, e) == NULL) return e->code;
-  mp_socket *socket = new_socket();
-  if (socket == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a socket");
-  int rc = options->proxy != NULL
-               ? connect_through(socket, options, e)
-               : start_connecting(socket, options, options->address != NULL ? options->address : options->host, e);
-  if (rc != MP_OK) {
-    free_socket(socket);
-    return rc;
-  }
-  mp_socket_bind(socket, events, user);
-  *out = socket;
-  return MP_OK;
+  mp_socket_finish(socket);
 }
 
 int mp_socket_send(mp_socket *socket, const void *bytes, size_t length, mp_error *e) {
   if (socket->closing || socket->aborted) return mp_fail(e, MP_ECLOSED, "the connection is closing");
-  if (length > MP_SEND_QUEUE_MAX || socket->pending + length + socket->chunks * (sizeof(chunk) + LWS_PRE) > MP_SEND_QUEUE_MAX)
+  if (length > MP_SEND_QUEUE_MAX || socket->pending + length + socket->chunks * (sizeof(mp_chunk) + LWS_PRE) > MP_SEND_QUEUE_MAX)
     return mp_fail(e, MP_ELIMIT, "more than %u bytes wait to be sent", MP_SEND_QUEUE_MAX);
-  chunk *made = malloc(sizeof *made + LWS_PRE + length);
+  mp_chunk *made = malloc(sizeof *made + LWS_PRE + length);
   if (made == NULL) return mp_fail(e, MP_ENOMEM, "no memory for what is sent");
   made->next = NULL;
   made->length = length;
@@ -233,7 +132,7 @@ static void written(mp_socket *socket) {
 }
 
 static int write_first(mp_socket *socket) {
-  chunk *next = socket->first;
+  mp_chunk *next = socket->first;
   socket->first = next->next;
   if (socket->first == NULL) socket->last = &socket->first;
   socket->chunks--;
@@ -313,12 +212,12 @@ int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_soc
       return 0;
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
       mp_lws_reason(wsi, in, length, &socket->reason);
-      if (!socket->connecting) finish(socket);
+      if (!socket->connecting) mp_socket_finish(socket);
       return 0;
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_WSI_DESTROY:
-      if (!socket->connecting) finish(socket);
+      if (!socket->connecting) mp_socket_finish(socket);
       return 0;
     default:
       return 0;

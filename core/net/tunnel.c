@@ -1,7 +1,6 @@
 #include "net/tunnel.h"
 
 #include <errno.h>
-#include <http_parser.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,7 +13,6 @@
 #include "base/limits.h"
 
 #define ANSWER_MS 20000 /* for the proxy to answer */
-#define CREDENTIALS_MAX 512
 
 /* One end: what comes from it goes to the other, and is read no further until that is out. */
 typedef struct {
@@ -42,28 +40,6 @@ struct mp_tunnel {
   char proxy[320], target[300]; /* host:port of both, for errors */
   bool has_credentials;
 };
-
-/* A tunnel's answer has no body (RFC 9110 §9.3.6): what follows the head is not the parser's. */
-static int end_of_head(http_parser *parser) {
-  *(bool *)parser->data = true;
-  return 2;
-}
-
-int mp_tunnel_read_answer(const uint8_t *bytes, size_t length, int *status, size_t *head) {
-  http_parser_settings settings;
-  http_parser parser;
-  bool complete = false;
-  http_parser_settings_init(&settings);
-  settings.on_headers_complete = end_of_head;
-  http_parser_init(&parser, HTTP_RESPONSE);
-  parser.data = &complete;
-  size_t read = length == 0 ? 0 : http_parser_execute(&parser, &settings, (const char *)bytes, length);
-  if (HTTP_PARSER_ERRNO(&parser) != HPE_OK || (complete && parser.http_major != 1)) return MP_EMALFORMED;
-  if (!complete) return length < MP_PROXY_HEAD_MAX ? 0 : MP_ELIMIT;
-  *status = parser.status_code;
-  *head = read;
-  return 1;
-}
 
 static void on_closed(uv_handle_t *handle) {
   mp_tunnel *tunnel = handle->data;
@@ -202,20 +178,6 @@ void mp_tunnel_cancel(mp_tunnel *tunnel) {
   uv_timer_start(&tunnel->limit, on_limit, 0, 0);
 }
 
-static int write_request(mp_tunnel *tunnel, const char *credentials) {
-  char line[700];
-  int length = snprintf(line, sizeof line, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", tunnel->target, tunnel->target);
-  int bad = mp_buffer_append(&tunnel->request, line, (size_t)length);
-  if (credentials != NULL && !bad) {
-    char encoded[sodium_base64_ENCODED_LEN(CREDENTIALS_MAX, sodium_base64_VARIANT_ORIGINAL)];
-    sodium_bin2base64(encoded, sizeof encoded, (const uint8_t *)credentials, strlen(credentials), sodium_base64_VARIANT_ORIGINAL);
-    bad = mp_buffer_append(&tunnel->request, "Proxy-Authorization: Basic ", 27) ||
-          mp_buffer_append(&tunnel->request, encoded, strlen(encoded)) || mp_buffer_append(&tunnel->request, "\r\n", 2);
-    mp_wipe(encoded, sizeof encoded);
-  }
-  return bad || mp_buffer_append(&tunnel->request, "\r\n", 2) ? MP_ENOMEM : MP_OK;
-}
-
 static bool read_address(const mp_proxy *proxy, struct sockaddr_storage *out) {
   return uv_ip4_addr(proxy->address, proxy->port, (struct sockaddr_in *)out) == 0 ||
          uv_ip6_addr(proxy->address, proxy->port, (struct sockaddr_in6 *)out) == 0;
@@ -236,8 +198,8 @@ int mp_tunnel_open(const mp_proxy *proxy, const char *host, uint16_t port, mp_tu
   struct sockaddr_storage address;
   memset(&address, 0, sizeof address);
   if (!read_address(proxy, &address)) return mp_fail(e, MP_EINVAL, "the proxy's address is none");
-  if (proxy->credentials != NULL && strlen(proxy->credentials) > CREDENTIALS_MAX)
-    return mp_fail(e, MP_EINVAL, "the proxy's user and password have more than %d bytes", CREDENTIALS_MAX);
+  if (proxy->credentials != NULL && strlen(proxy->credentials) > MP_PROXY_CREDENTIALS_MAX)
+    return mp_fail(e, MP_EINVAL, "the proxy's user and password have more than %d bytes", MP_PROXY_CREDENTIALS_MAX);
   mp_tunnel *tunnel = calloc(1, sizeof *tunnel);
   if (tunnel == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a tunnel");
   tunnel->listener = -1;
@@ -246,7 +208,7 @@ int mp_tunnel_open(const mp_proxy *proxy, const char *host, uint16_t port, mp_tu
   snprintf(tunnel->target, sizeof tunnel->target, "%s:%u", host, port);
   mp_buffer_init(&tunnel->request, 0);
   mp_buffer_init(&tunnel->answer, 0);
-  if (write_request(tunnel, proxy->credentials) != MP_OK) {
+  if (mp_tunnel_write_request(&tunnel->request, tunnel->target, proxy->credentials) != MP_OK) {
     mp_buffer_wipe_free(&tunnel->request);
     free(tunnel);
     return mp_fail(e, MP_ENOMEM, "no memory for a tunnel");

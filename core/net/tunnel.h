@@ -22,6 +22,9 @@ void mp_tunnel_cancel(mp_tunnel *tunnel);
 /* Ends one that has not been accepted; its `done` is not called any more. */
 void mp_tunnel_close(mp_tunnel *tunnel);
 
+/* Writes the request for host:port; `credentials`, "user:password", at most MP_PROXY_CREDENTIALS_MAX bytes, or NULL. */
+int mp_tunnel_write_request(mp_buffer *out, const char *target, const char *credentials);
+
 /* Reads the head of a proxy's answer: 1, with its status and length; 0: more bytes are needed; negative: it is no HTTP, or more
  * than MP_PROXY_HEAD_MAX. */
 int mp_tunnel_read_answer(const uint8_t *bytes, size_t length, int *status, size_t *head);
