@@ -53,25 +53,43 @@ describe("moonpost run", function()
     assert.equal(0, bot:wait_end())
   end))
 
-  it("ends at once at the second Ctrl-C, in a handler that never gives the loop back as well", support.async(function()
-    local rig <close> = start()
+  -- A bot in the middle of a handler that never gives the loop back.
+  local function run_endless(rig, name)
     local folder = support.tmpdir()
     local script = write_file(folder .. "/endless.lua", [[
-      local bot = require("moonpost").bot { store = "state", name = "Endless" }
+      local bot = require("moonpost").bot { store = "state", name = ... }
       bot:on("message", function()
         print "working" io.stdout:flush()
         while true do end
       end)
       bot:run()
     ]])
-    local bot <close> = process.start(("moonpost run %s --sandbox %s --store %s/state"):format(script, rig.sandbox.url, folder))
+    local bot = process.start(("moonpost run %s --sandbox %s --store %s/state -- %s"):format(script, rig.sandbox.url, folder, name))
     bot:wait "^online"
-    assert(rig:contact("Ana").client:send(rig.sandbox.accounts.by_name.Endless:jid(), "hi"))
+    assert(rig:contact("Ana").client:send(rig.sandbox.accounts.by_name[name]:jid(), "hi"))
     bot:wait "^working"
+    return bot
+  end
+
+  it("ends at once at the second Ctrl-C, in a handler that never gives the loop back as well", support.async(function()
+    local rig <close> = start()
+    local bot <close> = run_endless(rig, "Endless")
     bot:signal "INT"
     bot:signal "INT"
     bot:wait "^moonpost: ended at once by a second Ctrl%-C"
     assert.equal(2, select(2, bot:wait_end()))
+  end))
+
+  it("ends by itself some seconds after Ctrl-C or SIGTERM when a handler never gives the loop back", support.async(function()
+    local rig <close> = start()
+    local interrupted <close> = run_endless(rig, "Interrupted")
+    local terminated <close> = run_endless(rig, "Terminated")
+    interrupted:signal "INT"
+    terminated:signal "TERM"
+    for number, bot in pairs { [2] = interrupted, [15] = terminated } do
+      bot:wait "^moonpost: ended: a handler has kept it from stopping for 5 s"
+      assert.equal(number, select(2, bot:wait_end()))
+    end
   end))
 
   it("finishes what is in flight at Ctrl-C, then tells that nobody is there", support.async(function()

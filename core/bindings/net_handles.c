@@ -138,8 +138,8 @@ static void on_signal(uv_signal_t *uv, int number) {
   mpl_call(h->L, 0);
 }
 
-/* signal("INT"|"TERM"|"HUP"|"USR1", fn) -> handle; the signal's usual effect is back after stop(). A second SIGINT ends the
- * process at once, since a handler in an endless loop keeps the loop from hearing the first. */
+/* signal("INT"|"TERM"|"HUP"|"USR1", fn) -> handle; the signal's usual effect is back after stop(). A handler in an
+ * endless loop keeps the loop from hearing SIGINT and SIGTERM: the process ends 5 s later, or at once at a second SIGINT. */
 static int net_signal(lua_State *L) {
   static const char *const names[] = {"INT", "TERM", "HUP", "USR1", NULL};
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
@@ -147,7 +147,7 @@ static int net_signal(lua_State *L) {
   handle *h = new_handle(L, 2, false);
   uv_signal_init(mp_loop(), &h->uv.signal);
   uv_signal_start(&h->uv.signal, on_signal, number);
-  if (number == SIGINT) mp_interrupt_watch();
+  if (number == SIGINT || number == SIGTERM) mp_interrupt_watch(number);
   uv_unref(&h->uv.any);
   return 1;
 }

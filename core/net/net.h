@@ -31,9 +31,10 @@ void mp_loop_count_received(void);
 /* Keeps the loop from blocking once: it looks for what is there, and goes on. */
 void mp_loop_look_again(void);
 
-/* Has the second SIGINT end the process at once, with a line on standard error; the first goes to libuv's handler. To be called
- * after each start of a handle for SIGINT, which puts libuv's own in place. */
-void mp_interrupt_watch(void);
+/* Has the process end, with a line on standard error, when after SIGINT or SIGTERM (`number`) the loop does not turn for 5 s, and
+ * at once at a second SIGINT; the first goes to libuv's handler. To be called after each start of a handle for the signal, which
+ * puts libuv's own in place. In a host's loop only the second SIGINT ends it. */
+void mp_interrupt_watch(int number);
 
 #define MP_ADDRESSES_MAX 8 /* addresses of one host that are looked at */
 #define MP_ADDRESS_SIZE 64 /* bytes of the text of an address, with its ending 0 */
