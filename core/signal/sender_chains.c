@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/numbers.h"
+#include "crypto/hash.h"
 
 /* Layout of the rows (store/tables.h). */
 enum { CHAIN_ORDER = 0, CHAIN_ITERATION = 4, CHAIN_SEED = 8, CHAIN_PUBLIC = 40, CHAIN_PRIVATE = 72, CHAIN_ROW = 104 };
@@ -126,6 +127,14 @@ int mp_chain_step(mp_account *account, mp_chain *chain, sender_message_key **key
   SIGNAL_UNREF(at);
   SIGNAL_UNREF(next);
   return rc == SG_SUCCESS ? MP_OK : mp_signal_error(account, rc, "step the sender key on", e);
+}
+
+/* What libsignal has no function for (02 §12.6): it gives a seed only with the key that is derived from it. */
+void mp_chain_pass(mp_chain *chain, uint8_t seed[32]) {
+  static const uint8_t for_message = 1, for_chain = 2;
+  mp_hmac_sha256(seed, chain->seed, 32, &for_message, 1);
+  mp_hmac_sha256(chain->seed, chain->seed, 32, &for_chain, 1);
+  chain->iteration++;
 }
 
 int mp_skipped_put(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t iteration, const uint8_t seed[32],

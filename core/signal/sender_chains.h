@@ -33,6 +33,8 @@ int mp_chain_add(mp_account *account, const mp_sender_name *sender, mp_chains *a
 /* Gives the key of a chain's iteration, for SIGNAL_UNREF, and steps the chain on; nothing is saved. */
 int mp_chain_step(mp_account *account, mp_chain *chain, sender_message_key **key, mp_error *e);
 
+/* Passes over a chain's iteration: gives the seed of its key, without the key, which costs as much again. */
+void mp_chain_pass(mp_chain *chain, uint8_t seed[32]);
 /* Keeps the key of an iteration that was passed over. */
 int mp_skipped_put(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t iteration, const uint8_t seed[32],
                    uint64_t now, mp_error *e);

@@ -91,13 +91,14 @@ static int use_skipped(incoming *in, const mp_chain *chain, uint32_t iteration, 
 /* Goes along the chain to an iteration, whose key it gives; the keys on the way are kept. */
 static int walk_to(incoming *in, mp_chain *chain, uint32_t iteration, sender_message_key **key, mp_error *e) {
   bool skips = chain->iteration < iteration;
-  int rc = mp_chain_step(in->account, chain, key, e);
-  while (rc == MP_OK && chain->iteration <= iteration) {
-    const uint8_t *seed = signal_buffer_data(sender_message_key_get_seed(*key));
+  uint8_t seed[32];
+  int rc = MP_OK;
+  while (rc == MP_OK && chain->iteration < iteration) {
+    mp_chain_pass(chain, seed);
     rc = mp_skipped_put(in->account, &in->name, chain->key_id, chain->iteration - 1, seed, in->now, e);
-    SIGNAL_UNREF(*key);
-    if (rc == MP_OK) rc = mp_chain_step(in->account, chain, key, e);
   }
+  mp_wipe(seed, sizeof seed);
+  if (rc == MP_OK) rc = mp_chain_step(in->account, chain, key, e);
   if (rc == MP_OK && skips) rc = mp_skipped_prune(in->account, &in->name, chain, e);
   return rc == MP_OK ? mp_chain_save(in->account, &in->name, chain, e) : rc;
 }
