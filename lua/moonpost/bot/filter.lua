@@ -2,8 +2,27 @@
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
 -- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not be read,
 -- kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
+-- A pattern may take time that grows with the square of the text, and holds up everything meanwhile: of a text a stranger made long
+-- it sees the beginning. A pattern that ends with `$` would take the cut for the end, and matches no such text.
 -- @module moonpost.bot.filter
 local known = { text = "string", chat = "string", sender = "string", phone = "string", kind = "string", from_me = "boolean" }
+
+local SEEN = 4096 -- bytes of a text that patterns are tried on
+
+-- The beginning of a text, cut at a character.
+local function beginning(text)
+  local length = SEEN
+  while length > SEEN - 4 and (text:byte(length + 1) & 0xc0) == 0x80 do length = length - 1 end
+  return text:sub(1, length)
+end
+
+-- Whether a pattern's last character is the anchor, not a "$" that was escaped.
+local function ends_with_anchor(pattern) return #pattern:match "(%%*)%$?$" % 2 == 0 and pattern:sub(-1) == "$" end
+
+local function finds(text, pattern)
+  if #text <= SEEN then return text:find(pattern) ~= nil end
+  return not ends_with_anchor(pattern) and beginning(text):find(pattern) ~= nil
+end
 
 local function matches(fields, ctx)
   for name, wanted in pairs(fields) do
@@ -11,7 +30,7 @@ local function matches(fields, ctx)
     if wanted == true then
       if not value then return false end
     elseif name == "text" then
-      if not (value and value:find(wanted)) then return false end
+      if not (value and finds(value, wanted)) then return false end
     elseif value ~= wanted then
       return false
     end
