@@ -3,10 +3,10 @@
 -- @module moonpost.client.identities
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local new_memory = require "moonpost.client.memory"
 local jid = core.wire.jid
 
 local TOLD_SECONDS = 600 -- what is noticed in several ways in that time is told once
-local TOLD_MAX = 1000    -- contacts remembered for that
 
 local Identities = {}
 Identities.__index = Identities
@@ -16,9 +16,8 @@ local function is_own(self, bare) return bare == self.client.me.jid or bare == s
 -- Tells once, when it is durable.
 local function tell(self, bare)
   local client, now = self.client, core.net.now()
-  if now - (self.told[bare] or -math.huge) < TOLD_SECONDS then return end
-  if self.count >= TOLD_MAX then self.told, self.count = {}, 0 end
-  self.told[bare], self.count = now, self.count + 1
+  if now - (self.told:get(bare) or -math.huge) < TOLD_SECONDS then return end
+  self.told:put(bare, now)
   client.store:after_commit(function()
     client.log:info(("%s has new keys: its phone was set up anew, or a device was linked again"):format(bare))
     client:emit("identity", { jid = bare, phone = client.lids:phone(bare) })
@@ -55,4 +54,4 @@ function Identities:seen(device, before, now)
   tell(self, bare)
 end
 
-return function(client) return setmetatable({ client = client, told = {}, count = 0 }, Identities) end
+return function(client) return setmetatable({ client = client, told = new_memory() }, Identities) end

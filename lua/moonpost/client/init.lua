@@ -25,6 +25,7 @@ local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local limits = require "moonpost.client.limits"
 local logout = require "moonpost.client.logout"
+local of_me = require "moonpost.client.me"
 local new_turn = require "moonpost.client.turn"
 local open_store = require "moonpost.client.opening"
 local options_of = require "moonpost.client.options"
@@ -231,31 +232,7 @@ function Client:turn_lost(err, again)
   self.connection:abort(err)
 end
 
---- Takes note of who the store is linked as, and at which server; nil forgets it.
-function Client:set_me(row)
-  self.me = row
-  if row then row.root = row.root or self.root end
-  if row then
-    rows.put(self.store, "setting", "me", "StoreMe", row)
-  else
-    self.store:delete("setting", "me")
-  end
-end
-
-local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent" }
-
---- Forgets the linked account and everything that was its own; the next pairing makes new keys.
-function Client:forget_account()
-  self:set_me(nil)
-  self.account:delete()
-  for _, name in ipairs(personal) do
-    rows.each(self.store, name, "", function(key) self.store:delete(name, key) end)
-  end
-  self.journal:recount()
-  self.sent:recount()
-  self.retry_keys:recount()
-  self.missing:forget()
-end
+Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "outbox", "sender", "receive",

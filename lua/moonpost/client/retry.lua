@@ -3,6 +3,7 @@
 -- @module moonpost.client.retry
 local core = require "moonpost.core"
 local new_locks = require "moonpost.client.locks"
+local new_memory = require "moonpost.client.memory"
 local read = require "moonpost.client.retry_request"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -68,8 +69,8 @@ local function check_listed(self, device)
   local bare, now = jid.bare(device), core.net.now()
   local listed, err = is_listed(self, device, bare)
   if listed or listed == nil then return listed, err end
-  if now - (self.refreshed[bare] or -math.huge) >= REFRESH_SECONDS then
-    self.refreshed[bare] = now
+  if now - (self.refreshed:get(bare) or -math.huge) >= REFRESH_SECONDS then
+    self.refreshed:put(bare, now)
     self.client.devices:forget(bare)
     listed, err = is_listed(self, device, bare)
   end
@@ -82,7 +83,7 @@ local function label(keys) return (">s4s4I4I4"):pack(keys.identity, keys.signed_
 -- Starts a session with the keys a receipt brought. Several receipts may bring the same one-time key, which can be used once: the
 -- session made with it is good for all of them.
 local function install_keys(self, request, device)
-  local account, before = self.client.account, self.installed[device]
+  local account, before = self.client.account, self.installed:get(device)
   local name = label(request.keys)
   if before and before.name == name and before.base == account:base_key(device) and request.count <= 2 then return true end
   local registered = account:registration_id(device) or 0
@@ -90,7 +91,7 @@ local function install_keys(self, request, device)
     return nil, core.error("untrusted", ("the own device %s has another registration than before"):format(device))
   end
   local ok, err = self.client.devices:install(device, request.keys, request.device_identity)
-  if ok then self.installed[device] = { name = name, base = account:base_key(device) } end
+  if ok then self.installed:put(device, { name = name, base = account:base_key(device) }) end
   return ok, err
 end
 
@@ -101,8 +102,8 @@ local function is_stale(self, request, device)
   if registered ~= 0 and request.registration ~= 0 and registered ~= request.registration then return true end
   local _, base = served(self, request, device)
   if request.count > 2 and base == account:base_key(device) then return true end
-  if request.count < 2 or now - (self.recreated[device] or -math.huge) < RECREATE_SECONDS then return false end
-  self.recreated[device] = now
+  if request.count < 2 or now - (self.recreated:get(device) or -math.huge) < RECREATE_SECONDS then return false end
+  self.recreated:put(device, now)
   return true
 end
 
@@ -174,5 +175,7 @@ function Retry:receipt(node)
 end
 
 return function(client)
-  return setmetatable({ client = client, busy = {}, locks = new_locks(), refreshed = {}, recreated = {}, installed = {} }, Retry)
+  return setmetatable({
+    client = client, busy = {}, locks = new_locks(), refreshed = new_memory(), recreated = new_memory(), installed = new_memory(),
+  }, Retry)
 end

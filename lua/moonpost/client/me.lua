@@ -1,0 +1,33 @@
+--- Who a client is linked as, in its store, and the end of that.
+-- @module moonpost.client.me
+local rows = require "moonpost.client.rows"
+
+local me = {}
+
+--- Takes note of who the store is linked as, and at which server; nil forgets it.
+-- @param client
+-- @tparam ?table row StoreMe
+function me.set(client, row)
+  client.me = row
+  if not row then return client.store:delete("setting", "me") end
+  row.root = row.root or client.root
+  rows.put(client.store, "setting", "me", "StoreMe", row)
+end
+
+local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent" }
+
+--- Forgets the linked account and everything that was its own; the next pairing makes new keys.
+-- @param client
+function me.forget(client)
+  me.set(client, nil)
+  client.account:delete()
+  for _, name in ipairs(personal) do
+    rows.each(client.store, name, "", function(key) client.store:delete(name, key) end)
+  end
+  client.journal:recount()
+  client.sent:recount()
+  client.retry_keys:recount()
+  client.missing:forget()
+end
+
+return me
