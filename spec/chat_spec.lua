@@ -58,6 +58,42 @@ describe("moonpost chat", function()
     assert.equal("moonpost chat: the sandbox knows nobody called 'Nobody' (it knows nobody yet); is the bot running?", ana:text())
   end))
 
+  it("does not choose among several of one name, and takes the number", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local other = assert(rig.sandbox.accounts:of_phone("15550001111", "echo"))
+    do
+      local ana <close> = chat(rig, "'!ping'") -- Echo: the letters as they are
+      ana.input:close()
+      assert.equal(0, ana:wait_end())
+    end
+    other.name = "Echo"
+    do
+      local ana <close> = chat(rig, "'!ping'")
+      assert.equal(1, ana:wait_end())
+      assert.matches("^moonpost chat: several are called Echo: %+1555%d+, %+15550001111; write to one by the number$", ana:text())
+    end
+    local number = "+" .. rig.sandbox.accounts.by_name.Echo.pn
+    local ana <close> = process.start(("moonpost chat --sandbox %s --as Ana --to %s '!ping' </dev/null"):format(rig.sandbox.url, number))
+    assert.equal(0, ana:wait_end())
+  end))
+
+  it("counts what nobody answered, and ends with code 1 when that is all", support.async(function()
+    local rig <close> = start()
+    rig:run(rig:bot())
+    local ana <close> = chat(rig, "'hello?'")
+    ana.input:close()
+    assert.equal(1, ana:wait_end())
+    assert.matches("1 sent, 0 answered$", ana:text())
+  end))
+
+  it("says that it cannot write to a group", support.async(function()
+    local rig <close> = start()
+    local ana <close> = process.start(("moonpost chat --sandbox %s --as Ana --to 120363000@g.us"):format(rig.sandbox.url))
+    assert.equal(1, ana:wait_end())
+    assert.equal("moonpost chat: chat writes to one person: moonpost cannot write to groups yet (docs/sandbox.md, Groups)", ana:text())
+  end))
+
   it("takes its device away at the end: the contact is as it was", support.async(function()
     local rig <close> = start()
     echo_bot(rig)

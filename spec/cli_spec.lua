@@ -46,6 +46,9 @@ describe("the command line", function()
     { "moonpost run missing.lua", "cannot open the script: missing.lua: No such file or directory" },
     { "moonpost run scripts/bots/echo.lua --frob", "unknown option '--frob'" },
     { "moonpost chat --sandbox x --as Ana --to Echo", "--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got 'x'" },
+    { "moonpost help frobnicate", "unknown command 'frobnicate'" },
+    { "moonpost run --phone '(555) 123-4567' scripts/bots/echo.lua", "it does not begin with + (or 00) and its country code" },
+    { "moonpost run --sandbox ws://127.0.0.1:80/wrong scripts/bots/echo.lua", "--sandbox expects ws://HOST:PORT/ws/chat" },
     { "moonpost sandbox extra", "unexpected argument 'extra'" },
     { "moonpost sandbox --listen nowhere", "--listen expects HOST:PORT" },
     { "moonpost sandbox --tls=yes", "option --tls takes no value" },
@@ -64,6 +67,22 @@ describe("the command line", function()
     assert.equal(0, code)
     for _, name in ipairs { "run", "sandbox", "chat" } do assert.matches("  " .. name, output) end
     assert.matches("^moonpost %d+%.%d+%.%d+\n$", (run "moonpost --version"))
+  end)
+
+  for words, expected in pairs {
+    ["help run"] = "usage: moonpost run", ["run bot.lua --help"] = "usage: moonpost run", ["store check --help"] = "usage: moonpost store",
+    ["store seal -h"] = "usage: moonpost store", ["chat --as Ana -h"] = "usage: moonpost chat", ["help"] = "usage: moonpost COMMAND",
+  } do
+    it(("tells the usage at `moonpost %s`"):format(words), function()
+      local output, code = run("moonpost " .. words)
+      assert.equal(0, code, output)
+      assert.is_truthy(output:find(expected, 1, true), output)
+    end)
+  end
+
+  it("leaves --help behind -- to the script", function()
+    local script = write_file(support.tmpdir() .. "/words.lua", "print(...)")
+    assert.equal("--help\n", (run(("moonpost run %s -- --help"):format(script))))
   end)
 
   it("names the line of a script's syntax error", function()

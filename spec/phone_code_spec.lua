@@ -594,15 +594,22 @@ describe("a bot with a phone number", function()
       bot:signal "INT"
       assert.equal(0, bot:wait_end())
     end
-    local bot <close> = process.start(command)
-    bot:wait(("^online as Echo, %%+%s "):format(PHONE))
-    assert.equal(1, #bot.output)
+    do
+      local bot <close> = process.start(command)
+      bot:wait(("^moonpost: linked already as %%+%s: no code is needed$"):format(PHONE))
+      bot:wait(("^online as Echo, %%+%s "):format(PHONE))
+      assert.equal(2, #bot.output)
+    end
+    local bot <close> = process.start((command:gsub("4567", "4568")))
+    assert.equal(1, bot:wait_end())
+    assert.matches(("^moonpost run: the account is linked as %%+%s, not as %%+15551234568: another number takes another"):format(PHONE),
+      bot:text())
   end))
 
   it("prints its code and where to type it, and goes online when that was done", support.async(function()
     local rig <close> = start()
     local bot <close> = process.start("moonpost run " .. script(rig, ('phone = "%s"'):format(TYPED)))
-    local code = bot:wait "^Type (%w%w%w%w%-%w%w%w%w) into WhatsApp on your phone within 1[78]%d s: Linked devices, "
+    local code = bot:wait "^Type (%w%w%w%w%-%w%w%w%w) into WhatsApp on the phone of %+15551234567 within 1[78]%d s: Linked devices, "
     assert.equal(200, (type_code(rig, code)))
     bot:wait(("^online as Echo, %%+%s "):format(PHONE))
   end))

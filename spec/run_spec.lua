@@ -41,6 +41,15 @@ describe("moonpost run", function()
     assert.equal(0, bot:wait_end())
   end))
 
+  it("says what to do when the sandbox speaks no TLS", support.async(function()
+    local rig <close> = start()
+    local url = rig.sandbox.url:gsub("^ws:", "wss:")
+    local bot <close> = process.start(("moonpost run scripts/bots/echo.lua --sandbox %s --store never-made"):format(url))
+    assert.equal(1, bot:wait_end())
+    assert.equal(("moonpost run: the sandbox at %s: this sandbox speaks no TLS: its address begins with ws://, unless it is started "
+      .. "with --tls"):format(url), bot:text())
+  end))
+
   it("says what to do when another sandbox answers at its address", support.async(function()
     local rig <close> = start()
     local bot <close> = run_echo(rig, support.tmpdir() .. "/state")

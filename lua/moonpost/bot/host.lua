@@ -10,8 +10,8 @@
 -- @field proxy "http://user:password@host:port" to connect through
 -- @field show_qr fn(text, seconds): shows a QR instead of the terminal
 -- @field by_qr whether it is linked by QR whatever the script says
--- @field phone the account's number: it is linked by a code in place of a QR
--- @field show_code fn(code, seconds): shows a linking code instead of printing it
+-- @field phone the account's number, such as "+15551234567": it is linked by a code in place of a QR
+-- @field show_code fn(code, seconds, phone): shows a linking code instead of printing it
 -- @field on_online fn(me): called when the bot is online for the first time
 -- @field signals false: Ctrl-C and SIGTERM are not for the bot to hear
 -- @field script whether `moonpost run` runs the script: it prints how the bot ended

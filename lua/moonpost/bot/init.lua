@@ -128,9 +128,9 @@ local function show_qr(text)
   io.stdout:flush()
 end
 
-local function show_code(code, seconds)
-  io.stdout:write(("Type %s into WhatsApp on your phone within %.0f s: %s.\n"):format(
-    code, seconds, "Linked devices, Link a device, Link with phone number instead"))
+local function show_code(code, seconds, phone)
+  io.stdout:write(("Type %s into WhatsApp on the phone of +%s within %.0f s: %s.\n"):format(
+    code, phone, seconds, "Linked devices, Link a device, Link with phone number instead"))
   io.stdout:flush()
 end
 
@@ -141,9 +141,24 @@ local function way_to_link(options)
   return { qr = host.show_qr or options.qr or show_qr }
 end
 
+-- Who asks for a number and has an account linked already may mean another one.
+local function check_linked(bot)
+  local linked, phone = bot.client.me.jid:match "^%d+", host.phone or bot.options.phone
+  phone = phone and parse_phone(phone)
+  if phone and phone ~= linked then
+    return nil, core.error("phone", ("the account is linked as +%s, not as +%s: another number takes another store, or another account "
+      .. "of this one"):format(linked, phone))
+  end
+  if host.phone then bot.log:info("linked already as +%s: no code is needed", linked) end
+  return true
+end
+
 local function link_and_connect(bot)
   local client = bot.client
-  if not client:linked() then
+  if client:linked() then
+    local ok, err = check_linked(bot)
+    if not ok then return nil, err end
+  else
     local me, err = client:pair(way_to_link(bot.options))
     if not me then return nil, err end
   end
@@ -247,7 +262,7 @@ end
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
 -- `version` of the server and `device_name`, `platform` of this device, `proxy`, `durability` and `key` of the store as in
 -- moonpost.client, `qr` fn(text, seconds) to show the QR oneself, or `phone` to link by that number with a code, and `code`
--- fn(code, seconds) to show it oneself. `reply_seconds`: how long an answer may wait for the server (600) before
+-- fn(code, seconds, digits) to show it oneself. `reply_seconds`: how long an answer may wait for the server (600) before
 -- it is dropped, with an error in the handler that sends it
 -- @treturn table bot
 return function(options)

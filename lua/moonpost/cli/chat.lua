@@ -19,26 +19,41 @@ usage: moonpost chat --sandbox URL --as NAME --to BOT [TEXT]...
   --to BOT        whom to write to: a name, a phone number or a JID the sandbox knows
   TEXT            lines sent before standard input is read
 
-Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.]]
+Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.
+Exit codes: 0 done, 1 failed, or none of the lines of a pipe or command line was answered, 2 wrong command line.]]
 
 local ANSWER_WAIT = 2.0 -- seconds a line from a pipe waits for an answer before the next one goes, and the end for a last one
 local QUIET = 0.25      -- and then for more of them, since one answer may come in several messages
 local PEER_WAIT = 3.0   -- seconds to wait for BOT to be known to the sandbox
 
-local function is_called(account, wanted, digits)
-  return account.push_name:lower() == wanted:lower() or account.phone == digits or account.jid == wanted or account.lid == wanted
+-- Who is meant: the one with this number or JID, else all of this name; a name in the very same letters comes before others.
+local function who_is(accounts, wanted)
+  local digits = wanted:gsub("[%s%+%-%(%)]", "")
+  local exact, like = {}, {}
+  for _, account in ipairs(accounts) do
+    if account.phone == digits or account.jid == wanted or account.lid == wanted then return { account } end
+    if account.push_name == wanted then exact[#exact + 1] = account end
+    if account.push_name:lower() == wanted:lower() then like[#like + 1] = account end
+  end
+  return #exact > 0 and exact or like
+end
+
+local function the_one(found, wanted)
+  if #found < 2 then return found[1] end
+  local numbers = {}
+  for i, account in ipairs(found) do numbers[i] = "+" .. account.phone end
+  options.stop("several are called %s: %s; write to one by the number", wanted, table.concat(numbers, ", "))
 end
 
 local function find_account(link, wanted)
-  local digits = wanted:gsub("[%s%+%-%(%)]", "")
+  if wanted:find "@g%.us$" then options.stop "chat writes to one person: moonpost cannot write to groups yet (docs/sandbox.md, Groups)" end
   local deadline, names = core.net.now() + PEER_WAIT, {}
   repeat
     local accounts, err = link:accounts()
     if not accounts then options.stop("%s", tostring(err)) end
-    for i, account in ipairs(accounts) do
-      names[i] = account.push_name
-      if is_called(account, wanted, digits) then return account end
-    end
+    for i, account in ipairs(accounts) do names[i] = account.push_name end
+    local account = the_one(who_is(accounts, wanted), wanted)
+    if account then return account end
     task.sleep(0.1)
   until core.net.now() > deadline
   local others = #names > 0 and "it knows: " .. table.concat(names, ", ") or "it knows nobody yet"
@@ -113,10 +128,10 @@ end
 function Chat:summary()
   self.screen:flush()
   local delays = self.delays
-  if #delays == 0 then return end
+  if self.sent == 0 then return end
   table.sort(delays)
-  print(("%d sent, %d answered; median time from message to answer: %.1f ms"):format(
-    self.sent, #delays, delays[(#delays + 1) // 2] * 1000))
+  local median = #delays > 0 and ("; median time from message to answer: %.1f ms"):format(delays[(#delays + 1) // 2] * 1000) or ""
+  print(("%d sent, %d answered%s"):format(self.sent, #delays, median))
 end
 
 local function link_contact(link, name)
@@ -158,7 +173,7 @@ local function converse(found, link)
   chat:summary()
   unlink(client)
   client:close()
-  return 0
+  return (chat.interactive or chat.sent == 0 or #chat.delays > 0) and 0 or 1
 end
 
 --- @treturn int exit code

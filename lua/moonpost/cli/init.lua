@@ -33,15 +33,15 @@ end
 
 local function run(name, args)
   local command = require("moonpost.cli." .. name)
-  if args[1] == "--help" or args[1] == "-h" then
-    print(command.usage)
-    return 0
-  end
   local ok, result = xpcall(command.main, function(err)
-    if type(err) == "table" and (err.usage or err.reason) then return err end
+    if type(err) == "table" and (err.usage or err.reason or err.help) then return err end
     return traceback.text(traceback.of(err))
   end, args)
   if ok then return result end
+  if type(result) == "table" and result.help then
+    print(command.usage)
+    return 0
+  end
   if type(result) == "table" and result.usage then
     complain(name, ("%s (see moonpost %s --help)"):format(result.usage, name))
     return 2
@@ -53,6 +53,7 @@ end
 --- Runs the command line.
 -- @treturn int the exit code
 function cli.main(name, ...)
+  if name == "help" and ... ~= nil then return cli.main(..., "--help") end
   if name == nil or name == "--help" or name == "-h" or name == "help" then return help() end
   if name == "--version" then
     print("moonpost " .. core.version)

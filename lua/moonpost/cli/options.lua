@@ -4,7 +4,8 @@ local options = {}
 
 local function fail(format, ...) error({ usage = format:format(...) }, 0) end
 
---- Parses arguments; a wrong one raises {usage = "one line"}, which ends the program with exit code 2.
+--- Parses arguments; a wrong one raises {usage = "one line"}, which ends the program with exit code 2. `--help` or `-h` anywhere
+-- raises {help = true}, which shows the subcommand's usage.
 -- @tparam table spec name -> "flag" or what the value is called ("URL"); `spec.arguments` = {min, max, name of the first} arguments.
 -- Options stand anywhere; behind `--` every word is positional.
 -- @tparam table args the words
@@ -20,6 +21,8 @@ function options.parse(spec, args)
       found[#found + 1] = word
     elseif word == "--" then
       only_words = true
+    elseif word == "--help" or word == "-h" then
+      error({ help = true }, 0)
     elseif not name or not spec[name] or name == "arguments" then
       fail("unknown option '%s'", word)
     elseif spec[name] == "flag" then

@@ -89,10 +89,10 @@ local function use_sandbox(url, show)
   end
 end
 
-local function read_phone(text)
+local function check_phone(text)
   local digits, wrong = parse_phone(text)
   if not digits then options.fail("--phone: %s", tostring(wrong)) end
-  return digits
+  return text
 end
 
 local function set_log(found)
@@ -138,7 +138,7 @@ function run.main(args)
   host.key = found["key-fd"] and store_key(found["key-fd"])
   host.version = found["wa-version"] and wa_version(found["wa-version"])
   host.show_qr, host.by_qr = show, show ~= nil
-  host.phone = found.phone and read_phone(found.phone)
+  host.phone = found.phone and check_phone(found.phone)
   if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
   local folder = path:match "^(.*)/[^/]*$" or "."
   package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path -- a script finds the files beside it

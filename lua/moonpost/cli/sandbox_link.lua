@@ -27,8 +27,10 @@ local function must(link, method, path, body)
   local response, err = request(link, method, path, body)
   if not response then return nil, core.error("network", ("no sandbox at %s: %s"):format(link.url, tostring(err))) end
   if response.status // 100 ~= 2 then
-    return nil, core.error("sandbox", ("%s %s: the sandbox answered %d %s"):format(
-      method, path, response.status, printable.line(response.body or "", 300)))
+    local told = json.decode(response.body or "")
+    local why = type(told) == "table" and type(told.error) == "string" and told.error or ("the answer to %s %s is %d %s"):format(
+      method, path, response.status, response.body or "")
+    return nil, core.error("sandbox", ("the sandbox at %s: %s"):format(link.url, printable.line(why, 300)))
   end
   return response.body
 end
@@ -91,7 +93,9 @@ end
 -- @treturn table link
 return function(url)
   local scheme, host, port = url:match "^(wss?)://([^/]-):(%d+)/"
-  if not scheme then options.fail("--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got '%s'", url) end
+  if not scheme or not url:find("/ws", #scheme + 4, true) then
+    options.fail("--sandbox expects ws://HOST:PORT/ws/chat or wss://…, got '%s'", url)
+  end
   if not loopback.is_host(host) then options.fail("--sandbox expects an address of this machine (127.0.0.1), got '%s'", host) end
   return setmetatable({ url = url, tls = scheme == "wss", base = ("http://%s:%s"):format(host, port) }, Link)
 end

@@ -100,8 +100,8 @@ local function closed() return nil, core.error("closed", "the client is closed")
 
 --- Links the account, by QR or by phone number. In a task.
 -- @tparam table options qr = fn(text, seconds), called for each QR with how long it lives, until one is scanned; or
---   phone = the account's number, as people type it, and code = fn(code, seconds, digits), called for each code (ABCD-EFGH) that can be
---   typed at the phone (Linked devices, Link a device, Link with phone number instead), 5 at most
+--   phone = the account's number, such as "+1 555 123 4567", and code = fn(code, seconds, digits), called for each code (ABCD-EFGH) that
+--   can be typed at the phone (Linked devices, Link a device, Link with phone number instead), 5 at most
 -- @treturn ?table me: jid, lid, device, name
 -- @treturn ?table err code "linked", "pairing" (the phone's word does not hold), "network" (no server), "phone" (that is no number),
 --   "expired" (no code was typed in time), "passkey" (the service wants one), or as the service refuses

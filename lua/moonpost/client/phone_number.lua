@@ -26,6 +26,7 @@ local function fault(digits, prefixed)
     if prefixed then return "no country code begins with 0" end
     return "it begins with a single 0, as numbers inside a country do: put the country code in its place"
   end
+  if not prefixed then return "it does not begin with + (or 00) and its country code" end
   if #digits < SHORTEST then return ("it has %d digits, and none has less than %d"):format(#digits, SHORTEST) end
   if #digits > LONGEST then return ("it has %d digits, and none has more than %d"):format(#digits, LONGEST) end
 end
@@ -45,7 +46,8 @@ local function read(text)
   return digits, prefix ~= ""
 end
 
---- Reads a phone number: with its country code, after "+" or "00" or nothing.
+--- Reads a phone number: with its country code, after "+" or "00". Without these nobody could tell a number inside a country from
+-- another country's.
 -- @string text
 -- @treturn ?string its digits alone
 -- @treturn ?table err code "phone"
