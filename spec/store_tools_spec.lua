@@ -3,6 +3,7 @@ local core = require "moonpost.core"
 local inspect = require "moonpost.cli.store_check"
 local moonpost = require "moonpost"
 local process = require "spec.process"
+local rows = require "moonpost.client.rows"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local task = require "moonpost.task"
@@ -285,6 +286,46 @@ describe("the options of a store", function()
     bot.client:close()
     local store <close> = assert(core.store.open { path = path })
     assert.equal(0, store:epoch())
+  end))
+end)
+
+describe("a damaged store", function()
+  it("that names an account and has no keys of it is told as that, by a client and by the check", support.async(function()
+    local path = support.tmpdir() .. "/state"
+    do
+      local store <close> = assert(core.store.open { path = path, kind = "client" })
+      rows.put(store:account "", "setting", "me", "StoreMe", { jid = "15550001111:1@s.whatsapp.net", device = 1 })
+    end
+    local client, err = moonpost.client { store = path }
+    assert.is_nil(client)
+    assert.same({ "damaged", "the store is damaged: it names the account 15550001111:1@s.whatsapp.net and has no keys of it: see moonpost "
+      .. "store check" }, { err.code, err.message })
+    local code, text = run("store check " .. path)
+    assert.equal(1, code)
+    assert.matches("damaged: row .* of table credential: it is missing, and the account is linked", text)
+  end))
+
+  it("says so when it ends a process in the middle", support.async(function()
+    local path = make_store()
+    local bytes = read(path .. "/traffic.mdb")
+    -- every page of rows says that what is free in it ends before it begins
+    local pages = {}
+    for at = 1, #bytes, 4096 do
+      local page = bytes:sub(at, at + 4095)
+      local is_leaf = at > 8192 and page:byte(11) == 2
+      pages[#pages + 1] = is_leaf and page:sub(1, 14) .. "\16\0" .. page:sub(17) or page
+    end
+    write(path .. "/traffic.mdb", table.concat(pages))
+    local script = support.tmpdir() .. "/write.lua"
+    write(script, [[
+      local store = assert(require("moonpost.core").store.open { path = arg[1] })
+      store:put("journal", (">I8"):pack(1) .. "x", ("x"):rep(900))
+      store:commit()
+    ]])
+    local code, text = run(("run %s -- %s"):format(script, path))
+    assert.equal(134, code)
+    assert.matches("^moonpost: the store is damaged and ends this process: " .. path:gsub("%p", "%%%0")
+      .. "/traffic%.mdb %(.-%); `moonpost store check` tells more\n", text .. "\n")
   end))
 end)
 

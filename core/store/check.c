@@ -129,6 +129,22 @@ static int check_file(mp_store *store, mp_environment *env, const char *name, co
   return rc == 0 ? MP_OK : mp_environment_error(env, rc, "be read", e);
 }
 
+static void note_fault(void *context, uint8_t table, mp_bytes key, const char *what) {
+  const char **first = context;
+  (void)table;
+  (void)key;
+  if (*first == NULL) *first = what;
+}
+
+int mp_store_check_keys(mp_store *store, mp_error *e) {
+  size_t counts[256] = {0};
+  const char *fault = NULL;
+  const mp_store_visitor visitor = {.context = &fault, .fault = note_fault};
+  int rc = check_file(store, &store->keys, "keys.mdb", &visitor, counts, e);
+  if (rc != MP_OK || fault == NULL) return rc;
+  return mp_fail(e, MP_EMALFORMED, "store %s is damaged: a row of its keys.mdb: %s", store->path, fault);
+}
+
 int mp_store_check(mp_store *store, const mp_store_visitor *visitor, size_t counts[256], mp_error *e) {
   memset(counts, 0, 256 * sizeof *counts);
   int rc = check_file(store, &store->keys, "keys.mdb", visitor, counts, e);

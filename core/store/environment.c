@@ -32,12 +32,20 @@ int mp_environment_error(const mp_environment *env, int rc, const char *what, mp
   return mp_fail(e, rc == ENOMEM ? MP_ENOMEM : MP_ESTORE, "the store cannot %s: %s", what, mdb_strerror(rc));
 }
 
+/* LMDB is about to end the process, at a page that makes no sense. Nobody else can say why. */
+static void tell_damage(MDB_env *env, const char *what) {
+  const char *path = "";
+  mdb_env_get_path(env, &path);
+  fprintf(stderr, "moonpost: the store is damaged and ends this process: %s (%s); `moonpost store check` tells more\n", path,
+          what);
+}
+
 int mp_environment_open(mp_environment *env, const char *path, unsigned flags, size_t size, mp_error *e) {
   MDB_txn *txn;
   signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, and no reason to end */
   int rc = mdb_env_create(&env->env);
   if (rc != 0) return mp_environment_error(NULL, rc, "start", e);
-  if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 ||
+  if ((rc = mdb_env_set_mapsize(env->env, size)) != 0 || (rc = mdb_env_set_assert(env->env, tell_damage)) != 0 ||
       (rc = mdb_env_open(env->env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600)) != 0 ||
       (rc = mdb_env_get_fd(env->env, &env->fd)) != 0) {
     mp_environment_close(env);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/boot.h"
+#include "store/check.h"
 #include "store/guard.h"
 #include "store/header.h"
 #include "store/internal.h"
@@ -103,6 +104,15 @@ static int check_version(const mp_store *store, uint32_t version, bool has_traff
   return MP_OK;
 }
 
+/* The version is written when all is made, behind nothing but the seal: where there is more, it has been lost. */
+static int check_new(const mp_store *store, const mp_environment *env, size_t most, mp_error *e) {
+  MDB_stat stat;
+  int rc = mdb_env_stat(env->env, &stat);
+  if (rc != 0) return mp_environment_error(env, rc, "be read", e);
+  return stat.ms_entries <= most ? MP_OK
+                                 : mp_fail(e, MP_EMALFORMED, "store %s is damaged: it has rows, and no version", store->path);
+}
+
 /* A reader cannot bring a store up to date, and would see rows where they no longer belong. Copying is another thing. */
 static int check_readable(const mp_store *store, const mp_store_options *options, uint32_t version, mp_error *e) {
   if (!options->reader || options->sealed || version == MP_STORE_VERSION) return MP_OK;
@@ -120,10 +130,12 @@ static int open_keys(mp_store *store, const data_file *keys, const data_file *tr
     return mp_fail(e, MP_EMALFORMED, "store %s is damaged: its keys.mdb is missing or empty", store->path);
   int rc = open_file(&store->keys, keys, flags, KEYS_MAP_SIZE, e);
   if (rc == MP_OK) rc = mp_store_read_version(store, version, e);
+  if (rc == MP_OK && *version == 0) rc = check_new(store, &store->keys, 1, e);
   if (rc == MP_OK) rc = check_version(store, *version, traffic->exists, e);
   if (rc == MP_OK) rc = check_readable(store, options, *version, e);
   if (rc == MP_OK && !(options->reader && options->sealed))
     rc = mp_store_unseal(store, options->key, *version == 0, &store->seal, e);
+  if (rc == MP_OK && !options->reader) rc = mp_store_check_keys(store, e);
   return rc == MP_OK ? mp_store_check_kind(store, options->kind, e) : rc;
 }
 
@@ -167,6 +179,7 @@ static int open_files(mp_store *store, const char *folder, const mp_store_option
     rc = mp_fail(e, MP_ENOTFOUND, "there is no store in %s", store->path);
   if (rc == MP_OK) rc = open_keys(store, &keys, &traffic, options, &version, e);
   if (rc == MP_OK) rc = open_file(&store->traffic, &traffic, flags, options->map_size != 0 ? options->map_size : MAP_SIZE, e);
+  if (rc == MP_OK && version == 0) rc = check_new(store, &store->traffic, 0, e);
   if (rc == MP_OK && options->path != NULL) {
     mp_environment_remember(&store->keys, store->folder, "keys.mdb");
     mp_environment_remember(&store->traffic, store->folder, "traffic.mdb");

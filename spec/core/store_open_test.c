@@ -223,6 +223,69 @@ static void set_version(const char *bytes, size_t length) {
   mp_store_close(store);
 }
 
+static void delete_meta(const char *key) {
+  mp_error e;
+  mp_store *store = open_store();
+  assert_int_equal(mp_store_delete(store, MP_TABLE_META, text(key), &e), MP_OK);
+  mp_store_close(store);
+}
+
+/* Else it would pass for a new one, and be given new keys. */
+static void refuses_a_store_whose_version_is_lost(void **state) {
+  content keys, traffic;
+  mp_store *store;
+  mp_error e;
+  char expected[128];
+  (void)state;
+  snprintf(expected, sizeof expected, "store %s is damaged: it has rows, and no version", folder);
+  store = open_store();
+  put(store, MP_TABLE_LID, "p1", "l1");
+  commit(store);
+  mp_store_close(store);
+  delete_meta("version");
+  assert_int_equal(try_open(&store, &e), MP_EMALFORMED);
+  assert_string_equal(e.message, expected);
+  unlink(path_of("keys.mdb"));
+  unlink(path_of("traffic.mdb"));
+  make_store(&keys, &traffic);
+  free_contents(&keys, &traffic);
+  delete_meta("version");
+  assert_int_equal(try_open(&store, &e), MP_EMALFORMED);
+  assert_string_equal(e.message, expected);
+}
+
+static uint64_t read_u64(const content *file, size_t at) {
+  uint64_t value;
+  memcpy(&value, file->bytes + at, sizeof value);
+  return value;
+}
+
+/* Where the page of the rows begins, by the later of the two headers. */
+static size_t root_page(const content *file) {
+  size_t header = read_u64(file, 144) >= read_u64(file, 4096 + 144) ? 0 : 4096;
+  return (size_t)read_u64(file, header + 128) * 4096;
+}
+
+/* A page that lists one row less than there are, the first: what is not found would pass for what never was. */
+static void refuses_keys_of_which_rows_are_lost(void **state) {
+  content keys, traffic;
+  mp_store *store;
+  mp_error e;
+  uint16_t lower;
+  (void)state;
+  make_store(&keys, &traffic);
+  uint8_t *page = keys.bytes + root_page(&keys);
+  memcpy(&lower, page + 12, sizeof lower); /* where its list of rows ends, which begins at 16 */
+  lower = (uint16_t)(lower - 2);
+  memcpy(page + 12, &lower, sizeof lower);
+  memmove(page + 16, page + 18, lower - 16u);
+  write_file("keys.mdb", keys.bytes, keys.length);
+  assert_int_equal(try_open(&store, &e), MP_EMALFORMED);
+  assert_non_null(strstr(e.message, "keys.mdb is damaged: its rows end after"));
+  expect_content("keys.mdb", keys.bytes, keys.length);
+  free_contents(&keys, &traffic);
+}
+
 static void refuses_a_newer_or_unreadable_version(void **state) {
   content keys, traffic;
   mp_store *store;
@@ -437,6 +500,8 @@ int main(void) {
       in_folder(refuses_what_is_no_store_at_all),
       in_folder(refuses_a_truncated_file),
       in_folder(refuses_to_make_an_empty_or_missing_file_anew),
+      in_folder(refuses_a_store_whose_version_is_lost),
+      in_folder(refuses_keys_of_which_rows_are_lost),
       in_folder(refuses_a_newer_or_unreadable_version),
       in_folder(refuses_an_unreadable_version),
       in_folder(takes_a_store_from_version_to_version),

@@ -23,11 +23,15 @@ local function key_text(key)
   return #text > 80 and text:sub(1, 80) .. "…" or text
 end
 
--- The accounts whose credentials cannot be read.
-local function check_accounts(store, faults)
+-- The accounts whose credentials cannot be read, or are missing though they are linked.
+local function check_accounts(store, linked, faults)
   for _, scope in ipairs(store:accounts()) do
     local account, err = core.signal.account(store:account(scope))
     if not account then faults[#faults + 1] = { table = "credential", key = scope, what = err.message } end
+    linked[scope] = nil
+  end
+  for scope in pairs(linked) do
+    faults[#faults + 1] = { table = "credential", key = scope, what = "it is missing, and the account is linked" }
   end
 end
 
@@ -35,9 +39,14 @@ end
 local function look(folder, key)
   local store, err = core.store.open { path = folder, reader = true, key = key }
   if not store then return json.encode { error = err.message, code = err.code } end
-  local counts, faults = store:check(check_row)
+  local linked = {}
+  local counts, faults = store:check(function(name, row, value)
+    local scope = name == "setting" and row:match "^([^%z]*)%zme$"
+    if scope then linked[scope] = true end
+    return check_row(name, row, value)
+  end)
   if not counts then return json.encode { error = faults.message, code = faults.code } end
-  check_accounts(store, faults)
+  check_accounts(store, linked, faults)
   for _, fault in ipairs(faults) do fault.key = key_text(fault.key) end
   return json.encode { counts = counts, faults = #faults > 0 and faults or nil }
 end

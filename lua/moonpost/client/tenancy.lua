@@ -20,9 +20,16 @@ local function check_server(client)
     kind(root), kind(client.root), hint))
 end
 
+-- An account without its keys can do nothing, and linking it anew is not for us to decide.
+local function check_keys(client)
+  if not client.me or client.account:exists() then return true end
+  return nil, core.error("damaged", ("the store is damaged: it names the account %s and has no keys of it: see moonpost store check"):format(
+    client.me.jid))
+end
+
 --- Takes the account for a client.
 -- @treturn ?boolean true
--- @treturn ?table err code "busy" or "other-server"; nothing is touched then
+-- @treturn ?table err code "busy", "other-server" or "damaged"; nothing is touched then
 function tenancy.enter(client)
   local key = client.store:identity()
   local held = clients[key] or {}
@@ -31,7 +38,8 @@ function tenancy.enter(client)
     return nil, core.error("busy", ("the account %s of the store %s is used by another client of this process"):format(
       client.account_name, client.store:path()))
   end
-  local ok, err = check_server(client)
+  local ok, err = check_keys(client)
+  if ok then ok, err = check_server(client) end
   if not ok then return nil, err end
   clients[key], held[client.account_name], client.tenancy = held, client, key
   return true
