@@ -5,6 +5,8 @@
 
 #include "store/internal.h"
 
+#define FREE_PAGES 0 /* LMDB's handle of that tree */
+
 /* Without a default: the compiler tells of a table that is missing here. */
 const char *mp_table_name(uint8_t table) {
   switch ((mp_table)table) {
@@ -113,6 +115,40 @@ static int walk_file(walk *w, size_t expected) {
   return rc == MDB_NOTFOUND ? (w->rows == expected ? 0 : MDB_CORRUPTED) : rc;
 }
 
+/* A record of the free pages: how many, then their numbers, falling. LMDB writes where they say. */
+static bool is_free_list(const MDB_val *key, const MDB_val *value, size_t last_page) {
+  size_t count, page, before = last_page + 1;
+  if (key->mv_size != sizeof count || value->mv_size < sizeof count) return false;
+  memcpy(&count, value->mv_data, sizeof count);
+  if (count > value->mv_size / sizeof count - 1) return false;
+  for (size_t i = 1; i <= count; i++, before = page) {
+    memcpy(&page, (const uint8_t *)value->mv_data + i * sizeof page, sizeof page);
+    if (page < 2 || page >= before) return false;
+  }
+  return true;
+}
+
+/* The other tree of a file, LMDB's own: what is wrong there hurts at the next write. */
+static int walk_free_pages(const mp_environment *env) {
+  MDB_txn *txn;
+  MDB_cursor *cursor = NULL;
+  MDB_val key, value;
+  MDB_stat stat;
+  MDB_envinfo info;
+  size_t records = 0;
+  int rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn);
+  if (rc != 0) return rc;
+  rc = mdb_env_info(env->env, &info);
+  if (rc == 0) rc = mdb_stat(txn, FREE_PAGES, &stat);
+  if (rc == 0) rc = mdb_cursor_open(txn, FREE_PAGES, &cursor);
+  while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+    if (++records > stat.ms_entries || !is_free_list(&key, &value, info.me_last_pgno)) rc = MDB_CORRUPTED;
+  }
+  if (cursor != NULL) mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  return rc == MDB_NOTFOUND ? (records == stat.ms_entries ? 0 : MDB_CORRUPTED) : rc;
+}
+
 static int check_file(mp_store *store, mp_environment *env, const char *name, const mp_store_visitor *visitor, size_t counts[256],
                       mp_error *e) {
   MDB_txn *txn;
@@ -126,6 +162,8 @@ static int check_file(mp_store *store, mp_environment *env, const char *name, co
   mp_buffer_wipe_free(&w.before);
   if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND)
     return mp_fail(e, MP_EMALFORMED, "%s is damaged: its rows end after %zu of %zu", name, w.rows, stat.ms_entries);
+  if (rc == 0 && ((rc = walk_free_pages(env)) == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND))
+    return mp_fail(e, MP_EMALFORMED, "%s is damaged: its list of free pages makes no sense", name);
   return rc == 0 ? MP_OK : mp_environment_error(env, rc, "be read", e);
 }
 

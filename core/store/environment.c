@@ -29,6 +29,9 @@ int mp_environment_error(const mp_environment *env, int rc, const char *what, mp
   if (rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL || (rc == EIO && is_cut_short(env)))
     return mp_fail(e, MP_EFULL, "no room for the store: it cannot %s: %s", what, mdb_strerror(rc == EIO ? ENOSPC : rc));
   if (rc == MDB_NOTFOUND) return mp_fail(e, MP_ENOTFOUND, "no such row");
+  if (rc == MDB_PAGE_NOTFOUND || rc == MDB_CORRUPTED)
+    return mp_fail(e, MP_EMALFORMED, "the store is damaged, it cannot %s: %s; `moonpost store check` tells more", what,
+                   mdb_strerror(rc));
   return mp_fail(e, rc == ENOMEM ? MP_ENOMEM : MP_ESTORE, "the store cannot %s: %s", what, mdb_strerror(rc));
 }
 

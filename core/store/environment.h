@@ -38,7 +38,8 @@ int mp_environment_begin(mp_environment *env, unsigned flags, MDB_txn **txn, con
 int mp_environment_commit(mp_environment *env, MDB_txn *txn, mp_error *e);
 /* Extends the file (sparsely) when its pages come near its end, so that one shorter than its pages has been truncated. */
 void mp_environment_keep_slack(mp_environment *env);
-/* LMDB's error as ours: MP_EFULL, MP_ENOTFOUND, MP_ENOMEM or MP_ESTORE; "the store cannot `what`: …". `env` may be NULL. */
+/* LMDB's error as ours: MP_EFULL, MP_ENOTFOUND, MP_ENOMEM, MP_EMALFORMED or MP_ESTORE; "the store cannot `what`: …". `env` may be
+ * NULL. */
 int mp_environment_error(const mp_environment *env, int rc, const char *what, mp_error *e);
 
 #endif

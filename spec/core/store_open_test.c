@@ -260,10 +260,12 @@ static uint64_t read_u64(const content *file, size_t at) {
   return value;
 }
 
-/* Where the page of the rows begins, by the later of the two headers. */
-static size_t root_page(const content *file) {
+enum { FREE_ROOT = 80, ROWS_ROOT = 128 }; /* in a header: the first page of the tree of free pages, and of that of rows */
+
+/* Where that page begins, by the later of the two headers. */
+static size_t root_page(const content *file, size_t root) {
   size_t header = read_u64(file, 144) >= read_u64(file, 4096 + 144) ? 0 : 4096;
-  return (size_t)read_u64(file, header + 128) * 4096;
+  return (size_t)read_u64(file, header + root) * 4096;
 }
 
 /* A page that lists one row less than there are, the first: what is not found would pass for what never was. */
@@ -274,7 +276,7 @@ static void refuses_keys_of_which_rows_are_lost(void **state) {
   uint16_t lower;
   (void)state;
   make_store(&keys, &traffic);
-  uint8_t *page = keys.bytes + root_page(&keys);
+  uint8_t *page = keys.bytes + root_page(&keys, ROWS_ROOT);
   memcpy(&lower, page + 12, sizeof lower); /* where its list of rows ends, which begins at 16 */
   lower = (uint16_t)(lower - 2);
   memcpy(page + 12, &lower, sizeof lower);
@@ -283,6 +285,23 @@ static void refuses_keys_of_which_rows_are_lost(void **state) {
   assert_int_equal(try_open(&store, &e), MP_EMALFORMED);
   assert_non_null(strstr(e.message, "keys.mdb is damaged: its rows end after"));
   expect_content("keys.mdb", keys.bytes, keys.length);
+  free_contents(&keys, &traffic);
+}
+
+/* LMDB would write over a page in use, or beyond the file. */
+static void refuses_keys_whose_free_pages_are_none(void **state) {
+  content keys, traffic;
+  mp_store *store;
+  mp_error e;
+  uint16_t at;
+  (void)state;
+  make_store(&keys, &traffic);
+  uint8_t *page = keys.bytes + root_page(&keys, FREE_ROOT);
+  memcpy(&at, page + 16, sizeof at);             /* its first record: header 8, key 8, count 8, page numbers */
+  memcpy(page + at + 24, "\0\0\0\0\0\1\0\0", 8); /* the first one */
+  write_file("keys.mdb", keys.bytes, keys.length);
+  assert_int_equal(try_open(&store, &e), MP_EMALFORMED);
+  assert_string_equal(e.message, "keys.mdb is damaged: its list of free pages makes no sense");
   free_contents(&keys, &traffic);
 }
 
@@ -502,6 +521,7 @@ int main(void) {
       in_folder(refuses_to_make_an_empty_or_missing_file_anew),
       in_folder(refuses_a_store_whose_version_is_lost),
       in_folder(refuses_keys_of_which_rows_are_lost),
+      in_folder(refuses_keys_whose_free_pages_are_none),
       in_folder(refuses_a_newer_or_unreadable_version),
       in_folder(refuses_an_unreadable_version),
       in_folder(takes_a_store_from_version_to_version),

@@ -23,8 +23,8 @@ end
 -- An account without its keys can do nothing, and linking it anew is not for us to decide.
 local function check_keys(client)
   if not client.me or client.account:exists() then return true end
-  return nil, core.error("damaged", ("the store is damaged: it names the account %s and has no keys of it: see moonpost store check"):format(
-    client.me.jid))
+  local what = "the store is damaged: it names the account %s and has no keys of it: see moonpost store check"
+  return nil, core.error("damaged", what:format(client.me.jid))
 end
 
 --- Takes the account for a client.
