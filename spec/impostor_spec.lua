@@ -53,7 +53,7 @@ local function key_share(name)
   } } } } }
 end
 
-local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+local inject = tap.hand
 
 -- The receipts and acks of a contact's messages from now on, as `receipt retry AAAA`.
 local function confirmations(rig, contact)

@@ -7,36 +7,28 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
 
-local jid, proto = core.wire.jid, core.proto
+local proto = core.proto
 
-local function device_jid(contact, server)
-  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
-  return jid.make(user, name, contact.client.me.device)
-end
+local device_jid = tap.device_jid
 
 local QUICK = { phone = 0.05, answer = 30 }
 
 -- Ana writes, Ben hears; his client does not wait long before it asks.
 local function acquainted(rig, options, pace)
   local ana, ben = rig:contact "Ana", rig:contact("Ben", options)
-  assert(ana.client:send(ben.jid, "hello"))
-  assert.equal("hello", ben:next().text)
-  assert(ben.client:send(ana.jid, "hello"))
-  assert.equal("hello", ana:next().text)
+  tap.meet(ana, ben)
   ana.errors, ben.errors = tap.event(ana.client, "error"), tap.event(ben.client, "error")
   ben.client.missing.pace = pace or QUICK
   return ana, ben
 end
 
-local function is_to(conn, contact) return conn.device ~= nil and conn.device:jid() == device_jid(contact) end
-
-local function spoil(enc) enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15) end
+local is_to = tap.is_to
 
 -- Damages the messages of people to a contact from now on; the function returned ends it.
 local function damage(rig, contact)
   return rig:tap(function(direction, node, conn)
     local enc = node.tag == "message" and stanza.child(node, "enc")
-    if direction == "to-client" and enc and not node.attrs.category and is_to(conn, contact) then spoil(enc) end
+    if direction == "to-client" and enc and not node.attrs.category and is_to(conn, contact) then tap.spoil(enc) end
   end)
 end
 
@@ -57,7 +49,7 @@ local function requests(rig, contact)
   return list
 end
 
-local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+local inject = tap.hand
 
 local function delivered(from, id, content, more)
   local attrs = { from = device_jid(from, "lid"), sender_pn = from.jid, id = id, t = math.floor(core.net.time()), type = "text" }
@@ -262,7 +254,7 @@ describe("what cannot be read", function()
     local _, ben = acquainted(rig, { own = true })
     rig:tap(function(direction, node, conn)
       local enc = node.tag == "message" and node.attrs.category == "peer" and stanza.child(node, "enc")
-      if direction == "to-client" and enc and is_to(conn, ben) then spoil(enc) end
+      if direction == "to-client" and enc and is_to(conn, ben) then tap.spoil(enc) end
     end)
     phone_of(rig, ben):tell(tap.device(rig, ben.client), { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE" } })
     assert.equal("undecryptable", ben.errors:pop(5).code)
@@ -389,7 +381,7 @@ describe("the sandbox's phone", function()
       for _, to in stanza.children(stanza.child(node, "participants"), "to") do
         if to.attrs.jid == ben.lid and not spoiled then
           spoiled = true
-          spoil(stanza.child(to, "enc"))
+          tap.spoil(stanza.child(to, "enc"))
         end
       end
     end)
@@ -413,7 +405,7 @@ describe("the sandbox's phone", function()
       local enc = node.tag == "message" and node.attrs.category == "peer" and stanza.child(node, "enc")
       if direction == "to-client" and enc and spoiled < 2 then
         spoiled = spoiled + 1
-        spoil(enc)
+        tap.spoil(enc)
       end
       if direction == "to-server" and node.tag == "receipt" then receipts:push(node.attrs.type) end
     end)

@@ -6,12 +6,7 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
 
-local jid = core.wire.jid
-
-local function device_jid(contact)
-  local user, server = jid.parse(contact.jid)
-  return jid.make(user, server, contact.client.me.device)
-end
+local device_jid = tap.device_jid
 
 -- A contact that can go away and come back: its store outlives its client.
 local function lasting(rig, name, handle)

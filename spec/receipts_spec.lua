@@ -5,18 +5,13 @@ local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
 
-local jid = core.wire.jid
-
-local function device_jid(contact, server)
-  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
-  return jid.make(user, name, contact.client.me.device)
-end
+local device_jid = tap.device_jid
 
 local function ping(contact)
   assert(contact.client:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })))
 end
 
-local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+local inject = tap.hand
 
 -- What a client acknowledges receipts with, from now on.
 local function acks_of(rig, contact)

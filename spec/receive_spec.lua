@@ -8,20 +8,14 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
 
-local jid, proto = core.wire.jid, core.proto
+local proto = core.proto
 
-local function device_jid(contact, server)
-  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
-  return jid.make(user, name, contact.client.me.device)
-end
+local device_jid = tap.device_jid
 
 -- Two contacts who have written to each other: their sessions are settled.
 local function acquainted(rig, options)
   local ana, ben = rig:contact "Ana", rig:contact("Ben", options)
-  assert(ana.client:send(ben.jid, "hello"))
-  assert.equal("hello", ben:next().text)
-  assert(ben.client:send(ana.jid, "hello"))
-  assert.equal("hello", ana:next().text)
+  tap.meet(ana, ben)
   ben.errors = tap.event(ben.client, "error")
   return ana, ben
 end
@@ -55,7 +49,7 @@ local function delivered(from, id, content, more)
   return stanza.node("message", attrs, content)
 end
 
-local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+local inject = tap.hand
 
 local function kick(rig, contact) rig:admin("kick", { jid = device_jid(contact), kind = "drop" }) end
 
@@ -237,7 +231,7 @@ describe("a message that cannot be read", function()
   -- A byte inside the ciphertext or its MAC is wrong, wherever a pkmsg has its ids.
   local function spoiled(from, to, message)
     local enc = encrypt(from, to, encode(message or { conversation = "hi" }))
-    enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15)
+    tap.spoil(enc)
     return enc
   end
 

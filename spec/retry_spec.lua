@@ -8,28 +8,18 @@ local support = require "spec.support"
 local tap = require "spec.tap"
 local task = require "moonpost.task"
 
-local jid, proto = core.wire.jid, core.proto
+local proto = core.proto
 
-local function device_jid(contact, server)
-  local user, name = jid.parse(server == "lid" and contact.lid or contact.jid)
-  return jid.make(user, name, contact.client.me.device)
-end
-
-local function meet(ana, ben)
-  assert(ana.client:send(ben.jid, "hello"))
-  assert.equal("hello", ben:next().text)
-  assert(ben.client:send(ana.jid, "hello"))
-  assert.equal("hello", ana:next().text)
-end
+local device_jid = tap.device_jid
 
 local function acquainted(rig, options)
   local ana, ben = rig:contact("Ana", options), rig:contact "Ben"
-  meet(ana, ben)
+  tap.meet(ana, ben)
   ana.errors, ben.errors = tap.event(ana.client, "error"), tap.event(ben.client, "error")
   return ana, ben
 end
 
-local function is_to(conn, contact) return conn.device ~= nil and conn.device:jid() == device_jid(contact) end
+local is_to = tap.is_to
 
 -- Damages the encs of the next `count` messages to a contact; those of peers are left alone. Counts them.
 local function damage(rig, contact, count, type)
@@ -39,8 +29,7 @@ local function damage(rig, contact, count, type)
     local enc = stanza.child(node, "enc")
     if not enc or damaged.count >= count or type and enc.attrs.type ~= type then return end
     damaged.count = damaged.count + 1
-    -- a byte of the ciphertext or its MAC, past whatever a pkmsg has in front
-    enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15)
+    tap.spoil(enc)
   end)
   return damaged
 end
@@ -66,7 +55,7 @@ local function retry_acks(rig, contact)
   return said
 end
 
-local function inject(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+local inject = tap.hand
 
 -- A retry receipt of `asker` for a message of `contact`, as the server hands it on.
 local function ask(rig, contact, asker, id, more, children)
@@ -329,7 +318,7 @@ describe("a retry receipt", function()
     local rig <close> = start()
     local ana, ben = acquainted(rig)
     local cem = rig:contact "Cem"
-    meet(ana, cem)
+    tap.meet(ana, cem)
     local id = one_sent(ana, ben)
     expect_refusal(rig, ana, cem, id, id)
     expect_refusal(rig, ana, cem, id, id, { recipient = ben.lid })

@@ -41,7 +41,6 @@ function Tap:to_client(tag, child)
   end)
 end
 
-
 --- Taps all stanzas of a rig's sandbox.
 -- @tparam ?func meddle fn(direction, node, conn): may change the stanza; returning false swallows it
 function tap.on(rig, meddle)
@@ -66,6 +65,32 @@ end
 --- Sends a stanza to a client as it is, past the sandbox's own checks.
 function tap.inject(conn, node)
   assert(conn.conn:send(core.wire.frame(assert(conn.transport:encrypt(core.wire.encode(node))))))
+end
+
+--- A contact's device as a JID, by number or, with `server` "lid", by LID.
+function tap.device_jid(contact, server)
+  local user, name = core.wire.jid.parse(server == "lid" and contact.lid or contact.jid)
+  return core.wire.jid.make(user, name, contact.client.me.device)
+end
+
+--- Whether one of the sandbox's connections is a contact's.
+function tap.is_to(conn, contact) return conn.device ~= nil and conn.device:jid() == tap.device_jid(contact) end
+
+--- Sends a stanza to a contact's client as it is, past the sandbox's own checks.
+function tap.hand(rig, contact, node) tap.inject(tap.device(rig, contact.client).connection, node) end
+
+--- Damages a ciphertext or its MAC, past whatever a pkmsg has in front.
+function tap.spoil(enc)
+  enc.content = enc.content:sub(1, -17) .. string.char(enc.content:byte(-16) ~ 1) .. enc.content:sub(-15)
+end
+
+--- Has two contacts write to each other: their sessions are settled then.
+function tap.meet(ana, ben)
+  for _, pair in ipairs { { ana, ben }, { ben, ana } } do
+    assert(pair[1].client:send(pair[2].jid, "hello"))
+    local m = pair[2]:next()
+    assert(m.text == "hello", tostring(m.text))
+  end
 end
 
 --- A bare client: handshake done, `heard` gets what comes, closed with the connection.
