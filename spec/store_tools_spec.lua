@@ -329,6 +329,40 @@ describe("a damaged store", function()
   end))
 end)
 
+describe("a store whose last process was killed", function()
+  -- Garbles the pages of rows of a store that was made, and has its lock name a process that is no more.
+  local function leave(damaged, holder)
+    local path = make_store()
+    local bytes = read(path .. "/traffic.mdb")
+    local pages = {}
+    for at = 1, #bytes, 4096 do
+      local page = bytes:sub(at, at + 4095)
+      local is_leaf = at > 8192 and page:byte(11) == 2
+      pages[#pages + 1] = damaged and is_leaf and page:sub(1, 16) .. ("\255"):rep(8) .. page:sub(25) or page
+    end
+    write(path .. "/traffic.mdb", table.concat(pages))
+    write(path .. "/lock", ("%-20d\n"):format(holder))
+    return path
+  end
+
+  local GONE = 4194305 -- beyond the largest number of a process
+
+  it("is looked at before it is used: a damaged one is refused with what is wrong", function()
+    local client, err = moonpost.client { store = leave(true, GONE) }
+    assert.is_nil(client)
+    assert.equal("damaged", err.code)
+    assert.matches("is damaged, and did not end well: .*; see moonpost store check$", err.message)
+  end)
+
+  it("is used when nothing is wrong, and notes that it ended well", function()
+    local path = leave(false, GONE)
+    local client = assert(moonpost.client { store = path })
+    assert.is_true(tonumber(read(path .. "/lock")) > 0)
+    task.run(client.close, client)
+    assert.equal(0, tonumber(read(path .. "/lock")))
+  end)
+end)
+
 describe("damaged rows of a store", function()
   it("are told and left, and keep no other message from being handled", support.async(function()
     local rig <close> = start()

@@ -25,9 +25,9 @@ static long read_holder(int fd) {
 }
 
 /* Of one width, and over what was there: works on a full disk too. */
-static int write_holder(int fd) {
+static int write_holder(int fd, long holder) {
   char pid[24];
-  int length = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
+  int length = snprintf(pid, sizeof pid, "%-20ld\n", holder);
   ssize_t written = pwrite(fd, pid, (size_t)length, 0);
   return written == length ? 0 : written < 0 ? errno : ENOSPC;
 }
@@ -45,7 +45,7 @@ int mp_store_lock(const char *folder, int *fd, mp_error *e) {
   if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
     rc = errno == EWOULDBLOCK ? mp_fail(e, MP_EBUSY, "store is in use by process %ld (%s)", read_holder(*fd), folder)
                               : mp_fail(e, MP_ESTORE, "cannot lock %s: %s", path, strerror(errno));
-  } else if ((reason = write_holder(*fd)) != 0) {
+  } else if ((reason = write_holder(*fd, (long)getpid())) != 0) {
     rc = mp_fail(e, reason == ENOSPC ? MP_EFULL : MP_ESTORE, "cannot write %s: %s", path, strerror(reason));
   }
   if (rc == MP_OK) {
@@ -55,4 +55,10 @@ int mp_store_lock(const char *folder, int *fd, mp_error *e) {
     *fd = -1;
   }
   return rc;
+}
+
+void mp_store_unlock(int fd) {
+  int rc = write_holder(fd, 0);
+  (void)rc; /* one that passes for killed is looked at more closely, no more */
+  close(fd);
 }

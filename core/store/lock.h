@@ -6,4 +6,7 @@
 /* *fd holds the lock until it is closed; -1 after an error. MP_EBUSY "store is in use by process N (folder)". */
 int mp_store_lock(const char *folder, int *fd, mp_error *e);
 
+/* Notes that the holder ended well, and gives the lock back. */
+void mp_store_unlock(int fd);
+
 #endif

@@ -56,7 +56,8 @@ static void remove_temporary(const char *folder) {
 static void free_store(mp_store *store) {
   mp_environment_close(&store->traffic);
   mp_environment_close(&store->keys);
-  if (store->lock >= 0) close(store->lock);
+  if (store->lock >= 0 && store->owner == getpid()) mp_store_unlock(store->lock);
+  if (store->lock >= 0 && store->owner != getpid()) close(store->lock); /* of a process that was forked off */
   if (store->folder >= 0) close(store->folder);
   mp_buffer_wipe_free(&store->scratch);
   mp_buffer_wipe_free(&store->unsealed);

@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local task = require "moonpost.task"
 
+local CHECK_SECONDS = 60 -- a store of ten million rows takes less
 local VARIABLE = "MOONPOST_STORE_KEY" -- of the environment, where neither script nor command line give a key
 
 -- The key: that of the options, a text or a handle, or the environment's. Also whether it is to be closed behind the opening.
@@ -24,6 +25,31 @@ local function prepare(key, path)
   return started, err
 end
 
+-- Whether who had it open last was killed, or ended by a damaged page: the lock file still names a process that is no more.
+local function ended_badly(path)
+  local lock <close> = io.open(path .. "/lock")
+  local pid = lock and lock:read "n"
+  if not pid or pid <= 0 then return false end
+  local alive <close> = io.open(("/proc/%d/stat"):format(pid))
+  return alive == nil
+end
+
+-- In a child, which a damaged page may end: a walk over all rows. What keeps it from looking is left to the opening.
+local function look(path)
+  local store <close> = core.store.open { path = path, reader = true, sealed = true }
+  if not store then return "" end
+  local counts, err = store:check(function() end)
+  return counts and "" or err.message
+end
+
+local function check_whole(path)
+  if not ended_badly(path) then return true end
+  local wrong, err = core.store.child(function() return look(path) end, CHECK_SECONDS)
+  if wrong == "" then return true end
+  return nil, core.error("damaged", ("store %s is damaged, and did not end well: %s; see moonpost store check"):format(
+    path, wrong or "reading it does not work, " .. err.message))
+end
+
 --- Opens it.
 -- @string path its folder
 -- @tparam table options durability, key
@@ -33,8 +59,9 @@ return function(path, options)
   local key, err, ours = find_key(options.key)
   if err then return nil, err end
   local store
-  local ready = true
-  if key then ready, err = prepare(key, path) end
+  local ready
+  ready, err = check_whole(path)
+  if ready and key then ready, err = prepare(key, path) end
   if ready then store, err = core.store.open { path = path, kind = "client", durability = options.durability, key = key } end
   if key and ours then key:close() end
   return store, err
