@@ -155,6 +155,7 @@ function Client:close()
   self.missing:stop()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
+  self.delivered:write(true)
   self:commit()
   self.turn:leave(self)
   self.over = true
@@ -228,6 +229,7 @@ function Client:turn_lost(err, again)
   self.journal:turn_lost()
   self.sent:recount()
   self.retry_keys:recount()
+  self.delivered:turn_lost()
   if not again then self:emit("error", err) end
   self.connection:abort(err)
 end
@@ -235,9 +237,9 @@ end
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "outbox", "sender", "receive",
-  "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence", "peer", "sweep",
-  "resume",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "delivered", "outbox", "sender",
+  "receive", "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence",
+  "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

@@ -28,6 +28,7 @@ function me.forget(client)
   client.sent:recount()
   client.retry_keys:recount()
   client.missing:forget()
+  client.delivered:forget()
 end
 
 return me

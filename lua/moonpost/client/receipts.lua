@@ -148,6 +148,7 @@ function Receipts:receipt(node)
   if not node.attrs.from or not node.attrs.id then return end -- nothing an ack could name
   if node.attrs.type == "retry" then return self.client.retry:receipt(node) end
   local found = read_all(self, node)
+  for _, receipt in ipairs(found) do self.client.delivered:receipt(receipt) end
   self:ack(node)
   for _, receipt in ipairs(found) do self.client:emit("receipt", receipt) end
 end

@@ -46,12 +46,17 @@ local function belongs(self, request, device, message)
   return lids:stable(request.recipient or jid.bare(device)) == chat
 end
 
--- The message asked for; nil when it is not brought again: too often asked for, sent too long ago or never, or not to this device.
+-- The message asked for; nil when it is not brought again: too often asked for, sent too long ago or never, not to this device, or
+-- confirmed by it. Whoever forges the receipt, with keys of their own, is shown nothing the device has.
 local function wanted(self, request, device)
   local client = self.client
   if request.count < 1 or request.count > COUNTS or device == client.fanout:this() then return nil end
   local message = client.sent:find(request.id)
   if not message or not belongs(self, request, device, message) then return nil end
+  if client.delivered:has(request.id, device) then
+    client.log:debug("%s asks again for message %s, which it has confirmed: it does not get it", device, request.id)
+    return nil
+  end
   return served(self, request, device) < SERVED and message or nil
 end
 

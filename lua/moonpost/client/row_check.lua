@@ -51,7 +51,7 @@ end
 local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
-local dedupe = { r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed }
+local dedupe = { r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed, d = timed }
 
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
 local tables = {

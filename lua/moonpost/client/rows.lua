@@ -15,6 +15,8 @@
 --                 "s" id                            -> time: sent and acknowledged, of an id with a cause
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time
+--                 "d" id 00 bare JID               -> the numbers of this account's devices (a byte each) that have confirmed a
+--                                                      message of ours; time
 --   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
 --   secret        chat 00 author 00 id              -> messageSecret, time
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData

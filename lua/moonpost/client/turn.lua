@@ -39,6 +39,12 @@ local function open_store(self)
   end
 end
 
+local function write_marks(self, dirty)
+  for _, client in ipairs(self.clients) do
+    if tenancy.alive(client) then client.delivered:write(dirty) end
+  end
+end
+
 --- Commits.
 -- @treturn boolean whether there was anything to commit
 -- @treturn ?table err it failed: memory is as the store is, the turn is gone
@@ -46,6 +52,7 @@ function Turn:commit()
   self.suspect:release()
   local store = open_store(self)
   if not store or not store:dirty() and #self.waiting == 0 then return false end
+  write_marks(self, store:dirty())
   local waiting, clients = self.waiting, { table.unpack(self.clients) }
   self.waiting = {}
   local ok, err = store:commit()
