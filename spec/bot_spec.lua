@@ -3,6 +3,7 @@ local start = require("spec.rig").start
 local task = require "moonpost.task"
 local commands = require "moonpost.bot.commands"
 local moonpost = require "moonpost"
+local writer = require "spec.group_writer"
 
 describe("commands", function()
   it("are a prefix, a name and words", function()
@@ -83,6 +84,20 @@ describe("moonpost.bot", function()
     assert.equal("pong", ana:ask(me.jid, "!ping").text)
     assert.equal("number 12", ana:ask(me.jid, "12").text)
     assert.equal("hello", ana:ask(me.jid, "hi").text)
+  end))
+
+  it("tells groups from persons by a filter", support.async(function()
+    local rig <close> = start()
+    local bot, heard = rig:bot(), task.queue()
+    bot:on("message", { group = true }, function(ctx) heard:push("group " .. ctx.text) end)
+    bot:on("message", { group = false }, function(ctx) heard:push("person " .. ctx.text) end)
+    local me = rig:run(bot)
+    local ana = rig:contact "Ana"
+    local to_bot = { jid = me.jid, lid = me.lid, client = bot.client }
+    assert(ana.client:send(me.jid, "hi"))
+    assert.equal("person hi", heard:pop(5))
+    writer.send(ana, writer.make(rig, ana, to_bot), "all", { to_bot })
+    assert.equal("group all", heard:pop(5))
   end))
 
   it("tries patterns on the beginning of a long text, and no text passes one that names its end", support.async(function()
@@ -254,6 +269,27 @@ describe("moonpost.bot", function()
     assert.matches("bot_spec.lua:%d+", err.traceback)
   end))
 
+  it("tells errors nobody listens to with the message and its chat, a table with a code as well", support.async(function()
+    local rig <close> = start()
+    local log, lines = require "moonpost.log", task.queue()
+    local bot = rig:bot()
+    bot:command("text", function() error "kaboom" end)
+    bot:command("table", function() error { code = "tea", message = "is cold" } end)
+    local me = rig:run(bot)
+    local ana = rig:contact "Ana"
+    log.sink = function(entry) lines:push(entry.text) end
+    local restore <close> = setmetatable({}, { __close = function() log.sink = nil end })
+    for text, told in pairs { ["!text"] = "[^\n]*kaboom\nstack", ["!table"] = "an error of code 'tea': is cold\nstack" } do
+      local sent = assert(restore and ana.client:send(me.jid, text))
+      assert.matches(("^message %s in %s: %s"):format(sent.id, (ana.lid:gsub("%.", "%%.")), told), assert(lines:pop(5)))
+    end
+  end))
+
+  it("is told apart from another account of the same store", function()
+    assert.equal("moonpost.bot (x, account default)", tostring(moonpost.bot { store = "x" }))
+    assert.equal("moonpost.bot (x, account work)", tostring(moonpost.bot { store = "x", account = "work" }))
+  end)
+
   it("runs once at a time", support.async(function()
     local rig <close> = start()
     local bot = rig:bot()
@@ -269,6 +305,7 @@ describe("moonpost.bot", function()
     fails_here(function() bot:on("message", { text = "%" }, print) end, "a filter's text '%%' is no Lua pattern")
     fails_here(function() bot:on("message", { text = 5 }, print) end, "a filter's 'text' is a string or true, not a number")
     fails_here(function() bot:on("message", {}, print) end, "a filter has at least one field")
+    fails_here(function() bot:on("message", { media = true }, print) end, "a filter has no field 'media' %(chat, from_me, group, kind, ")
     local rig <close> = start()
     local real, seen = rig:bot(), task.queue()
     real:on("message", function(ctx) seen:push(ctx) end)

@@ -173,6 +173,13 @@ describe("a login the service refuses", function()
     for _, expire in ipairs { "99999999999", "9223372036854775807" } do assert.equal(366 * 86400, of(expire).seconds) end
   end)
 
+  it("for a ban tells its time in seconds, minutes or hours", function()
+    for expire, told in pairs { ["1"] = "1 s", ["119"] = "119 s", ["150"] = "3 minutes", ["7199"] = "2.0 hours" } do
+      local err = endings.of_failure(stanza.node("failure", { reason = "402", expire = expire }))
+      assert.is_truthy(tostring(err):find("banned for " .. told .. " (402", 1, true), tostring(err))
+    end
+  end)
+
   it("without a reason is final too", function()
     assert.is_true(endings.of_failure(stanza.node("failure", {})).final)
   end)

@@ -94,6 +94,15 @@ describe("the log", function()
     assert.equal("info", moonpost.log.level)
   end)
 
+  it("does not speak of a proxy of the environment, which is not there", support.async(function()
+    local entries = record("debug", function()
+      local rig <close> = start { tls = true }
+      rig:contact "Ana"
+    end)
+    assert.is_true(#entries > 0)
+    for _, entry in ipairs(entries) do assert.is_nil(entry.text:find("proxy", 1, true), entry.text) end
+  end))
+
   it("goes to a file as lines with time, level and account", function()
     local path = support.tmpdir() .. "/log"
     log.sink = assert(log.file(path))

@@ -89,8 +89,8 @@ for name, runner in pairs(runners) do
       local rig <close> = start()
       local ana = rig:contact "Ana"
       local host <close> = process.start(runner .. script(rig, support.tmpdir(), [[
-        moonpost.use_luv(uv)
         local bot = moonpost.bot { store = store, name = "Echo", url = url, root = root, qr = scan }
+        moonpost.use_luv(uv) -- in time: the bot does not run yet
         local timer = uv.new_timer()
         timer:start(0, 0, function()
           timer:close()

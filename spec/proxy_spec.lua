@@ -23,7 +23,7 @@ local function refusal(rig, url)
   }
   assert.equal("network", err.code)
   assert.is_nil(tostring(err):find("s3cret", 1, true))
-  return tostring(err):match ": (the proxy.*)$"
+  return tostring(err):match "the proxy.*$"
 end
 
 describe("a client with a proxy", function()
@@ -92,6 +92,11 @@ describe("a client with a proxy", function()
       refusal(rig, ("http://ana:s3cret@127.0.0.1:%d"):format(port)))
   end))
 
+  it("is told when nobody knows the proxy's name", support.async(function()
+    local rig <close> = start()
+    assert.matches("^the proxy nowhere.invalid: cannot find the address of nowhere.invalid", refusal(rig, "http://nowhere.invalid:3128"))
+  end))
+
   it("can be closed while the proxy is silent", support.async(function()
     local rig <close> = start()
     local gate <close>, port = serve(nil, "silence")
@@ -117,6 +122,7 @@ describe("the option proxy", function()
     for _, text in ipairs {
       "", "proxy:3128", "socks5://a:s3cret@h:1", "https://a:s3cret@h", "http://", "http://a:s3cret@", "http://a:s3cret@h:0",
       "http://a:s3cret@h:99999", "http://a:s3cret@h h", "http://:s3cret@h", "http://a:s3cret%0d%0aX@h", "http://a:s3cret@h/path",
+      "http://a:s3cret%zz@h", "http://a%:s3cret@h", "http://a:s3cret%2@h",
     } do
       local ok, err = pcall(function() return moonpost.client { store = "unused", proxy = text }, nil end)
       assert.is_false(ok)

@@ -42,11 +42,18 @@ function traceback.told(err)
   return ("an error that is no text but a %s (%s)\n%s"):format(type(err), tostring(err), frames())
 end
 
+-- A script may raise a table with a code as ours are, which does not know how to say itself.
+local function say(err)
+  local meta = getmetatable(err)
+  if type(err) ~= "table" or not err.code or type(meta) == "table" and meta.__tostring then return tostring(err) end
+  return ("an error of code '%s'%s"):format(tostring(err.code), err.message and ": " .. tostring(err.message) or "")
+end
+
 --- An error with its place, as a text to be shown.
 -- @treturn string
 function traceback.text(err)
-  if type(err) == "table" and err.traceback then return tostring(err) .. "\n" .. err.traceback end
-  return tostring(err)
+  if type(err) == "table" and err.traceback then return say(err) .. "\n" .. tostring(err.traceback) end
+  return say(err)
 end
 
 return traceback

@@ -12,7 +12,7 @@ local core = require "moonpost.core"
 local host = require "moonpost.bot.host"
 local task = require "moonpost.task"
 
---- Has all bots, clients and sandboxes of this process live in the loop of a luv. Before the first of them is made.
+--- Has all bots, clients and sandboxes of this process live in the loop of a luv. Before the first of them runs.
 -- @tparam table uv what `require "luv"` gave
 -- An error when that luv carries a libuv of its own, as the rock does, or when it is too late.
 return function(uv)

@@ -1,11 +1,13 @@
 --- Filters of `bot:on("message", filter, fn)`.
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
--- (`chat`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not be read,
+-- (`chat`, `group`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not be read,
 -- kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
 -- A pattern may take time that grows with the square of the text, and holds up everything meanwhile: of a text a stranger made long
 -- it sees the beginning. A pattern that ends with `$` would take the cut for the end, and matches no such text.
 -- @module moonpost.bot.filter
-local known = { text = "string", chat = "string", sender = "string", phone = "string", kind = "string", from_me = "boolean" }
+local known = {
+  text = "string", chat = "string", group = "boolean", sender = "string", phone = "string", kind = "string", from_me = "boolean",
+}
 
 local SEEN = 4096 -- bytes of a text that patterns are tried on
 
@@ -48,7 +50,9 @@ return function(filter, level)
   if type(filter) ~= "table" then error("a filter is a function or a table, not a " .. type(filter), level + 1) end
   if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
   for name, wanted in pairs(filter) do
-    if not known[name] then error(("a filter has no field '%s'"):format(tostring(name)), level + 1) end
+    if not known[name] then
+      error(("a filter has no field '%s' (chat, from_me, group, kind, phone, sender, text)"):format(tostring(name)), level + 1)
+    end
     if wanted ~= true and type(wanted) ~= known[name] then
       error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)
     end

@@ -14,7 +14,7 @@
 -- @field show_code fn(code, seconds, phone): shows a linking code instead of printing it
 -- @field on_online fn(me): called when the bot is online for the first time
 -- @field signals false: Ctrl-C and SIGTERM are not for the bot to hear
--- @field script whether `moonpost run` runs the script: it prints how the bot ended
+-- @field on_failed fn(err): called when the script's only bot could not go on, in place of the log
 -- @field several whether moonpost.run runs several bots of the script: each logs how it ended when it does
 -- @field bots how many bots the script has made
 -- @field result {true} or {nil, err}: how the last bot:run() of the script ended

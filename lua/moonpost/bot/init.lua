@@ -20,7 +20,9 @@ local make_filter = require "moonpost.bot.filter"
 
 local Bot = {}
 Bot.__index = Bot
-function Bot.__tostring(bot) return ("moonpost.bot (%s)"):format(bot.options.store) end
+function Bot.__tostring(bot)
+  return ("moonpost.bot (%s, account %s)"):format(bot.options.store, bot.options.account or options_of.DEFAULT_ACCOUNT)
+end
 
 local events = { ready = true, message = true, error = true }
 
@@ -58,9 +60,16 @@ function Bot:command(name, fn)
   return self
 end
 
+-- What went wrong, and with which message.
+local function tell(bot, err, ctx)
+  local text = traceback.text(err)
+  local named = not ctx or text:find(ctx.id, 1, true)
+  bot.log:error("%s%s", named and "" or ("message %s in %s: "):format(ctx.id, ctx.chat), text)
+end
+
 local function report(bot, err, ctx)
   local handlers = bot.handlers.error
-  if #handlers == 0 then bot.log:error(traceback.text(err)) end
+  if #handlers == 0 then tell(bot, err, ctx) end
   for _, handler in ipairs(handlers) do
     local ok, why = xpcall(handler.fn, traceback.told, err, ctx)
     if not ok then bot.log:error("the error handler failed: %s", traceback.text(why)) end
@@ -210,7 +219,11 @@ function Bot:run()
     if task.running() then ok, err = live(self) else ok, err = task.run(live, self) end
     host.result = done and { ok, err }
   end
-  if not ok and (not host.script or host.several) then self.log:error(traceback.text(err)) end
+  if not ok and host.on_failed and not host.several then
+    host.on_failed(err)
+  elseif not ok then
+    self.log:error(traceback.text(err))
+  end
   return ok, err
 end
 

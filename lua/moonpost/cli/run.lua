@@ -142,13 +142,12 @@ function run.main(args)
   if found.sandbox then use_sandbox(found.sandbox, show or show_in_terminal) end
   local folder = path:match "^(.*)/[^/]*$" or "."
   package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path -- a script finds the files beside it
-  host.script = true
+  host.on_failed = function(err) io.stderr:write("moonpost run: ", printable.text(tostring(err)), "\n") end
   _G.arg = { [0] = path, table.unpack(found, 2) }
   chunk(table.unpack(found, 2))
   local result = host.result
   if not result and host.bots then options.stop("the script made a bot and never ran it: it ends with bot:run()") end
   if not result or result[1] then return 0 end
-  if not host.several then io.stderr:write("moonpost run: ", printable.text(tostring(result[2])), "\n") end
   return result[2].code == "unlinked" and 3 or 1
 end
 

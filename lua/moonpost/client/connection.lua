@@ -118,7 +118,7 @@ local function live(self)
     if self.online_at and net.now() - self.online_at > self.pace.stable then self.failures = 0 end
     if err.final then return finish(self, err) end
     if self.ready.closed then self.ready = task.queue() end
-    err.advice = endings.advice(err, self.client.root)
+    err.advice = endings.advice(err, self.client.root, self.client.url)
     local short = room.is_short(err)
     local pause = short and room.PAUSE or self:next_pause(err)
     self.client.log:debug("offline (%s): %s; again in %.1f s", err.code, tostring(err), pause)

@@ -3,6 +3,7 @@
 -- "restart", "network". Facts: sheet 01 §7.3, §7.4, §9.
 -- @module moonpost.client.endings
 local core = require "moonpost.core"
+local loopback = require "moonpost.loopback"
 local stanza = require "moonpost.stanza"
 
 local endings = {}
@@ -26,11 +27,18 @@ local ban_reasons = {
 
 local BAN_MAX = 366 * 24 * 3600 -- seconds of a ban that are believed: after that the service may say anew how long it lasts
 
+-- A time to wait as people say it, never less than it is.
+local function duration(seconds)
+  if seconds < 120 then return ("%d s"):format(seconds) end
+  if seconds < 90 * 60 then return ("%d minutes"):format(math.ceil(seconds / 60)) end
+  return ("%.1f hours"):format(math.ceil(seconds / 360) / 10)
+end
+
 local function banned(node)
   local seconds = math.tointeger(tonumber(node.attrs.expire))
   seconds = seconds and seconds > 0 and math.min(seconds, BAN_MAX) or nil
   return ending("banned", ("the account is banned%s (402, code %s%s): do not log in before that is over"):format(
-    seconds and (" for %.1f hours"):format(seconds / 3600) or " for a time", node.attrs.code or "?",
+    seconds and " for " .. duration(seconds) or " for a time", node.attrs.code or "?",
     ban_reasons[node.attrs.code] and ": " .. ban_reasons[node.attrs.code] or ""), { final = true, seconds = seconds })
 end
 
@@ -104,10 +112,13 @@ end
 -- final end, since anybody between could cause it.
 -- @tparam table err of a connection
 -- @string root the Noise root key this client trusts
+-- @string url the server's address
 -- @treturn ?string a sentence's second half
-function endings.advice(err, root)
+function endings.advice(err, root, url)
   if err.code ~= "crypto" or not err.message:find "certificate is not signed" then return nil end
-  if root == core.noise.ROOT then
+  if root == core.noise.ROOT and loopback.is_host(url:match "^%a+://([^/:]+)" or "") then
+    return "this looks like a sandbox, which has a Noise root of its own: give it as the option 'root' (`moonpost run --sandbox` does)"
+  elseif root == core.noise.ROOT then
     return "somebody else answers in WhatsApp's place (a proxy, a network that inspects what passes), or this moonpost is too old"
   end
   return "this is another sandbox than the one the bot was started for: without --world it begins anew each time; start the bot again, "

@@ -203,7 +203,10 @@ end
 return function(options)
   local host = options.url:match "^%a+://([^/:%[]+)"
   local addresses, err = addresses_of(options.proxy and options.proxy.host or host)
-  if not addresses then return nil, hinted(err, options, host) end
+  if not addresses then
+    if options.proxy then err.message = ("the proxy %s: %s"):format(options.proxy.host, err.message) end
+    return nil, hinted(err, options, host)
+  end
   local link
   for i = 1, math.max(1, #addresses) do
     link, err = attempt(options, addresses[i])

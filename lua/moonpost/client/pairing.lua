@@ -2,6 +2,7 @@
 -- device, which vouches back.
 -- @module moonpost.client.pairing
 local core = require "moonpost.core"
+local endings = require "moonpost.client.endings"
 local new_registration = require "moonpost.client.registration"
 local phone_code = require "moonpost.client.phone_code"
 local qr_codes = require "moonpost.client.qr_codes"
@@ -129,7 +130,11 @@ function Pairing:pair(options)
     self.current = new_registration(self, way)
     local me, err = self.current:run()
     if me then return me end
-    if err and (err.final or not way.shown and err.code ~= "restart") then return nil, err end
+    if err and (err.final or not way.shown and err.code ~= "restart") then
+      local advice = endings.advice(err, client.root, client.url)
+      if advice then err.message = err.message .. "; " .. advice end
+      return nil, err
+    end
     failures = err and failures + 1 or 0 -- no error: the codes had run out
     if err then pause(self, failures, err) end
   end

@@ -6,6 +6,8 @@ local proxy = {}
 
 local DEFAULT_PORT = 8080
 
+local FORM = "must be http://[user:password@]host[:port]"
+
 local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
 end
@@ -28,13 +30,16 @@ function proxy.read(text)
   local rest = text:match "^http://([^/]*)/?$"
   if not rest then
     local scheme = text:match "^(%a[%w+.-]*)://"
-    return nil, "must be http://[user:password@]host[:port]" .. (scheme and scheme ~= "http" and (", not %s://"):format(scheme) or "")
+    return nil, FORM .. (scheme and scheme ~= "http" and (", not %s://"):format(scheme) or "")
   end
   local user, authority = rest:match "^(.*)@([^@]*)$"
   local host, port = read_authority(authority or rest)
-  if not host then return nil, "must be http://[user:password@]host[:port]: its host or port is none" end
+  if not host then return nil, FORM .. ": what stands for host and port is neither a name nor an address with a port of 1 to 65535" end
   local name, password = (user or ""):match "^([^:]*):?(.*)$"
   if user and name == "" then return nil, "has a password, or an @, without a user" end
+  if user and user:gsub("%%%x%x", ""):find("%", 1, true) then
+    return nil, "has a % in user or password that begins no %XX: % itself stands as %25"
+  end
   local credentials = user and unescape(name) .. ":" .. unescape(password)
   if credentials and credentials:find "%c" then return nil, "has control characters in user or password" end
   return { host = host, port = port, credentials = credentials }
