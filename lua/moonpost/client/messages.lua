@@ -63,13 +63,16 @@ local wrappers = {
   "newsletterAdminProfileStatusMessage", "botPlatformRegistrationSuccessMessage",
 }
 
+local ranks = {} -- of wrappers: which of several counts
+for rank, name in ipairs(wrappers) do ranks[name] = rank end
+
 --- What is inside the wrappers that only say how a message is shown.
 function messages.unwrap(message)
   for _ = 1, DEPTH do
-    local inner
-    for _, name in ipairs(wrappers) do
-      inner = message[name] and message[name].message
-      if inner then break end
+    local first, inner
+    for name, value in pairs(message) do
+      local rank = ranks[name]
+      if rank and value.message and (not first or rank < first) then first, inner = rank, value.message end
     end
     if not inner then return message end
     message = inner
