@@ -33,10 +33,12 @@ function Turn:wait(fn) self.waiting[#self.waiting + 1] = fn end
 
 -- The handle of a client whose store is open: one that was closed under its client commits nothing any more.
 local function open_store(self)
-  for _, client in ipairs { table.unpack(self.clients) } do
-    if tenancy.alive(client) then return client.store end
-    self:leave(client)
+  local first = self.clients[1]
+  while first and not tenancy.alive(first) do
+    self:leave(first)
+    first = self.clients[1]
   end
+  return first and first.store
 end
 
 local function write_marks(self, dirty)
@@ -53,12 +55,10 @@ function Turn:commit()
   local store = open_store(self)
   if not store or not store:dirty() and #self.waiting == 0 then return false end
   write_marks(self, store:dirty())
-  local waiting, clients = self.waiting, { table.unpack(self.clients) }
+  local waiting = self.waiting
   self.waiting = {}
   local ok, err = store:commit()
-  if not ok then
-    for _, client in ipairs(clients) do client:turn_lost(err, self.lost) end
-  end
+  for _, client in ipairs(ok and {} or { table.unpack(self.clients) }) do client:turn_lost(err, self.lost) end
   self.lost = not ok
   for _, resume in ipairs(waiting) do resume(ok, err) end
   return true, err
