@@ -149,6 +149,12 @@ function Ticket:wait()
   return table.unpack(self.result, 1, 2)
 end
 
+--- Tells who waits what became of the message.
+function Ticket:settle(result, err)
+  self.result = { result, err }
+  if self.wake then self.wake() end
+end
+
 --- Forgets what became of the message: it is sent again.
 function Ticket:reset() self.result, self.wake = nil, nil end
 
@@ -171,10 +177,7 @@ end
 --- Tells those who wait; an error nobody waits for is reported.
 function Outbox:tell(id, result, err)
   local list = { table.unpack(self.waiting[id] or {}) }
-  for _, ticket in ipairs(list) do
-    ticket.result = { result, err }
-    if ticket.wake then ticket.wake() end
-  end
+  for _, ticket in ipairs(list) do ticket:settle(result, err) end
   if err and #list == 0 then self.client:emit("error", err) end
 end
 

@@ -121,8 +121,10 @@ local function deliver(self, letter, ticket)
   while true do
     ticket:reset()
     local ok, err = post(self, letter)
-    if ok then ok, err = self.client:committed() end
     if not ok then return nil, err end
+    self.client.turn:wait(function(durable, why)
+      if not durable then ticket:settle(nil, why) end
+    end)
     local sent
     sent, err = ticket:wait()
     if sent or not try_again(self, letter, err) then return sent, err end
