@@ -303,6 +303,25 @@ describe("an admin call", function()
     assert.equal(413, status)
   end))
 
+  it("about a device says which there are when it is given the account", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local device = tap.device(rig, ana.client)
+    local nobody = rig.sandbox.accounts:of_name "Nobody"
+    for _, path in ipairs { "/admin/kick", "/admin/mock-phone/unlink" } do
+      local function error_of(jid)
+        local status, told = tap.admin(rig, "POST", path, { jid = jid, kind = path == "/admin/kick" and "close" or nil })
+        assert.equal(404, status)
+        return told.error
+      end
+      for _, jid in ipairs { ana.jid, ana.lid } do
+        assert.equal(("no linked device '%s': it is an account, whose linked devices are %s"):format(jid, device:jid()), error_of(jid))
+      end
+      assert.equal(("no linked device '%s': it is an account that has none"):format(nobody:jid()), error_of(nobody:jid()))
+      assert.equal("no linked device '1:7@s.whatsapp.net'", error_of "1:7@s.whatsapp.net")
+    end
+  end))
+
   it("ends a connection in each way it knows, if there is one", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"

@@ -16,6 +16,8 @@ local admin = {}
 
 local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S-030)
 
+local DEVICES_NAMED = 5 -- of an account, to who names the account in a device's place
+
 local MEMBERS_MAX = 1024 -- of a group
 local PAGE_ACCOUNTS, PAGE_DEVICES = 200, 1000 -- of /admin/state, below MP_HTTP_BODY_MAX
 local ROUTING_SHOWN = 64 -- bytes of the edge routing a connection began with
@@ -170,10 +172,21 @@ local function fault(sandbox, request, value)
   answer(request, 200, sandbox.faults.tell(armed))
 end
 
+-- Why a JID names no linked device.
+local function no_device(sandbox, text)
+  local account, number = sandbox.accounts:lookup(text)
+  text = printable.line(text, 200)
+  if not account or number ~= 0 then return ("no linked device '%s'"):format(text) end
+  local devices = {}
+  for i, device in ipairs(sandbox.accounts:companions(account)) do devices[i] = i <= DEVICES_NAMED and device:jid() or nil end
+  if #devices == 0 then return ("no linked device '%s': it is an account that has none"):format(text) end
+  return ("no linked device '%s': it is an account, whose linked devices are %s"):format(text, table.concat(devices, ", "))
+end
+
 -- One linked device, by either of its names.
 local function find_device(sandbox, request, value)
   if sandbox.accounts:device(value.jid) then return true end
-  return nil, answer(request, 404, { error = ("no linked device '%s'"):format(printable.line(value.jid, 200)) })
+  return nil, answer(request, 404, { error = no_device(sandbox, value.jid) })
 end
 
 -- {jid}: the phone unlinks a device (S-117).
