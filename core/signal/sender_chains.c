@@ -10,7 +10,7 @@
 #include "crypto/hash.h"
 
 /* Layout of the rows (store/tables.h). */
-enum { CHAIN_ORDER = 0, CHAIN_ITERATION = 4, CHAIN_SEED = 8, CHAIN_PUBLIC = 40, CHAIN_PRIVATE = 72, CHAIN_ROW = 104 };
+enum { CHAIN_ORDER = 0, CHAIN_ITERATION = 4, CHAIN_SEED = 8, CHAIN_PUBLIC = 40, CHAIN_PRIVATE = 72 };
 enum { SKIPPED_SEED = 0, SKIPPED_TIME = 32, SKIPPED_ROW = 40 };
 
 int mp_sender_name_of(const mp_sender *sender, mp_sender_name *name, mp_error *e) {
@@ -47,7 +47,7 @@ static mp_bytes key_of(const mp_account *account, const mp_sender_name *name, ui
 static bool read_chain(void *context, mp_bytes key, mp_bytes value) {
   mp_chains *all = context;
   const uint8_t *row = value.data, *name = key.data;
-  if (value.length != CHAIN_ROW || all->count == MP_SENDER_CHAINS_MAX) {
+  if (value.length != MP_CHAIN_ROW || all->count == MP_SENDER_CHAINS_MAX) {
     all->damaged = true;
     return false;
   }
@@ -80,14 +80,14 @@ mp_chain *mp_chain_find(mp_chains *all, uint32_t key_id) {
 }
 
 int mp_chain_save(mp_account *account, const mp_sender_name *sender, const mp_chain *chain, mp_error *e) {
-  uint8_t row[CHAIN_ROW], key[MP_STORE_KEY_MAX];
+  uint8_t row[MP_CHAIN_ROW], key[MP_STORE_KEY_MAX];
   mp_sender_name name = name_row(sender, 'c', chain->key_id);
   mp_put_u32(row + CHAIN_ORDER, chain->order);
   mp_put_u32(row + CHAIN_ITERATION, chain->iteration);
   memcpy(row + CHAIN_SEED, chain->seed, 32);
   memcpy(row + CHAIN_PUBLIC, chain->signing.public_key, 32);
   memcpy(row + CHAIN_PRIVATE, chain->signing.private_key, 32);
-  int rc = mp_store_put(account->store, MP_TABLE_SENDER_KEY, key_of(account, &name, key), (mp_bytes){row, CHAIN_ROW}, e);
+  int rc = mp_store_put(account->store, MP_TABLE_SENDER_KEY, key_of(account, &name, key), (mp_bytes){row, MP_CHAIN_ROW}, e);
   mp_wipe(row, sizeof row);
   return rc;
 }
@@ -161,6 +161,12 @@ int mp_skipped_take(mp_account *account, const mp_sender_name *sender, uint32_t 
   return mp_store_delete(account->store, MP_TABLE_SENDER_KEY, key_of(account, &name, key), e);
 }
 
+int mp_skipped_drop(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t iteration, mp_error *e) {
+  uint8_t key[MP_STORE_KEY_MAX];
+  mp_sender_name name = name_skipped(sender, key_id, iteration);
+  return mp_store_delete(account->store, MP_TABLE_SENDER_KEY, key_of(account, &name, key), e);
+}
+
 typedef struct {
   uint32_t first; /* the oldest iteration that stays */
   uint32_t old[MP_SENDER_SKIPPED_MAX + MP_SENDER_JUMP_MAX];
@@ -185,8 +191,7 @@ int mp_skipped_prune(mp_account *account, const mp_sender_name *sender, const mp
   int rc =
       mp_store_range(account->store, MP_TABLE_SENDER_KEY, key_of(account, &name, key), (mp_bytes){"", 0}, note_old, &keys, e);
   for (size_t i = 0; i < keys.count && rc == MP_OK; i++) {
-    mp_sender_name old = name_skipped(sender, chain->key_id, keys.old[i]);
-    rc = mp_store_delete(account->store, MP_TABLE_SENDER_KEY, key_of(account, &old, key), e);
+    rc = mp_skipped_drop(account, sender, chain->key_id, keys.old[i], e);
   }
   return rc;
 }
@@ -197,11 +202,13 @@ int mp_sender_key_delete(mp_account *account, const mp_sender *sender, mp_error 
   return rc == MP_OK ? mp_account_delete_rows(account, MP_TABLE_SENDER_KEY, (mp_bytes){name.bytes, name.length}, e) : rc;
 }
 
-static bool is_old_key(void *context, mp_bytes value) {
+/* Of keys that were passed over, and runs of them: both end with their time. */
+static bool is_old(void *context, mp_bytes value) {
   const uint64_t *oldest = context;
-  return value.length == SKIPPED_ROW && mp_get_u64((const uint8_t *)value.data + SKIPPED_TIME) < *oldest;
+  if (value.length == MP_CHAIN_ROW || value.length < SKIPPED_ROW - SKIPPED_TIME) return false;
+  return mp_get_u64((const uint8_t *)value.data + value.length - (SKIPPED_ROW - SKIPPED_TIME)) < *oldest;
 }
 
 int mp_sender_keys_sweep(mp_account *account, uint64_t oldest, size_t count, mp_buffer *after, mp_error *e) {
-  return mp_account_sweep(account, MP_TABLE_SENDER_KEY, (mp_bytes){"", 0}, is_old_key, &oldest, count, after, e);
+  return mp_account_sweep(account, MP_TABLE_SENDER_KEY, (mp_bytes){"", 0}, is_old, &oldest, count, after, e);
 }

@@ -3,6 +3,8 @@
 #define MOONPOST_SIGNAL_SENDER_CHAINS_H
 #include "signal/sender_keys.h"
 
+#define MP_CHAIN_ROW 104 /* bytes of a chain's row; no other row of a sender is so long */
+
 typedef struct {
   uint32_t key_id, order, iteration; /* order: the newest chain of a sender has the highest */
   uint8_t seed[32];                  /* the chain key */
@@ -40,6 +42,12 @@ int mp_skipped_put(mp_account *account, const mp_sender_name *sender, uint32_t k
                    uint64_t now, mp_error *e);
 /* Takes such a key out of the store; MP_ENOTFOUND when it is not there. */
 int mp_skipped_take(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t iteration, uint8_t seed[32],
+                    mp_error *e);
+/* Drops such a key, if it is there. */
+int mp_skipped_drop(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t iteration, mp_error *e);
+/* Notes that the keys from an iteration up to another, which is not among them, were kept; the oldest of the sender's account go
+ * when it has too many (sender_runs.c). */
+int mp_skipped_note(mp_account *account, const mp_sender_name *sender, uint32_t key_id, uint32_t from, uint32_t to, uint64_t now,
                     mp_error *e);
 /* Drops the keys that are too far behind the chain. */
 int mp_skipped_prune(mp_account *account, const mp_sender_name *sender, const mp_chain *chain, mp_error *e);

@@ -90,7 +90,7 @@ static int use_skipped(incoming *in, const mp_chain *chain, uint32_t iteration, 
 
 /* Goes along the chain to an iteration, whose key it gives; the keys on the way are kept. */
 static int walk_to(incoming *in, mp_chain *chain, uint32_t iteration, sender_message_key **key, mp_error *e) {
-  bool skips = chain->iteration < iteration;
+  const uint32_t from = chain->iteration;
   uint8_t seed[32];
   int rc = MP_OK;
   while (rc == MP_OK && chain->iteration < iteration) {
@@ -99,7 +99,8 @@ static int walk_to(incoming *in, mp_chain *chain, uint32_t iteration, sender_mes
   }
   mp_wipe(seed, sizeof seed);
   if (rc == MP_OK) rc = mp_chain_step(in->account, chain, key, e);
-  if (rc == MP_OK && skips) rc = mp_skipped_prune(in->account, &in->name, chain, e);
+  if (rc == MP_OK && from < iteration) rc = mp_skipped_note(in->account, &in->name, chain->key_id, from, iteration, in->now, e);
+  if (rc == MP_OK && from < iteration) rc = mp_skipped_prune(in->account, &in->name, chain, e);
   return rc == MP_OK ? mp_chain_save(in->account, &in->name, chain, e) : rc;
 }
 

@@ -7,6 +7,7 @@
 #define MP_SENDER_CHAINS_MAX 5     /* key ids kept of a sender; the oldest goes first */
 #define MP_SENDER_JUMP_MAX 2000    /* iterations a message may be ahead of its chain (02 §12.6) */
 #define MP_SENDER_SKIPPED_MAX 2000 /* iterations behind the newest message for which a key is kept */
+#define MP_SENDER_KEPT_MAX 4000    /* keys kept of one account's devices in all groups; the oldest go first */
 #define MP_SENDER_NAME_MAX 360     /* bytes of the names of a group and a device together */
 
 /* A group by its JID and a device in it by its canonical JID; "" is this device itself. */

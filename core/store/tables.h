@@ -29,7 +29,10 @@
  *                                                 signing key 32, private one 32 (zero but in the own chain, whose device is "")
  *                scope 00 group 00 device 00 "s" key id (u32) iteration (u32)
  *                                              -> a key that was passed over: seed 32, time (u64)
- *   skipped      scope 00 jid 00 ratchet key 33 counter (u32)
+ *                scope 00 00 jid 00 "r" keys passed over before (u64)
+ *                                              -> a run of those of an account's devices: key id, from, up to, how many (u32
+ * each), group 00 device 00, length of this padding (1: 0 to 1 bytes before), time (u64) skipped      scope 00 jid 00 ratchet key
+ * 33 counter (u32)
  *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time u64
  *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw, recent
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua

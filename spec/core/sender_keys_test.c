@@ -75,20 +75,32 @@ static void skip_messages(int count) {
   }
 }
 
+typedef struct {
+  size_t scope, chains_and_keys, runs;
+} row_count;
+
 static bool count_row(void *context, mp_bytes key, mp_bytes value) {
-  (void)key;
+  row_count *count = context;
   (void)value;
-  ++*(size_t *)context;
+  if (((const uint8_t *)key.data)[count->scope] == 0) {
+    count->runs++;
+  } else {
+    count->chains_and_keys++;
+  }
   return true;
 }
 
-static size_t rows_of(device *d) {
+static row_count count_rows(device *d) {
   uint8_t key[MP_STORE_KEY_MAX];
-  size_t count = 0;
   mp_error e;
   mp_bytes prefix = mp_account_key(&d->account, "", 0, key);
+  row_count count = {.scope = prefix.length};
   check(mp_store_range(d->store, MP_TABLE_SENDER_KEY, prefix, (mp_bytes){"", 0}, count_row, &count, &e), &e);
   return count;
+}
+
+static size_t rows_of(device *d) {
+  return count_rows(d).chains_and_keys;
 }
 
 static const char told_hex[] =
@@ -391,6 +403,73 @@ static void old_keys_are_swept(void **state) {
   mp_buffer_free(&after);
 }
 
+/* Ana's message in a group, from one of her devices, after so many that never come; the first of those. */
+static void jump_in(const mp_sender *sender, uint32_t count, int expected, mp_buffer *first) {
+  mp_error e;
+  mp_sender_name own;
+  mp_chains all;
+  mp_buffer told = {0}, last = {0}, padded = {0};
+  uint8_t seed[32];
+  check(mp_sender_key_distribution(&ana.account, sender->group, &told, &e), &e);
+  check(mp_sender_key_process(&bot.account, sender, told.data, told.length, &e), &e);
+  assert_int_equal(mp_pad(&padded, (const uint8_t *)"hi", 2), MP_OK);
+  check(mp_sender_key_encrypt(&ana.account, sender->group, padded.data, padded.length, first, &e), &e);
+  check(mp_sender_name_of(&(mp_sender){sender->group, ""}, &own, &e), &e);
+  check(mp_chains_load(&ana.account, &own, &all, &e), &e);
+  for (uint32_t i = 1; i < count; i++) mp_chain_pass(&all.list[0], seed);
+  check(mp_chain_save(&ana.account, &own, &all.list[0], &e), &e);
+  check(mp_sender_key_encrypt(&ana.account, sender->group, padded.data, padded.length, &last, &e), &e);
+  assert_int_equal(read_as(sender, &last, NOW, "hi"), expected);
+  mp_buffer_free(&told);
+  mp_buffer_free(&last);
+  mp_buffer_free(&padded);
+}
+
+static void keeps_so_many_keys_of_an_account_in_all_groups(void **state) {
+  const uint32_t each = MP_SENDER_KEPT_MAX / 4;
+  static const mp_sender senders[6] = {{"1@g.us", "15550001@s.whatsapp.net"},  {"2@g.us", "15550001:7@s.whatsapp.net"},
+                                       {"3@g.us", "15550001@s.whatsapp.net"},  {"4@g.us", "15550001:99@s.whatsapp.net"},
+                                       {"5@g.us", "155500012@s.whatsapp.net"}, {"6@g.us", "15550001:7@s.whatsapp.net"}};
+  mp_buffer late[6] = {{0}};
+  (void)state;
+  for (int i = 0; i < 5; i++) jump_in(&senders[i], each, MP_OK, &late[i]);
+  assert_int_equal(rows_of(&bot), 5 + 5 * each); /* one of the five is somebody else's */
+  jump_in(&senders[5], each, MP_OK, &late[5]);
+  assert_int_equal(rows_of(&bot), 6 + 5 * each);
+  assert_int_equal(count_rows(&bot).runs, 5);
+  for (int i = 0; i < 6; i++) assert_int_equal(read_as(&senders[i], &late[i], NOW, "hi"), i == 0 ? MP_EDUPLICATE : MP_OK);
+  for (int i = 0; i < 6; i++) mp_buffer_free(&late[i]);
+}
+
+static void notes_single_keys_of_a_chain_together(void **state) {
+  (void)state;
+  tell_key();
+  for (int i = 0; i < 100; i++) {
+    skip_messages(1);
+    expect_message("even");
+  }
+  assert_int_equal(rows_of(&bot), 1 + 100);
+  assert_int_equal(count_rows(&bot).runs, 2);
+}
+
+static void runs_are_swept_with_their_keys(void **state) {
+  /* of names that make a run as long as a chain's row */
+  static const mp_sender sender = {"12036300000000000000000000000000000000000000001@g.us", "15550001:7@s.whatsapp.net"};
+  mp_error e;
+  mp_buffer after = {0}, late = {0};
+  (void)state;
+  assert_int_equal(16 + strlen(sender.group) + 1 + strlen(sender.device) + 1 + 1 + 8, MP_CHAIN_ROW);
+  jump_in(&sender, 3, MP_OK, &late);
+  check(mp_sender_keys_sweep(&bot.account, NOW, 100, &after, &e), &e);
+  assert_int_equal(count_rows(&bot).runs, 1);
+  assert_int_equal(rows_of(&bot), 1 + 3);
+  check(mp_sender_keys_sweep(&bot.account, NOW + 1, 100, &after, &e), &e);
+  assert_int_equal(count_rows(&bot).runs, 0);
+  assert_int_equal(rows_of(&bot), 1);
+  mp_buffer_free(&late);
+  mp_buffer_free(&after);
+}
+
 static void goes_with_the_account(void **state) {
   mp_error e;
   (void)state;
@@ -411,6 +490,9 @@ int main(void) {
       UNIT(refuses_a_chain_wound_back),
       UNIT(jumps_as_far_as_allowed),
       UNIT(keeps_so_many_keys_at_most),
+      UNIT(keeps_so_many_keys_of_an_account_in_all_groups),
+      UNIT(notes_single_keys_of_a_chain_together),
+      UNIT(runs_are_swept_with_their_keys),
       UNIT(keeps_five_chains),
       UNIT(keeps_senders_and_groups_apart),
       UNIT(a_new_signing_key_replaces_the_chain),
