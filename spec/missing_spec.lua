@@ -280,6 +280,27 @@ describe("a message without content", function()
     assert.equal("next", ben:next().text)
   end))
 
+  it("beyond so many of one sender in a minute is told, and not asked for; those of others are", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local cem = rig:contact "Cem"
+    tap.meet(cem, ben)
+    ben.client.missing.asks = 2
+    local asked = requests(rig, ben)
+    for i = 1, 5 do inject(rig, ben, unavailable(ana, "AAA" .. i)) end
+    local heard = {}
+    for _ = 1, 5 do heard[ben:next().id] = true end
+    for i = 1, 5 do assert.is_true(heard["AAA" .. i]) end
+    assert.equal(2, #asked)
+    inject(rig, ben, unavailable(cem, "CCCC"))
+    assert.equal("CCCC", ben:next().id)
+    assert.equal(3, #asked)
+    ben.client.missing.asked:get(ana.lid).since = core.net.now() - 60
+    inject(rig, ben, unavailable(ana, "AAA6"))
+    assert.equal("AAA6", ben:next().id)
+    assert.equal(4, #asked)
+  end))
+
   it("that the phone does not have either is told as undecryptable, once", support.async(function()
     local rig <close> = start()
     local ana, ben = acquainted(rig)
@@ -415,5 +436,49 @@ describe("the sandbox's phone", function()
     assert.same({ "retry", "retry", "peer_msg" }, { receipts:pop(5), receipts:pop(5), receipts:pop(5) })
     ben.client:committed()
     assert.equal(keys + 1, ben.client.store:count("appstate-key", ""))
+  end))
+end)
+
+describe("a message of a number whose LID becomes known while it is missing", function()
+  -- Ben does not know Ana's LID, and a message of hers came without content, from her number.
+  local function missing_one(rig)
+    local ana, ben = acquainted(rig)
+    local held, store = task.queue(), ben.client.store
+    store:delete("lid", "p" .. core.wire.jid.parse(ana.jid))
+    store:delete("lid", "l" .. core.wire.jid.parse(ana.lid))
+    rig:tap(function(direction, node, conn)
+      if direction ~= "to-client" or node.tag ~= "message" or node.attrs.category ~= "peer" or not is_to(conn, ben) then return end
+      held:push(node)
+      return false
+    end)
+    give_to_phone(rig, ben, "AAAA", ana.jid, { conversation = "from the phone" })
+    inject(rig, ben, delivered(ana, "AAAA", stanza.node "unavailable", { from = device_jid(ana), sender_pn = false }))
+    local answer = assert(held:pop(5))
+    assert.equal(1, store:count("dedupe", "u" .. ana.jid))
+    return ana, ben, answer
+  end
+
+  it("is heard under the LID when the phone answers", support.async(function()
+    local rig <close> = start()
+    local ana, ben, answer = missing_one(rig)
+    ben.client.lids:learn(ana.jid, ana.lid)
+    assert.equal(0, ben.client.store:count("dedupe", "u" .. ana.jid))
+    inject(rig, ben, answer)
+    local m = ben:next()
+    assert.same({ "from the phone", "AAAA", ana.lid, ana.lid }, { m.text, m.id, m.chat, m.sender })
+    assert.equal(0, ben.client.store:count("dedupe", "u"))
+    assert.is_nil(next(ben.client.missing.waiting))
+  end))
+
+  it("is not told when a copy under the LID was read", support.async(function()
+    local rig <close> = start()
+    local ana, ben = missing_one(rig)
+    local enc = ana.client.account:encrypt({ device_jid(ben, "lid") }, assert(proto.encode("Message", { conversation = "hi" })))[1]
+    inject(rig, ben, delivered(ana, "AAAA", stanza.node("enc", { v = "2", type = enc.type }, enc.ciphertext)))
+    local m = ben:next()
+    assert.same({ "hi", "AAAA", ana.lid }, { m.text, m.id, m.chat })
+    assert.equal(0, ben.client.store:count("dedupe", "u"))
+    ben.client:committed()
+    assert.is_nil(next(ben.client.missing.waiting))
   end))
 end)

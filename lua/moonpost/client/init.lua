@@ -294,6 +294,7 @@ return function(options)
   self.lids = require("moonpost.client.lid")(store, self.account, function() return self.me end)
   self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
+  function self.lids.learnt(pn) self.missing:renamed(pn) end
   self.turn = new_turn(self)
   return self
 end

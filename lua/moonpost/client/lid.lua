@@ -65,6 +65,7 @@ local function learn(self, pn_user, lid_user)
   self.store:atomic(function()
     pair(self, pn_user, lid_user)
     migrate(self, pn_user, lid_user)
+    if self.learnt then self.learnt(jid.make(pn_user, "s.whatsapp.net")) end
   end)
 end
 
@@ -106,7 +107,8 @@ function Lids.is_lid(text)
   return server == "lid" and user ~= ""
 end
 
---- @tparam table store
+--- Its field `learnt` is called, in a transaction, with the bare number whose LID has become known, or has changed.
+-- @tparam table store
 -- @param account
 -- @func me fn() -> own identity, nil before the linking
 return function(store, account, me) return setmetatable({ store = store, account = account, me = me }, Lids) end

@@ -7,6 +7,7 @@
 --   told: an event of kind "undecryptable", in the order of its chat
 -- @module moonpost.client.missing
 local core = require "moonpost.core"
+local new_memory = require "moonpost.client.memory"
 local messages = require "moonpost.client.messages"
 local placeholder = require "moonpost.client.placeholder"
 local rows = require "moonpost.client.rows"
@@ -20,6 +21,7 @@ local PACE = {
   phone = 5,   -- seconds after the first receipt the phone is asked (§6.2)
   answer = 60, -- seconds its answer, or the sender's where the phone is not asked, is waited for
 }
+local ASKS, MINUTE = 30, 60      -- messages of one sender the phone is asked for in so many seconds; the others are told
 local PHONE_AGE = 14 * 24 * 3600 -- older messages the phone is not asked for (§6.2)
 local WAITING = 512              -- messages that wait for the phone or the sender; one more is told at once
 local SLICE = 100                -- rows read at once
@@ -104,9 +106,20 @@ local function ask_phone(self, key)
   tell_atomically(self, key)
 end
 
+-- Whether the phone may be asked for one more of a sender: who sends what nobody can read, again and again, shall not have us
+-- write to the phone as often.
+local function has_budget(self, sender)
+  local now = core.net.now()
+  local asked = self.asked:get(sender)
+  if not asked or now - asked.since >= MINUTE then asked = { since = now, count = 0 } end
+  asked.count = asked.count + 1
+  self.asked:put(sender, asked)
+  return asked.count <= self.asks
+end
+
 local function step(self, key)
   local row = read_row(self, key)
-  if row and worth_asking(row) and not row.hidden then
+  if row and worth_asking(row) and not row.hidden and has_budget(self, row.sender) then
     self.waiting[key] = core.net.now() + self.pace.answer
     return task.spawn(ask_phone, self, key)
   end
@@ -226,6 +239,33 @@ function Missing:answered(envelope, answer)
   tell(self, key, row)
 end
 
+-- Takes a row to the names its message has now.
+local function rename(self, key, row)
+  local store, lids = self.client.store, self.client.lids
+  row.chat, row.sender = lids:stable(row.chat), lids:stable(row.sender)
+  local now = rows.message_key(row.chat, row.sender, row.id)
+  if now == key then return key end
+  store:delete("dedupe", "u" .. key)
+  if not read_row(self, now) then write_row(self, now, row) end
+  if row.request then store:put("dedupe", "p" .. row.request, now .. rows.time(core.net.time())) end
+  after_commit(self, function() self.waiting[now], self.waiting[key] = self.waiting[now] or self.waiting[key], nil end)
+  return now
+end
+
+--- The LID of a number has become known: rows under the number go on under the LID; inside a transaction. Of groups those that wait.
+-- @string pn bare JID
+function Missing:renamed(pn)
+  local keys = {}
+  for _, pair in ipairs(self.client.store:range("dedupe", "u" .. pn .. "\0", WAITING)) do keys[#keys + 1] = pair[1]:sub(2) end
+  for key in pairs(self.waiting) do
+    if key:find("\0" .. pn .. "\0", 1, true) then keys[#keys + 1] = key end
+  end
+  for _, key in ipairs(keys) do
+    local row = read_row(self, key)
+    if row then rename(self, key, row) end
+  end
+end
+
 -- Takes up what an earlier run left waiting.
 local function resume(self)
   local found, after
@@ -259,4 +299,4 @@ function Missing:forget()
   self.resumed = nil
 end
 
-return function(client) return setmetatable({ client = client, waiting = {}, pace = PACE }, Missing) end
+return function(client) return setmetatable({ client = client, waiting = {}, pace = PACE, asks = ASKS, asked = new_memory() }, Missing) end
