@@ -90,6 +90,14 @@ describe("the port", function()
     assert.is_false(opens "/chat")
   end))
 
+  it("hangs up on a client at another path, which asks for the address", support.async(function()
+    local rig <close> = start()
+    local client = tap.client(rig, { url = rig.sandbox.url:gsub("/ws/chat$", "/wrong") })
+    local me, err = client:pair(tap.scanner(rig))
+    assert.is_nil(me)
+    assert.matches("/wrong: the server hung up before it answered: is the address right%?$", tostring(err))
+  end))
+
   it("is not open on any other address, not even of loopback", support.async(function()
     local rig <close> = start()
     for _, host in ipairs { "127.0.0.2", "127.1.1.1" } do

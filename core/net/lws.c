@@ -23,6 +23,12 @@ static client_vhost *client_vhosts;
 static struct lws_vhost *server_vhost;
 static SSL_CTX *made_ctx; /* of the TLS server made last */
 
+/* What libwebsockets calls the end of a connection before its answer: an address nobody serves, most often. */
+static bool is_hang_up(const void *in, size_t length) {
+  static const char words[] = "read failed";
+  return length == sizeof words - 1 && memcmp(in, words, length) == 0;
+}
+
 void mp_lws_reason(struct lws *wsi, const void *in, size_t length, mp_error *reason) {
   SSL *ssl = lws_get_ssl(wsi);
   long verdict = ssl != NULL ? SSL_get_verify_result(ssl) : X509_V_OK;
@@ -33,6 +39,8 @@ void mp_lws_reason(struct lws *wsi, const void *in, size_t length, mp_error *rea
     mp_fail(reason, MP_ENET, "the server's certificate is refused: %s", X509_verify_cert_error_string(verdict));
   } else if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 && code != 0) {
     mp_fail(reason, MP_ENET, "%s", strerror(code));
+  } else if (in != NULL && is_hang_up(in, length)) {
+    mp_fail(reason, MP_ENET, "the server hung up before it answered: is the address right?");
   } else if (in != NULL && length > 0) {
     mp_fail(reason, MP_ENET, "%.*s", (int)length, (const char *)in);
   } else {
