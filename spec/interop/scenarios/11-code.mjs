@@ -55,7 +55,7 @@ const ours = async scene => {
 
 const sameAccount = async scene => {
   const sandbox = await scene.sandbox()
-  const ana = await scene.client(sandbox, 'Ana', undefined, { phone: PHONE })
+  const ana = await scene.client(sandbox, 'Ana', undefined, { phone: `+${PHONE}` })
   const ben = byCode(scene, sandbox, async ask => typed(sandbox, await ask()))
   await ben.start()
   assert.deepEqual([ben.jid, ben.lid], [ana.jid, ana.lid])
