@@ -64,20 +64,26 @@ end
 
 local function put_all(self)
   local now = rows.time(core.net.time())
-  for key, bytes in pairs(self.written) do self.client.store:put("dedupe", key, marks(self, key) .. bytes .. now) end
+  for key, bytes in pairs(self.written) do
+    local all = marks(self, key)
+    for byte in bytes:gmatch "." do all = all:find(byte, 1, true) and all or all .. byte end
+    self.client.store:put("dedupe", key, all .. now)
+  end
 end
+
+--- Whether there are marks to write.
+function Delivered:waits() return self.count > 0 end
 
 --- Writes the marks that wait: the turn is about to be committed. What the store does not take has lost the turn, and its commit
 -- says why.
 -- @bool dirty whether there is something else to commit
 function Delivered:write(dirty)
-  self.written = {} -- the turn before was committed
   if self.count == 0 or not dirty and self.count < MARKS then return end
   self.written, self.waiting, self.count = self.waiting, {}, 0
   pcall(put_all, self)
 end
 
---- The turn was lost: its marks wait for the next one.
+--- The turn was lost: what was written last waits for the next one, perhaps once more than it must.
 function Delivered:turn_lost()
   for key, bytes in pairs(self.written) do
     if not self.waiting[key] then self.count = self.count + 1 end

@@ -43,7 +43,7 @@ end
 
 local function write_marks(self, dirty)
   for _, client in ipairs(self.clients) do
-    if tenancy.alive(client) then client.delivered:write(dirty) end
+    if client.delivered:waits() and tenancy.alive(client) then client.delivered:write(dirty) end
   end
 end
 
