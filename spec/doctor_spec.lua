@@ -97,16 +97,31 @@ describe("moonpost doctor", function()
     find(lines, "^WRONG  store: .*traffic.mdb is truncated.*: see moonpost store check ")
     local sealed = make_store { key = assert(core.store.key "a passphrase") }
     lines = select(2, run("--offline --store " .. sealed))
-    find(lines, "^WRONG  store: store .* is sealed: give its key")
+    find(lines, "^WRONG  store: /.* is sealed: give its key")
     code = run("--offline --store " .. sealed, "export MOONPOST_STORE_KEY='a passphrase'")
     assert.equal(0, code)
     lines = select(2, run("--offline --store " .. path .. "-none"))
-    find(lines, "^WRONG  store: there is no folder ")
+    find(lines, "^WRONG  store: no folder .* %(No such file or directory%): give the right one; a bot makes its own when it first runs$")
   end))
 
   it("says what keeps a process from opening files or verifying servers", support.async(function()
     local _, lines = run("--offline", "ulimit -n 100; export SSL_CERT_DIR=" .. support.tmpdir())
     find(lines, "^WRONG  open files: 100 are allowed, too few: ulimit %-n 1024$")
     find(lines, "^WRONG  certificates: .* holds none, no server can be verified: apt%-get install ca%-certificates")
+  end))
+
+  it("refuses a wrong server before it looks at anything", support.async(function()
+    local code, lines = run "--sandbox nonsense"
+    assert.same({ 2, 1 }, { code, #lines })
+    assert.matches("^moonpost doctor: %-%-sandbox expects ws://HOST:PORT/ws/chat", lines[1])
+    code, lines = run "--offline --sandbox ws://127.0.0.1:1/ws/chat"
+    assert.same({ 2, { "moonpost doctor: --offline tries no server, --sandbox one: give one of them (see moonpost doctor --help)" } },
+      { code, lines })
+  end))
+
+  it("says that the key is wrong without saying twice that it is the store's", support.async(function()
+    local sealed = make_store { key = assert(core.store.key "a passphrase") }
+    local _, lines = run("--offline --store " .. sealed, "export MOONPOST_STORE_KEY='another one'")
+    assert.same({ ("WRONG  store: %s: wrong key"):format(sealed) }, wrong(lines))
   end))
 end)

@@ -274,7 +274,7 @@ describe("the options of a store", function()
     refused({ key = 7 }, "option 'key' must be a text, or a key of moonpost.core.store, not a number")
     local client, err = moonpost.client { store = "x", key = "short" }
     assert.is_nil(client)
-    assert.equal("a store's key has 5 bytes: 64 hex digits expected, or a passphrase of 8 to 1024 bytes", tostring(err))
+    assert.equal("the store's key is too short, 5 bytes: 64 hex digits expected, or a passphrase of 8 to 1024 bytes", tostring(err))
   end)
 
   it("let a bot run unsynced, and remember that", support.async(function()

@@ -1,6 +1,8 @@
-/* core.system: what this process stands on. For `moonpost doctor`. */
+/* core.system: what this process stands on. For `moonpost doctor`; and files for one's eyes alone. */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <lmdb.h>
 #include <openssl/crypto.h>
@@ -15,6 +17,7 @@
 
 #include "bindings.h"
 #include "net/tls.h"
+#include "store/guard.h"
 
 static void set_text(lua_State *L, const char *name, const char *value) {
   lua_pushstring(L, value);
@@ -68,11 +71,11 @@ static int system_open_files(lua_State *L) {
   return 1;
 }
 
-/* stat(path) -> {mode = permission bits, ours = whether it belongs to this user, kind = "file", "folder" or "other"} | nil: of
- * the path itself, no link is followed */
+/* stat(path) -> {mode = permission bits, ours = whether it belongs to this user, kind = "file", "folder" or "other"} | nil,
+ * why, errno: of the path itself, no link is followed */
 static int system_stat(lua_State *L) {
   struct stat info;
-  if (lstat(luaL_checkstring(L, 1), &info) != 0) return 0;
+  if (lstat(luaL_checkstring(L, 1), &info) != 0) return luaL_fileresult(L, 0, NULL);
   lua_createtable(L, 0, 3);
   lua_pushinteger(L, info.st_mode & 07777);
   lua_setfield(L, -2, "mode");
@@ -82,12 +85,48 @@ static int system_stat(lua_State *L) {
   return 1;
 }
 
+static int close_stream(lua_State *L) {
+  luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
+  return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
+}
+
+/* Opens it; -1, and errno. What is appended to may be whatever the user named; any other file is one of ours. */
+static int open_private(const char *path, bool append) {
+  if (append) return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (mp_guard_file(path, NULL) != MP_OK) {
+    errno = EINVAL;
+    return -1;
+  }
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd >= 0) mp_guard_close(fd, MP_GUARD_OTHERS);
+  return fd;
+}
+
+/* private_file(path, mode) -> file of Lua | nil, why, errno: made for its owner alone when it is missing. Mode "a": to be
+ * appended to; one that is there keeps its permissions. "r+": to be read and written, a file of ours, which is closed to others;
+ * no link. */
+static int system_private_file(lua_State *L) {
+  static const char *const modes[] = {"a", "r+", NULL};
+  const char *path = luaL_checkstring(L, 1);
+  const char *mode = modes[luaL_checkoption(L, 2, NULL, modes)];
+  luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+  stream->closef = NULL; /* closed still */
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  int fd = open_private(path, mode[0] == 'a');
+  stream->f = fd >= 0 ? fdopen(fd, mode) : NULL;
+  if (stream->f == NULL) {
+    int reason = errno;
+    if (fd >= 0) close(fd);
+    errno = reason;
+    return luaL_fileresult(L, 0, path);
+  }
+  stream->closef = close_stream;
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"versions", system_versions},
-    {"authorities", system_authorities},
-    {"open_files", system_open_files},
-    {"stat", system_stat},
-    {NULL, NULL},
+    {"versions", system_versions}, {"authorities", system_authorities},   {"open_files", system_open_files},
+    {"stat", system_stat},         {"private_file", system_private_file}, {NULL, NULL},
 };
 
 int mpl_open_system(lua_State *L) {

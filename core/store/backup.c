@@ -1,5 +1,4 @@
 /* A copy of a store that may be in use, by this process or another: LMDB lets readers in beside its writer. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/numbers.h"
+#include "store/folder.h"
 #include "store/internal.h"
 
 #define TRIES 8 /* until the keys stand still while both files are copied */
@@ -18,30 +18,19 @@
 #define KEYS_PART "keys.mdb" PART
 #define TRAFFIC_PART "traffic.mdb" PART
 
-static int check_empty(int folder, const char *path, mp_error *e) {
-  int copy = dup(folder);
-  DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
-  if (list == NULL) {
-    if (copy >= 0) close(copy);
-    return mp_fail(e, MP_ESTORE, "cannot read the folder %s: %s", path, strerror(errno));
-  }
-  bool empty = true;
-  for (const struct dirent *entry = readdir(list); entry != NULL && empty; entry = readdir(list))
-    empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-  closedir(list);
-  return empty ? MP_OK : mp_fail(e, MP_EINVAL, "the folder %s is not empty: a backup needs a new one", path);
-}
-
-/* A new or empty folder, for its owner alone. */
-static int open_target(const char *path, int *folder, bool *made, mp_error *e) {
+/* A new or empty folder outside the store, for its owner alone. */
+static int open_target(const mp_store *store, const char *path, int *folder, bool *made, mp_error *e) {
   *folder = -1;
   *made = mkdir(path, 0700) == 0;
   if (!*made && errno != EEXIST) return mp_fail(e, MP_ESTORE, "cannot make the folder %s: %s", path, strerror(errno));
   *folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (*folder < 0) return mp_fail(e, MP_ESTORE, "cannot open the folder %s: %s", path, strerror(errno));
-  int rc = check_empty(*folder, path, e);
+  int rc = mp_folder_check_empty(*folder, path, e);
+  if (rc == MP_OK && mp_folder_is_within(*folder, store->device, store->inode))
+    rc = mp_fail(e, MP_EINVAL, "the folder %s is inside the store: a backup needs a place of its own", path);
   if (rc == MP_OK && fchmod(*folder, 0700) != 0)
     rc = mp_fail(e, MP_ESTORE, "cannot close the folder %s to others: %s", path, strerror(errno));
+  if (rc != MP_OK && *made) rmdir(path);
   return rc;
 }
 
@@ -115,7 +104,7 @@ int mp_store_backup(mp_store *store, const char *path, mp_error *e) {
   int rc = mp_environment_ready(&store->keys, e);
   if (rc == MP_OK) rc = mp_environment_ready(&store->traffic, e);
   if (rc != MP_OK) return rc;
-  int opened = open_target(path, &folder, &made, e);
+  int opened = open_target(store, path, &folder, &made, e);
   rc = opened;
   if (rc == MP_OK) rc = copy_both(store, folder, e);
   if (rc == MP_OK) rc = mark_copy(path, e);

@@ -93,8 +93,10 @@ static int check_descriptor(file *f, uint64_t size, mp_error *e) {
   f->pages = read_at(latest, META_LAST_PAGE, 8) + 1;
   if (f->pages < 2) return mp_fail(e, MP_EMALFORMED, "%s is damaged: its header counts no pages", f->path);
   if (size / f->page_size < f->pages) {
-    return mp_fail(e, MP_ETRUNCATED, "%s is truncated, or its header is damaged: it has %llu bytes, and pages up to number %llu",
-                   f->path, (unsigned long long)size, (unsigned long long)f->pages - 1);
+    return mp_fail(e, MP_ETRUNCATED,
+                   "%s is truncated, or its header is damaged: it has %llu bytes, and its header counts "
+                   "%llu pages of %llu",
+                   f->path, (unsigned long long)size, (unsigned long long)f->pages, (unsigned long long)f->page_size);
   }
   return check_trees(f, latest, e);
 }

@@ -9,6 +9,7 @@
 
 #include "store/boot.h"
 #include "store/check.h"
+#include "store/folder.h"
 #include "store/guard.h"
 #include "store/header.h"
 #include "store/internal.h"
@@ -158,10 +159,22 @@ static int settle(mp_store *store, const mp_store_options *options, uint32_t ver
   return rc == MP_OK && !temporary ? mp_store_note_boot(store, options->durability, e) : rc;
 }
 
+/* A store is never made among things that are not its own; a folder that was there gets closed to others when one is made in it.
+ */
+static int check_folder(const mp_store *store, mp_error *e) {
+  struct stat info;
+  bool empty;
+  int rc = mp_folder_check_ours(store->folder, store->path, &empty, e);
+  if (rc == MP_OK && empty && fstat(store->folder, &info) == 0 && (info.st_mode & S_ISVTX) == 0)
+    mp_guard_close(store->folder, MP_GUARD_OTHERS);
+  return rc;
+}
+
 /* The lock; or, for a reader, what must be there without one. */
 static int enter(mp_store *store, const char *folder, mp_error *e) {
   if (!store->reader) {
-    int rc = mp_store_lock(folder, &store->lock, e);
+    int rc = check_folder(store, e);
+    if (rc == MP_OK) rc = mp_store_lock(folder, &store->lock, e);
     return rc == MP_OK ? mp_store_finish_sealing(folder, e) : rc;
   }
   if (!mp_store_sealing_interrupted(folder)) return MP_OK;

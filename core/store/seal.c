@@ -28,8 +28,8 @@ int mp_store_key_set(mp_store_key *key, const char *text, size_t length, mp_erro
   memset(key, 0, sizeof *key);
   while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL && text[length - 1] != 0) length--;
   if (length < MP_SEAL_TEXT_MIN || length > MP_SEAL_TEXT_MAX) {
-    return mp_fail(e, MP_EKEY, "a store's key has %zu bytes: 64 hex digits expected, or a passphrase of %d to %d bytes", length,
-                   MP_SEAL_TEXT_MIN, MP_SEAL_TEXT_MAX);
+    return mp_fail(e, MP_EKEY, "the store's key is too %s, %zu bytes: 64 hex digits expected, or a passphrase of %d to %d bytes",
+                   length < MP_SEAL_TEXT_MIN ? "short" : "long", length, MP_SEAL_TEXT_MIN, MP_SEAL_TEXT_MAX);
   }
   key->raw = length == HEX_DIGITS && sodium_hex2bin(key->text, 32, text, length, NULL, &decoded, NULL) == 0 && decoded == 32;
   if (key->raw) {

@@ -36,9 +36,9 @@ typedef struct {
 
 /* Opens (or makes) a store; opening the same folder again in this process shares it, as it was opened first. Errors: MP_EBUSY
  * "store is in use by process N", MP_EMALFORMED and MP_ETRUNCATED for a damaged file, MP_EVERSION for a newer layout: both files
- * are left as they are then; MP_EINVAL for a store of the other kind; MP_ESTORE and MP_EFULL as the file system says, MP_ESTORE
- * for links in place of files; MP_EKEY when the key is missing, wrong, or one too many. Files of ours that others may read are
- * closed to them, a folder anybody may write as well. */
+ * are left as they are then; MP_EINVAL for a store of the other kind, and for a folder that holds other things and no store;
+ * MP_ESTORE and MP_EFULL as the file system says, MP_ESTORE for links in place of files; MP_EKEY when the key is missing, wrong,
+ * or one too many. Files of ours that others may read are closed to them, a folder anybody may write as well. */
 int mp_store_open(const mp_store_options *options, mp_store **out, mp_error *e);
 void mp_store_close(mp_store *store);           /* drops an open turn */
 bool mp_store_is_shared(const mp_store *store); /* whether it was opened more than once, and not closed as often */
@@ -72,7 +72,8 @@ int mp_store_commit(mp_store *store, mp_error *e);
 bool mp_store_dirty(const mp_store *store); /* whether a turn is open */
 
 /* Copies the store into `path`, a folder that is new or empty, as of one time, for its owner alone. The copy knows that it is
- * one. Works on a reader too. Errors: MP_EINVAL (the folder is not empty), MP_EFULL, MP_EBUSY, MP_ESTORE; no half copy is left.
+ * one. Works on a reader too. Errors: MP_EINVAL (the folder is not empty, or lies in the store's), MP_EFULL, MP_EBUSY, MP_ESTORE;
+ * no half copy is left.
  */
 int mp_store_backup(mp_store *store, const char *path, mp_error *e);
 /* Seals the store with a key, anew when it is sealed already; every byte of it is written again. On success the store can only

@@ -84,12 +84,13 @@ local log = {}
 -- @tparam ?string account
 function log.of(account) return setmetatable({ account = account }, Logger) end
 
---- A sink that writes to the end of a file, a line at a time, with time, level and account.
+--- A sink that writes to the end of a file, a line at a time, with time, level and account. A new one is for its owner alone: it
+-- holds numbers, names and ids.
 -- @string path
 -- @treturn ?function
 -- @treturn ?string why it cannot be opened
 function log.file(path)
-  local file, err = io.open(path, "ab")
+  local file, err = core.system.private_file(path, "a")
   if not file then return nil, err end
   file:setvbuf "line"
   return function(entry) assert(file:write(dated_line(entry))) end

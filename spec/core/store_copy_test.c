@@ -9,7 +9,7 @@ static char target[80];
 
 static int make_both(void **state) {
   int rc = make_folder(state);
-  snprintf(target, sizeof target, "%s/copy", folder);
+  snprintf(target, sizeof target, "%s-copy", folder);
   return rc;
 }
 

@@ -128,27 +128,32 @@ static void waits_to_be_opened_again_until_that_can_be(void **state) {
   mp_store_close(store);
 }
 
+/* A path of the copy, which is beside the store. */
+static const char *copy_of(const char *name) {
+  static char path[128];
+  snprintf(path, sizeof path, "%s-copy%s", folder, name);
+  return path;
+}
+
 /* Dies as the copy is to learn that it is one. */
 static int back_up_and_die(void) {
   mp_store *store = open_store();
   let_fail(DISK_HEADER, DIES);
-  mp_store_backup(store, path_of("copy"), NULL);
+  mp_store_backup(store, copy_of(""), NULL);
   return 1;
 }
 
 static void leaves_no_copy_that_does_not_know_it_is_one(void **state) {
-  static const char *const parts[] = {"copy/keys.mdb.part", "copy/traffic.mdb.part", "copy/keys.mdb.part-lock"};
-  char copy[128];
+  static const char *const parts[] = {"/keys.mdb.part", "/traffic.mdb.part", "/keys.mdb.part-lock"};
   mp_error e;
   mp_store *store = store_with_a_row();
   (void)state;
   mp_store_close(store);
   in_child(back_up_and_die);
-  snprintf(copy, sizeof copy, "%s", path_of("copy"));
-  assert_int_equal(mp_store_open(&(mp_store_options){.path = copy, .reader = true}, &store, &e), MP_ENOTFOUND);
-  assert_int_equal(access(path_of("copy/traffic.mdb.part"), F_OK), 0);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) unlink(path_of(parts[i]));
-  assert_int_equal(rmdir(copy), 0);
+  assert_int_equal(mp_store_open(&(mp_store_options){.path = copy_of(""), .reader = true}, &store, &e), MP_ENOTFOUND);
+  assert_int_equal(access(copy_of("/traffic.mdb.part"), F_OK), 0);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) unlink(copy_of(parts[i]));
+  assert_int_equal(rmdir(copy_of("")), 0);
 }
 
 static int mend_disk(void **state) {

@@ -97,7 +97,8 @@ static void refuses_keys_that_are_too_short_or_too_long(void **state) {
   (void)state;
   memset(long_text, 'x', sizeof long_text);
   assert_int_equal(mp_store_key_set(&key, "short  \n", 8, &e), MP_EKEY);
-  assert_string_equal(e.message, "a store's key has 5 bytes: 64 hex digits expected, or a passphrase of 8 to 1024 bytes");
+  assert_string_equal(e.message,
+                      "the store's key is too short, 5 bytes: 64 hex digits expected, or a passphrase of 8 to 1024 bytes");
   assert_int_equal(mp_store_key_set(&key, long_text, sizeof long_text, &e), MP_EKEY);
   assert_int_equal(mp_store_key_set(&key, long_text, sizeof long_text - 1, &e), MP_OK);
 }

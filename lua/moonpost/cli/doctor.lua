@@ -106,7 +106,7 @@ end
 local function reach(report, found)
   local url, ca, shown = SERVICE, nil, "the service (web.whatsapp.com)"
   if found.sandbox then
-    local link = sandbox_link(found.sandbox)
+    local link = found.link
     local ok, err = link:prepare()
     if not ok then return report:wrong_line("server: %s: start it with moonpost sandbox", tostring(err)) end
     url, ca, shown = link.base .. "/admin/noise-root", link.ca, "the sandbox at " .. found.sandbox
@@ -130,7 +130,7 @@ local function server(report, found)
   if answer and plausible then compare_clock(report, answer.date) end
 end
 
-local files = { "keys.mdb", "traffic.mdb", "keys.mdb-lock", "traffic.mdb-lock", "lock" }
+local files = { "keys.mdb", "traffic.mdb", "keys.mdb-lock", "traffic.mdb-lock", "lock", "at-hand" }
 
 local function permissions(report, folder)
   local info = core.system.stat(folder)
@@ -147,12 +147,14 @@ end
 
 local function store(report, found)
   local folder = found.store or DEFAULT_STORE
-  local info = core.system.stat(folder)
+  local info, why = core.system.stat(folder)
   if not info and not found.store then return report:ok "store: there is none here yet (--store DIR names another)" end
-  if not info then return report:wrong_line("store: there is no folder %s", folder) end
+  if not info then
+    return report:wrong_line("store: no folder %s (%s): give the right one; a bot makes its own when it first runs", folder, why)
+  end
   permissions(report, folder)
   local lines, err = inspect(folder, store_key(found["key-fd"]))
-  if not lines then return report:wrong_line("store: %s", tostring(err)) end
+  if not lines then return report:wrong_line("store: %s", (tostring(err):gsub("^store ", ""))) end
   if lines.whole then return report:ok("store: %s", lines[1]) end
   report:wrong_line("store: %s: see moonpost store check %s", lines[1], folder)
 end
@@ -160,6 +162,8 @@ end
 --- @treturn int exit code
 function command.main(args)
   local found = options.parse({ store = "DIR", ["key-fd"] = "a descriptor's number", sandbox = "URL", offline = "flag" }, args)
+  if found.offline and found.sandbox then options.fail "--offline tries no server, --sandbox one: give one of them" end
+  found.link = found.sandbox and sandbox_link(found.sandbox)
   local report = setmetatable({}, Report)
   libraries(report)
   store(report, found) -- before there are threads: it looks in a child

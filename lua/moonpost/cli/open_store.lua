@@ -1,6 +1,7 @@
 --- Opening the store a command is about: one that is there already.
 -- @module moonpost.cli.open_store
 local core = require "moonpost.core"
+local must_exist = require "moonpost.cli.must_exist"
 local options = require "moonpost.cli.options"
 local store_key = require "moonpost.cli.store_key"
 
@@ -12,9 +13,7 @@ local DEFAULT = "state" -- as in the README's bots
 -- @treturn userdata store
 return function(found, beside)
   local folder = found.store or DEFAULT
-  local file = io.open(folder .. "/keys.mdb", "rb")
-  if not file then options.stop("there is no store in %s", folder) end
-  file:close()
+  must_exist(folder)
   local key = store_key(found["key-fd"])
   local store, err = core.store.open { path = folder, kind = "client", key = key }
   if not store and err.code == "busy" and beside then

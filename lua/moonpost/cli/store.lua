@@ -1,6 +1,7 @@
 --- `moonpost store`: what is done to a store as a whole.
 -- @module moonpost.cli.store
 local core = require "moonpost.core"
+local must_exist = require "moonpost.cli.must_exist"
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 local store_key = require "moonpost.cli.store_key"
@@ -37,16 +38,13 @@ end
 -- Writes the store anew under a key. `before` opens it: nil when it is plain.
 local function reseal(folder, before, key)
   local store, err = core.store.open { path = folder, key = before }
+  if not store and err.code == "key" and not before then
+    options.stop("store %s is sealed already: `moonpost store rekey` gives it another key", folder)
+  end
   if not store then options.stop("%s", tostring(err)) end
   local sealed, why = store:reseal { key = key }
   store:close()
   if not sealed then options.stop("%s", tostring(why)) end
-end
-
-local function must_exist(folder)
-  local file = io.open(folder .. "/keys.mdb", "rb")
-  if not file then options.stop("there is no store in %s", folder) end
-  file:close()
 end
 
 local function seal(folder, key)

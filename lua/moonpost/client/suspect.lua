@@ -52,14 +52,11 @@ return function(store)
   local self = setmetatable({}, Suspect)
   local path = store:path()
   if path == "(memory)" then return self end
-  path = path .. "/" .. NAME
-  local old = io.open(path, "rb")
-  if old then
-    self.left = old:read(BYTES)
-    old:close()
+  self.file = core.system.private_file(path .. "/" .. NAME, "r+")
+  if self.file then
+    self.file:setvbuf "no"
+    self.left = self.file:read(BYTES)
   end
-  self.file = io.open(path, old and "r+b" or "w+b")
-  if self.file then self.file:setvbuf "no" end
   note(self, NOBODY)
   return self
 end
