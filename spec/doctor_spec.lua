@@ -48,7 +48,7 @@ describe("moonpost doctor", function()
     find(lines, "^ok     certificates: %d+ in /etc/ssl/certs$")
     find(lines, "^ok     server: the sandbox at ws://127.0.0.1:%d+/ws/chat answers in %d+ ms$")
     find(lines, "^ok     clock: within %d+ s of the server's$")
-    find(lines, "^ok     store: .* is whole: %d+ rows: credential 1, meta 2")
+    find(lines, "^ok     store: .* reads well: %d+ rows: credential 1, meta 2")
   end))
 
   it("says when the server cannot be reached", support.async(function()

@@ -145,4 +145,28 @@ describe("a command about a store", function()
     assert.same({ 1, ("moonpost store: store %s is sealed already: `moonpost store rekey` gives it another key"):format(path) },
       { code, text })
   end))
+
+  it("points at the check when the store is damaged", support.async(function()
+    local path = make_store(support.tmpdir() .. "/state")
+    local script = support.tmpdir() .. "/bot.lua"
+    write(script, ('require("moonpost").bot { store = "%s" }:run()'):format(path))
+    do
+      local store <close> = assert(core.store.open { path = path })
+      store:account "":put("setting", "me", "\255\255")
+      assert(store:commit())
+    end
+    local commands = { "accounts --store " .. path, "logout --store " .. path, "run " .. script }
+    for _, command in ipairs(commands) do
+      local code, text = run(command)
+      assert.equal(1, code, text)
+      assert.matches("^moonpost %w+: store .* is damaged: .*StoreMe: .*; see moonpost store check$", text)
+    end
+    assert(os.execute(("truncate -s 5000 %s/traffic.mdb"):format(path)))
+    commands[4] = ("backup %s-copy --store %s"):format(path, path)
+    for _, command in ipairs(commands) do
+      local code, text = run(command)
+      assert.equal(1, code, text)
+      assert.matches("traffic.mdb is truncated, .*; see moonpost store check", text)
+    end
+  end))
 end)

@@ -41,7 +41,8 @@ end
 function command.main(args)
   local found = options.parse({ store = "DIR", ["key-fd"] = "a descriptor's number" }, args)
   local store <close> = open_store(found, true)
-  local list = accounts.list(store)
+  local ok, list = pcall(accounts.list, store)
+  if not ok then options.stop("store %s is damaged: %s; see moonpost store check", store:path(), tostring(list)) end
   if #list == 0 then
     print(("store %s holds no account"):format(store:path()))
     return 0

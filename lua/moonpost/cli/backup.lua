@@ -1,6 +1,7 @@
 --- `moonpost backup`: a copy of a store, of one time, whether a bot runs on it or not.
 -- @module moonpost.cli.backup
 local core = require "moonpost.core"
+local damage = require "moonpost.client.damage"
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 
@@ -22,9 +23,9 @@ local DEFAULT = "state" -- as in the README's bots
 -- In a process of its own: a damaged store may end it.
 local function copy(from, to)
   local store, err = core.store.open { path = from, reader = true, sealed = true }
-  if not store then error(err.message, 0) end
+  if not store then error(damage(err).message, 0) end
   local done, why = store:backup(to)
-  if not done then error(why.message, 0) end
+  if not done then error(damage(why).message, 0) end
   return "done"
 end
 

@@ -1,6 +1,7 @@
 --- Opening the store a command is about: one that is there already.
 -- @module moonpost.cli.open_store
 local core = require "moonpost.core"
+local damage = require "moonpost.client.damage"
 local must_exist = require "moonpost.cli.must_exist"
 local options = require "moonpost.cli.options"
 local store_key = require "moonpost.cli.store_key"
@@ -19,6 +20,6 @@ return function(found, beside)
   if not store and err.code == "busy" and beside then
     store, err = core.store.open { path = folder, kind = "client", key = key, reader = true }
   end
-  if not store then options.stop("%s", tostring(err)) end
+  if not store then options.stop("%s", tostring(damage(err))) end
   return store
 end

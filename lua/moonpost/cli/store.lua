@@ -1,6 +1,7 @@
 --- `moonpost store`: what is done to a store as a whole.
 -- @module moonpost.cli.store
 local core = require "moonpost.core"
+local damage = require "moonpost.client.damage"
 local must_exist = require "moonpost.cli.must_exist"
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
@@ -41,10 +42,10 @@ local function reseal(folder, before, key)
   if not store and err.code == "key" and not before then
     options.stop("store %s is sealed already: `moonpost store rekey` gives it another key", folder)
   end
-  if not store then options.stop("%s", tostring(err)) end
+  if not store then options.stop("%s", tostring(damage(err))) end
   local sealed, why = store:reseal { key = key }
   store:close()
-  if not sealed then options.stop("%s", tostring(why)) end
+  if not sealed then options.stop("%s", tostring(damage(why))) end
 end
 
 local function seal(folder, key)

@@ -85,6 +85,7 @@ return function(folder, key)
     lines[i] = ("damaged: row %s of table %s: %s"):format(faults[i].key, faults[i].table, faults[i].what)
   end
   if #faults > SHOWN then lines[#lines + 1] = ("and %d more damaged rows"):format(#faults - SHOWN) end
-  lines[#lines + 1] = ("%s is %s: %s"):format(folder, lines.whole and "whole" or "damaged", counts_line(found.counts))
+  local verdict = not lines.whole and "is damaged" or key and "is whole" or "reads well" -- a plain store has no checksums
+  lines[#lines + 1] = ("%s %s: %s"):format(folder, verdict, counts_line(found.counts))
   return lines.whole and lines or with_advice(lines)
 end

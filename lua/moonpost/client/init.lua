@@ -23,6 +23,7 @@ local core = require "moonpost.core"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local damage = require "moonpost.client.damage"
 local limits = require "moonpost.client.limits"
 local logout = require "moonpost.client.logout"
 local of_me = require "moonpost.client.me"
@@ -243,6 +244,17 @@ local capabilities = {
 }
 local rooms = { sender = "send" }
 
+-- Who the store is linked as. A row that is there and cannot be read is no reason to link anew.
+local function read_me(self)
+  local ok, found = pcall(rows.get, self.store, "setting", "me", "StoreMe")
+  if ok then
+    self.me = found
+    return true
+  end
+  return nil, damage(core.error("damaged", ("store %s is damaged: who the account %s is cannot be read: %s"):format(
+    self.store:path(), self.account_name, tostring(found))))
+end
+
 --- Opens a client.
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
@@ -257,7 +269,8 @@ local rooms = { sender = "send" }
 --   on other devices; reply_seconds: how long what a handler sends may wait for the server before it is dropped with an
 --   error of code "expired" (600)
 -- @treturn ?table client
--- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere
+-- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere,
+-- "damaged", "malformed", "truncated"
 return function(options)
   options_of.check(options)
   local opened, err
@@ -271,7 +284,7 @@ return function(options)
   account, err = core.signal.account(store)
   if not account then
     if opened then opened:close() end
-    return nil, err
+    return nil, damage(err)
   end
   local self = setmetatable({
     store = store, opened = opened, account_name = account_name, account = account, url = options.url or SERVICE,
@@ -281,8 +294,8 @@ return function(options)
     log = log.of(account_name), handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok
-  self.me = rows.get(store, "setting", "me", "StoreMe")
-  ok, err = tenancy.enter(self)
+  ok, err = read_me(self)
+  if ok then ok, err = tenancy.enter(self) end
   if not ok then
     if opened then opened:close() end
     return nil, err

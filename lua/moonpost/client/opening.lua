@@ -1,6 +1,7 @@
 --- Opening the store of a client, with the key it is sealed with.
 -- @module moonpost.client.opening
 local core = require "moonpost.core"
+local damage = require "moonpost.client.damage"
 local task = require "moonpost.task"
 
 local CHECK_SECONDS = 60 -- a store of ten million rows takes less
@@ -64,5 +65,5 @@ return function(path, options)
   if ready and key then ready, err = prepare(key, path) end
   if ready then store, err = core.store.open { path = path, kind = "client", durability = options.durability, key = key } end
   if key and ours then key:close() end
-  return store, err
+  return store, err and damage(err)
 end
