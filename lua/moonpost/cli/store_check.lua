@@ -67,7 +67,7 @@ local function with_advice(lines)
   return lines
 end
 
---- Looks at the store in a folder, beside whoever uses it; writes nothing.
+--- Looks at the store in a folder, beside whoever uses it; changes neither of its data files.
 -- @string folder
 -- @tparam ?key key
 -- @treturn ?table lines to print, `whole` true when nothing is wrong, `counts` of rows by table
