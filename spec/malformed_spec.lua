@@ -151,19 +151,21 @@ describe("a handler of this client that fails", function()
     assert.equal(0, (tap.device(rig, ana.client)).queue.count)
   end))
 
-  it("for the store's sake leaves the stanza unconfirmed: it comes again, and is heard", support.async(function()
-    local rig <close> = start()
-    local ana, ben = listening(rig), rig:contact "Ben"
-    fail_at(at_journal, core.error("full", "no room left"))(ana)
-    local sent = assert(ben.client:send(ana.lid, "hello"))
-    assert.equal("full", ana.errors:pop(5).code)
-    ana.ping()
-    assert.equal(0, #ana.acks)
-    ana.client.journal.add = nil
-    rig:admin("kick", { jid = ana.client.me.jid:gsub("@", ":" .. ana.client.me.device .. "@"), kind = "drop" })
-    assert(ana.online:pop(10))
-    assert.equal(sent.id, ana:next(10).id)
-  end))
+  for code, sentence in pairs { full = "no room left", damaged = "the store is damaged" } do
+    it(("for the store's sake (%s) leaves the stanza unconfirmed: it comes again, and is heard"):format(code), support.async(function()
+      local rig <close> = start()
+      local ana, ben = listening(rig), rig:contact "Ben"
+      fail_at(at_journal, core.error(code, sentence))(ana)
+      local sent = assert(ben.client:send(ana.lid, "hello"))
+      assert.equal(code, ana.errors:pop(5).code)
+      ana.ping()
+      assert.equal(0, #ana.acks)
+      ana.client.journal.add = nil
+      rig:admin("kick", { jid = ana.client.me.jid:gsub("@", ":" .. ana.client.me.device .. "@"), kind = "drop" })
+      assert(ana.online:pop(10))
+      assert.equal(sent.id, ana:next(10).id)
+    end))
+  end
 end)
 
 describe("what the server calls this account", function()

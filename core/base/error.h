@@ -23,7 +23,8 @@ enum {
   MP_EFULL = -17,         /* "full": no room on the disk or in the map */
   MP_EKEY = -18,          /* "key": a sealed store's key is missing or wrong */
   MP_EPADDING = -19,      /* "padding": what was decrypted is no padded message */
-  MP_ELAST = MP_EPADDING
+  MP_EDAMAGED = -20,      /* "damaged": a page of the store leads nowhere; what was asked of it is not to blame */
+  MP_ELAST = MP_EDAMAGED
 };
 
 typedef struct {

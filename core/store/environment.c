@@ -30,7 +30,7 @@ int mp_environment_error(const mp_environment *env, int rc, const char *what, mp
     return mp_fail(e, MP_EFULL, "no room for the store: it cannot %s: %s", what, mdb_strerror(rc == EIO ? ENOSPC : rc));
   if (rc == MDB_NOTFOUND) return mp_fail(e, MP_ENOTFOUND, "no such row");
   if (rc == MDB_PAGE_NOTFOUND || rc == MDB_CORRUPTED)
-    return mp_fail(e, MP_EMALFORMED, "the store is damaged, it cannot %s: %s; `moonpost store check` tells more", what,
+    return mp_fail(e, MP_EDAMAGED, "the store is damaged, it cannot %s: %s; `moonpost store check` tells more", what,
                    mdb_strerror(rc));
   return mp_fail(e, rc == ENOMEM ? MP_ENOMEM : MP_ESTORE, "the store cannot %s: %s", what, mdb_strerror(rc));
 }
@@ -88,7 +88,7 @@ static int open_again(mp_environment *env, mp_error *e) {
   if (fstatat(env->folder, env->name, &file, AT_SYMLINK_NOFOLLOW) != 0)
     return mp_fail(e, MP_ESTORE, "the store cannot be opened again: %s: %s", env->name, strerror(errno));
   if (file.st_dev != env->device || file.st_ino != env->inode)
-    return mp_fail(e, MP_EMALFORMED, "the store cannot be opened again: its %s is another file now", env->name);
+    return mp_fail(e, MP_EDAMAGED, "the store cannot be opened again: its %s is another file now", env->name);
   int rc = mp_store_check_file(path, &exists, e);
   if (rc == MP_OK) rc = mp_environment_open(env, path, env->flags, env->size, e);
   env->failed = rc != MP_OK;

@@ -29,8 +29,8 @@ void mp_environment_close(mp_environment *env);
 void mp_environment_remember(mp_environment *env, int folder, const char *name);
 /* Opens it again when a commit of it has failed: LMDB takes no transaction once its header could not be written, and of its two
  * descriptors the second may tell of a failed sync once more. What was committed before is untouched, since LMDB never writes
- * over pages in use. Not while a transaction is open. MP_EMALFORMED when the file is damaged now or another one, else as the
- * system says; the next call tries again. */
+ * over pages in use. Not while a transaction is open. MP_EDAMAGED when the file is another one now, MP_EMALFORMED when its header
+ * is no longer sound, else as the system says; the next call tries again. */
 int mp_environment_ready(mp_environment *env, mp_error *e);
 /* Begins a transaction of its own; `flags` are LMDB's; "the store cannot `what`: …". */
 int mp_environment_begin(mp_environment *env, unsigned flags, MDB_txn **txn, const char *what, mp_error *e);
@@ -38,7 +38,7 @@ int mp_environment_begin(mp_environment *env, unsigned flags, MDB_txn **txn, con
 int mp_environment_commit(mp_environment *env, MDB_txn *txn, mp_error *e);
 /* Extends the file (sparsely) when its pages come near its end, so that one shorter than its pages has been truncated. */
 void mp_environment_keep_slack(mp_environment *env);
-/* LMDB's error as ours: MP_EFULL, MP_ENOTFOUND, MP_ENOMEM, MP_EMALFORMED or MP_ESTORE; "the store cannot `what`: …". `env` may be
+/* LMDB's error as ours: MP_EFULL, MP_ENOTFOUND, MP_ENOMEM, MP_EDAMAGED or MP_ESTORE; "the store cannot `what`: …". `env` may be
  * NULL. */
 int mp_environment_error(const mp_environment *env, int rc, const char *what, mp_error *e);
 

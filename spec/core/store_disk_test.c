@@ -108,7 +108,7 @@ static void opens_no_other_file_in_its_place(void **state) {
   assert_int_equal(rename(path_of("traffic.mdb"), moved), 0);
   expect_unreadable(store, MP_ESTORE, "the store cannot be opened again: traffic.mdb: No such file or directory");
   write_file("traffic.mdb", (const uint8_t *)"x", 1);
-  expect_unreadable(store, MP_EMALFORMED, "the store cannot be opened again: its traffic.mdb is another file now");
+  expect_unreadable(store, MP_EDAMAGED, "the store cannot be opened again: its traffic.mdb is another file now");
   assert_int_equal(rename(moved, path_of("traffic.mdb")), 0);
   expect(store, MP_TABLE_LID, "p1", "before");
   mp_store_close(store);

@@ -9,7 +9,7 @@ local CHILD_SECONDS = 600
 local SHOWN = 20 -- faults that are listed one by one
 
 -- Codes of the opening that tell of damage, not of a store that cannot be looked at.
-local damaged = { malformed = true, truncated = true }
+local damaged = { malformed = true, truncated = true, damaged = true }
 
 local advice = {
   "what to do: stop the bot and put a backup in the store's place (moonpost backup makes them);",
@@ -74,7 +74,7 @@ end
 -- @treturn ?table err it could not be looked at: code "not-found", "store", "key", "busy", "version"
 return function(folder, key)
   local text, err = core.store.child(function() return look(folder, key) end, CHILD_SECONDS)
-  if not text and err.code ~= "malformed" then return nil, err end
+  if not text and not damaged[err.code] then return nil, err end
   if not text then return with_advice { ("%s is damaged: reading it does not work, %s"):format(folder, err.message) } end
   local found = assert(json.decode(text))
   if found.error and not damaged[found.code] then return nil, core.error(found.code, found.error) end

@@ -9,7 +9,7 @@ local MALFORMED, UNHANDLED = 487, 500 -- refusals (§14.1)
 
 -- What is confirmed at all, and the codes of failures that are no stanza's fault.
 local confirmed = { message = true, status = true, receipt = true, notification = true, call = true }
-local ours = { store = true, full = true, memory = true, busy = true, closed = true }
+local ours = { store = true, full = true, damaged = true, memory = true, busy = true, closed = true }
 
 local Receipts = {}
 Receipts.__index = Receipts
