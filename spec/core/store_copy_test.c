@@ -1,6 +1,7 @@
 /* Copies of a store, and a store that may have gone back in time. */
 #include <lmdb.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "store/internal.h"
 #include "store_support.h"
@@ -159,6 +160,7 @@ static void is_of_one_time_while_another_process_writes(void **state) {
   mp_store_close(store);
   pid_t writer = fork();
   if (writer == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails must not leave it behind */
     write_pairs();
     _exit(0);
   }
