@@ -202,17 +202,18 @@ describe("client:query", function()
 
   it("gives up after its timeout, and does not mind a late answer", support.async(function()
     local rig <close> = start()
-    local ana, kept = rig:contact "Ana", nil
+    local ana, kept, seen = rig:contact "Ana", task.queue(), false
     tap.on(rig, function(direction, node)
-      if direction ~= "to-client" or node.tag ~= "iq" or kept then return end
-      kept = node
+      if direction ~= "to-client" or node.tag ~= "iq" or seen then return end
+      seen = true
+      kept:push(node)
       return false
     end)
     local answer, err = ana.client:query(ping(), { timeout = 0.05 })
     assert.is_nil(answer)
     assert.equal("timeout", err.code)
     assert.matches("no answer to w:p within 0.05 s", tostring(err))
-    tap.inject(tap.device(rig, ana.client).connection, kept)
+    tap.inject(tap.device(rig, ana.client).connection, (assert(kept:pop(5))))
     assert(ana.client:query(ping()))
   end))
 
