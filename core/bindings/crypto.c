@@ -225,5 +225,6 @@ int mpl_open_crypto(lua_State *L) {
   if (mp_crypto_init() != MP_OK) return luaL_error(L, "libsodium does not start");
   luaL_newlib(L, functions);
   mpl_open_link_code(L);
+  mpl_open_message_secret(L);
   return 1;
 }

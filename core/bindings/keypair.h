@@ -13,5 +13,7 @@ void mpl_push_keypair(lua_State *L, const mp_keypair *pair);
 
 /* Adds the functions of linking by phone number to the table on top of the stack (link_code.c). */
 void mpl_open_link_code(lua_State *L);
+/* Adds the functions of what is encrypted under a message's secret, likewise (message_secret.c). */
+void mpl_open_message_secret(lua_State *L);
 
 #endif

@@ -1,0 +1,135 @@
+-- What is encrypted under a message's secret: vectors of fact sheet 05 §20.5.
+local core = require "moonpost.core"
+local secrets = require "moonpost.client.secrets"
+
+local crypto = core.crypto
+
+local function hex(text) return assert(crypto.unhex((text:gsub("%s", "")))) end
+
+local SECRET = hex "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+local IV = hex "000102030405060708090a0b"
+local AUTHOR, ACTOR = "111111111111111@lid", "222222222222222@lid"
+local OF = { secret = SECRET, id = "3EB0ABCDEF0123456789", author = AUTHOR, actor = ACTOR }
+
+local VOTE = hex "0a2085a39ab345d672ff8ca9b9c6876f3adcacf45ee7c1e2dbd2408fd338bd55e07e"
+local SEALED_VOTE = "1a5f37b88e88909850dbf2d8711ad3799741f679b6716469585068d847208882dc1c7a4dc124de8eb8a462fae96da052c90a"
+
+local function changed(of)
+  local copy = {}
+  for name, value in pairs(OF) do copy[name] = of[name] or value end
+  return copy
+end
+
+describe("a message's secret", function()
+  it("encrypts a vote as the sheet does", function()
+    assert.equal(SEALED_VOTE, crypto.hex((secrets.seal("vote", OF, VOTE, IV))))
+  end)
+
+  it("encrypts a withdrawn vote as the sheet does", function()
+    assert.equal("70690239d93e1a12763666e62202af5e", crypto.hex((secrets.seal("vote", OF, "", IV))))
+  end)
+
+  it("encrypts a reaction as the sheet does", function()
+    assert.equal("f5c20b76d360af767a2a069a9925b7cd1d1f4cad2881fda0",
+      crypto.hex((secrets.seal("reaction", OF, hex "1204f09f94a52001", IV))))
+  end)
+
+  it("derives the key of each purpose the sheet gives", function()
+    local keys = {
+      comment = "b4f6d76a718c0400b6667a7b14831579db63ffb1d1ab216d7e380dd184ef979b",
+      response = "0a8ffafc9d3836ff938a842251927eb02b9a84d18dae609c3e8f3240bef85d40",
+      event_edit = "190c1b57657484e193e627bf86aa6a9e1fbb0f19deb0a766b1afade995c93249",
+      message_edit = "ea98cc18f4f3561a12453ea74a2aedf24f59ad98503becd02dd1cb39d551852a",
+      poll_edit = "8e363d16ec8fa70570b92baa25ef43c3939209df65e7104faa5e0b75823fc668",
+      poll_option = "fd1f1b286afadfd3af5ae50a9d96864484d16c0f339640d3fd78a65357b62ed8",
+    }
+    local labels = { comment = "Enc Comment", response = "Event Response", event_edit = "Event Edit", message_edit = "Message Edit",
+      poll_edit = "Poll Edit", poll_option = "Poll Add Option" }
+    for purpose, key in pairs(keys) do
+      assert.equal(key, crypto.hex(crypto.hkdf(SECRET, 32, OF.id .. AUTHOR .. ACTOR .. labels[purpose])))
+      local aad = purpose == "response" and OF.id .. "\0" .. ACTOR or ""
+      assert.equal("Yes", crypto.secret_open(SECRET, OF.id .. AUTHOR .. ACTOR .. labels[purpose], IV, aad,
+        (secrets.seal(purpose, OF, "Yes", IV))))
+    end
+  end)
+
+  it("opens what was encrypted under it", function()
+    assert.equal(VOTE, secrets.open("vote", OF, hex(SEALED_VOTE), IV))
+  end)
+
+  it("opens nothing under another message, author, actor, purpose or secret", function()
+    local wrong = {
+      { id = "3EB0ABCDEF0123456780" }, { author = "111111111111112@lid" }, { actor = "222222222222223@lid" },
+      { secret = ("\1"):rep(32) },
+    }
+    for _, one in ipairs(wrong) do
+      local plaintext, err = secrets.open("vote", changed(one), hex(SEALED_VOTE), IV)
+      assert.is_nil(plaintext)
+      assert.equal("crypto", err.code)
+    end
+    assert.is_nil((secrets.open("response", OF, hex(SEALED_VOTE), IV)))
+  end)
+
+  it("opens nothing that was cut or changed, and says so of an iv of another size", function()
+    local sealed = hex(SEALED_VOTE)
+    assert.equal("crypto", select(2, secrets.open("vote", OF, sealed:sub(1, -2), IV)).code)
+    assert.equal("crypto", select(2, secrets.open("vote", OF, "", IV)).code)
+    assert.equal("crypto", select(2, secrets.open("vote", OF, "x" .. sealed:sub(2), IV)).code)
+    assert.equal("malformed", select(2, secrets.open("vote", OF, sealed, IV .. "x")).code)
+    assert.equal("malformed", select(2, secrets.open("vote", OF, sealed, nil)).code)
+  end)
+
+  it("takes a new iv each time", function()
+    local _, one = secrets.seal("vote", OF, VOTE)
+    local _, other = secrets.seal("vote", OF, VOTE)
+    assert.equal(12, #one)
+    assert.are_not.equal(one, other)
+  end)
+end)
+
+describe("the names in a key", function()
+  -- Who is whom: two people known by both names, one by the number alone.
+  local lids = { ["111111111111111@lid"] = "15551110001@s.whatsapp.net", ["222222222222222@lid"] = "15552220002@s.whatsapp.net" }
+  local pns = {}
+  for lid, pn in pairs(lids) do pns[pn] = lid end
+  local client = {
+    me = { jid = "15550000000@s.whatsapp.net", lid = "999@lid" },
+    lids = { stable = function(_, any) return pns[any] or any end, pn_of = function(_, lid) return lids[lid] end },
+  }
+  local of_client = secrets(client)
+
+  for _, author in ipairs { "111111111111111@lid", "15551110001@s.whatsapp.net" } do
+    for _, actor in ipairs { "222222222222222@lid", "15552220002@s.whatsapp.net" } do
+      it(("may be %s with %s, however it is read"):format(author, actor), function()
+        local sealed, iv = secrets.seal("vote", changed { author = author, actor = actor }, VOTE)
+        assert.equal(VOTE, of_client:open("vote", SECRET, OF.id, "111111111111111@lid", "222222222222222@lid", sealed, iv))
+        assert.equal(VOTE, of_client:open("vote", SECRET, OF.id, "15551110001@s.whatsapp.net", "222222222222222@lid", sealed, iv))
+      end)
+    end
+  end
+
+  it("are tried as they stand where no other is known", function()
+    local sealed, iv = secrets.seal("vote", changed { author = "15553330003@s.whatsapp.net", actor = "15554440004@s.whatsapp.net" }, VOTE)
+    assert.equal(VOTE, of_client:open("vote", SECRET, OF.id, "15553330003@s.whatsapp.net", "15554440004@s.whatsapp.net", sealed, iv))
+  end)
+
+  it("are nobody else's", function()
+    local sealed, iv = secrets.seal("vote", changed { actor = "333333333333333@lid" }, VOTE)
+    local plaintext, err = of_client:open("vote", SECRET, OF.id, AUTHOR, ACTOR, sealed, iv)
+    assert.is_nil(plaintext)
+    assert.equal("crypto", err.code)
+  end)
+
+  it("have one's own in the namespace of the author's", function()
+    assert.equal("999@lid", of_client:own_name(AUTHOR))
+    assert.equal("15550000000@s.whatsapp.net", of_client:own_name "15551110001@s.whatsapp.net")
+  end)
+
+  it("make the key of an assistant's answer", function()
+    local answer = core.proto.encode("MessageSecretMessage", {
+      version = 1, encIv = IV, encPayload = hex "bf1b1bdf61d71c9d49896a0905f3c3e5b844b854",
+    })
+    assert.equal("\10\2hi", of_client:open_answer(SECRET, "ABCDEF1234567890", "11122233344@s.whatsapp.net",
+      "867051314767696@bot", answer))
+  end)
+end)
