@@ -50,6 +50,8 @@ const char *mp_table_name(uint8_t table) {
       return "recent";
     case MP_TABLE_SKIPPED:
       return "skipped";
+    case MP_TABLE_GROUP:
+      return "group";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

@@ -239,7 +239,7 @@ Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "delivered", "outbox", "sender",
-  "receive", "sender_keys", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence",
+  "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence",
   "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }

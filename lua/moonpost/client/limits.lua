@@ -21,6 +21,9 @@ local limits = {
   WAITING_LOW = 5000,                 -- messages that wait for their handlers, below which it is read again
   WAITING_MOST = 20000,               -- messages that wait for their handlers, until more wait at the server
   CHAT_WAITING = 2000,                -- messages of one chat that wait; more wait at the server, and other chats go on
+  GROUP_MEMBERS = 19999,              -- members of a group: the official client reads no more (10 §3.1)
+  GROUP_NAME = 4096,                  -- bytes of a group's subject, and of other short texts of one
+  GROUP_TEXT = 65536,                 -- bytes of a group's description
   DEVICES = 100,                      -- of an account: their numbers are below (02 §8)
   BLAMED = 3,                         -- runs that may end in the handler of a message before it is set aside
   REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped
@@ -34,6 +37,12 @@ local limits = {
 -- @string unit "bytes" or "characters"
 function limits.exceeded(what, size, limit, unit)
   return core.error("limit", ("%s of %d %s is too large: at most %d %s can be sent"):format(what, size, unit, limit, unit))
+end
+
+--- Raises the error of a group that is too large; code "limit".
+-- @int count its members
+function limits.too_many_members(count)
+  error(core.error("limit", ("a group of %d members or more is not read: at most %d are"):format(count, limits.GROUP_MEMBERS)), 0)
 end
 
 return limits

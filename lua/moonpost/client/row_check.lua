@@ -60,7 +60,7 @@ local tables = {
     local check = dedupe[key:sub(1, 1)]
     return check and check(key, value)
   end,
-  journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices",
+  journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices", group = decodes "StoreGroup",
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
   ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent,
 }

@@ -20,6 +20,7 @@
 --   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
 --   secret        chat 00 author 00 id              -> messageSecret, time
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
+--   group         JID                               -> StoreGroup: moonpost.client.groups
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
 -- Times are Unix seconds, u64 BE, at the end of the value: moonpost.client.sweep takes old rows away by them.
 -- @module moonpost.client.rows

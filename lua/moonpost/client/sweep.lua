@@ -15,6 +15,12 @@ local function list_time(value)
   return row and row.time or 0
 end
 
+-- The same of a group.
+local function group_time(value)
+  local row = core.proto.decode("StoreGroup", value)
+  return row and row.time or 0
+end
+
 -- Of rows that end with their time; one that is damaged is as old as can be.
 local function last_time(value) return #value >= 8 and (">I8"):unpack(value, #value - 7) or 0 end
 
@@ -28,6 +34,7 @@ local aging = {
   { table = "dedupe", prefix = "d", seconds = limits.SENT_SECONDS + DAY },
   { table = "secret", prefix = "", seconds = 90 * DAY },
   { table = "device-list", prefix = "", seconds = 30 * DAY, time = list_time }, -- asked for again when it is needed
+  { table = "group", prefix = "", seconds = 30 * DAY, time = group_time },           -- so is this
 }
 
 local SKIPPED_KEYS = 15 * DAY -- seconds the key of a message that was passed over is kept
