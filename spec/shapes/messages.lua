@@ -130,6 +130,13 @@ return {
     { "@sender_pn=15550001111@s.whatsapp.net", "message@sender_pn: must not be here, got '15550001111@s.whatsapp.net' " .. group_taken },
     { "+participants", "message/participants: must not be here " .. group_taken },
   } },
+  { "to-client", "a message in a group of phone numbers", delivered({
+    from = GROUP, participant = "15550001111:5@s.whatsapp.net", participant_lid = "100@lid", addressing_mode = "pn",
+  }, function() return { enc "skmsg" } end), {
+    { "@participant_lid!", "message@participant_lid: missing, expected a LID without device " .. group_taken },
+    { "@participant=100:5@lid", "message@participant: expected a phone number's JID, got '100:5@lid' " .. group_taken },
+    { "@participant_pn=15550001111@s.whatsapp.net", "message@participant_pn: must not be here" },
+  } },
   { "to-client", "a group message whose sender key is known", delivered({
     from = GROUP, participant = "100:5@lid", participant_pn = "15550001111@s.whatsapp.net", addressing_mode = "lid",
   }, function() return { enc "skmsg", node("meta") } end), {

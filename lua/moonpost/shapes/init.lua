@@ -25,6 +25,7 @@ local terms = require "moonpost.shapes.terms"
 
 local capabilities = {
   "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate", "groups",
+  "group_joins", "group_notifications", "communities",
 }
 
 local shapes = { marks = terms.marks }
@@ -144,7 +145,8 @@ end
 local texts = {
   [304] = "already-exists", [400] = "bad-request", [401] = "not-authorized", [403] = "forbidden", [404] = "item-not-found",
   [405] = "not-allowed", [406] = "not-acceptable", [408] = "request-timeout", [409] = "conflict", [410] = "gone",
-  [419] = "resource-limit", [423] = "locked", [429] = "rate-overlimit", [452] = "feature-not-available",
+  [412] = "linked-groups-participants-resource-limit", [416] = "parent-group-suspended", [419] = "resource-limit", [423] = "locked",
+  [426] = "upgrade-required", [429] = "rate-overlimit", [452] = "feature-not-available",
   [500] = "internal-server-error",
   [501] = "feature-not-implemented", [503] = "service-unavailable", [530] = "partial-server-error",
 }

@@ -199,7 +199,8 @@ local function own_copy(recipient, other_name, other)
   return delivered(attrs, readable, poll_named, event_named, to_self)
 end
 
--- In a group: the device that wrote it under its LID, its own ciphertext before everybody's (08 S-420).
+-- In a group: the device that wrote it under the name of the group's mode, the other beside it; its own ciphertext before everybody's
+-- (08 S-420).
 local own_first = rule("a pairwise <enc> must stand before the skmsg", function(message)
   local shared = false
   for _, one in ipairs(children(message)) do
@@ -209,10 +210,14 @@ local own_first = rule("a pairwise <enc> must stand before the skmsg", function(
   return true
 end)
 
-local in_group = delivered({
-  from = t.group, participant = t.lid_device, participant_pn = t.pn_user, addressing_mode = "lid", notify = maybe(text),
-  recipient = never(), category = never(), sender_pn = never(), sender_lid = never(),
-}, readable, own_first)
+local function in_group(named)
+  local lid = named == "lid"
+  return delivered({
+    from = t.group, participant = lid and t.lid_device or t.pn_device, participant_pn = lid and t.pn_user or never(),
+    participant_lid = lid and never() or t.lid_user, addressing_mode = named, notify = maybe(text),
+    recipient = never(), category = never(), sender_pn = never(), sender_lid = never(),
+  }, readable, own_first)
+end
 
 local ack = node("ack", {
   class = "message", id = t.id, from = t.jid, t = time, participant = maybe(device), recipient = maybe(t.user),
@@ -231,7 +236,7 @@ return {
     shape("09 §3.1, 08 S-402", own_copy(t.lid_user, "peer_recipient_pn", t.pn_user)),
     shape("09 §3.1, 08 S-402", own_copy(t.pn_user, "peer_recipient_lid", t.lid_user)),
     shape("09 §3.1, 08 S-405", own_copy(t.user)),
-    shape("09 §3.1, 08 S-420", in_group),
+    shape("09 §3.1, 08 S-420", in_group "lid"), shape("09 §3.1, 08 S-420", in_group "pn"),
     shape("09 §3.1, 04 §2.4, 08 S-300, S-411", delivered({
       from = device, category = "peer", recipient = never(), sender_pn = never(), sender_lid = never(), push_priority = maybe(text),
     }, readable)),

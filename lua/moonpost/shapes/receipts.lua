@@ -95,9 +95,9 @@ return {
       id = t.id, from = device, t = time, offline = t.offline, recipient = maybe(t.user), participant = maybe(device),
       type = maybe(one_of("delivery", "read", "played", "inactive", "server-error", "sender", "read-self", "played-self", "peer_msg")),
     }, { maybe(rest), never "participants" })), -- Baileys ignores the aggregated form (08 S-501)
-    shape("09 §3.2, 08 S-504", node("receipt", {
+    shape("09 §3.2, 08 S-503, S-504", node("receipt", {
       id = t.id, from = t.group, participant = device, participant_pn = maybe(t.pn_user), t = time, offline = t.offline,
-      recipient = never(), type = maybe(one_of("delivery", "read", "played", "inactive", "sender")),
+      recipient = never(), type = maybe(one_of("delivery", "read", "played", "inactive", "sender", "read-self", "played-self")),
     }, { maybe(rest), never "participants" })),
     shape("09 §3.3, 08 S-504, S-505", node("receipt", {
       id = t.id, type = "retry", from = t.group, participant = device, participant_pn = maybe(t.pn_user), t = time, offline = t.offline,
