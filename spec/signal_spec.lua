@@ -207,6 +207,17 @@ describe("a session", function()
     assert.equal("late", (bot.account:decrypt("10001@lid", late.type, late.ciphertext)))
   end)
 
+  it("is listed by its peer's user part, whatever the device", function()
+    meet(ana, bot)
+    local one, user = encrypt(ana, bot, "hi"), ana.jid:match "^%d+"
+    assert.same({}, bot.account:sessions(user))
+    bot.account:decrypt(ana.jid, one.type, one.ciphertext)
+    bot.account:migrate(ana.jid, user .. ":7@lid")
+    assert.same({ user .. ":7@lid" }, bot.account:sessions(user))
+    assert.same({}, bot.account:sessions(user:sub(1, -2)))
+    assert.same({}, bot.account:sessions(("9"):rep(1000)))
+  end)
+
   it("is known by its base key", function()
     assert.equal("no-session", failure(ana.account:base_key(bot.jid)).code)
     meet(ana, bot)

@@ -197,6 +197,7 @@ static const luaL_Reg methods[] = {
     {"remote_identity", mpl_account_remote_identity},
     {"trust_identity", mpl_account_trust_identity},
     {"delete_session", mpl_account_delete_session},
+    {"sessions", mpl_account_sessions},
     {"migrate", mpl_account_migrate},
     {"base_key", mpl_account_base_key},
     {"registration_id", mpl_account_registration_id},

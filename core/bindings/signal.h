@@ -30,6 +30,7 @@ int mpl_account_decrypt(lua_State *L);
 int mpl_account_remote_identity(lua_State *L);
 int mpl_account_trust_identity(lua_State *L);
 int mpl_account_delete_session(lua_State *L);
+int mpl_account_sessions(lua_State *L);
 int mpl_account_migrate(lua_State *L);
 int mpl_account_base_key(lua_State *L);
 int mpl_account_registration_id(lua_State *L);

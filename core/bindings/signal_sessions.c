@@ -176,6 +176,23 @@ int mpl_account_delete_session(lua_State *L) {
   return 0;
 }
 
+/* sessions(user) -> array of the JIDs with this user part that have a session */
+int mpl_account_sessions(lua_State *L) {
+  mp_error e;
+  mp_account *account = mpl_check_created(L);
+  const char *user = luaL_checkstring(L, 2);
+  mp_buffer *names = mpl_output(L);
+  if (mp_session_names(account, user, names, &e) != MP_OK) return mpl_store_raise(L, &e);
+  lua_newtable(L);
+  for (size_t at = 0, length; at < names->length; at += length + 1) {
+    const char *name = (const char *)names->data + at;
+    length = strlen(name);
+    lua_pushlstring(L, name, length);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  return 1;
+}
+
 /* migrate(from, to) -> boolean: moves session and identity, when `from` has a session and `to` has none (02 §9.4) */
 int mpl_account_migrate(lua_State *L) {
   mp_error e;

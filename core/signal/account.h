@@ -64,6 +64,8 @@ int mp_session_start(mp_account *account, const char *jid, const mp_bundle *bund
 /* MP_OK, MP_ENOSESSION (none, or one that may have gone back in time: it still reads), or what the store says. */
 int mp_session_check(mp_account *account, const char *jid, mp_error *e);
 int mp_session_delete(mp_account *account, const char *jid, mp_error *e);
+/* Appends the JIDs that have a session and whose user part is `user`, each ended by 0. */
+int mp_session_names(mp_account *account, const char *user, mp_buffer *out, mp_error *e);
 /* Moves session and identity of `from` to `to`; *moved is false when `from` has none, or `to` has one (02 §17.27). */
 int mp_session_migrate(mp_account *account, const char *from, const char *to, bool *moved, mp_error *e);
 /* The key that made the session, typed: two sessions with one peer differ in it (02 §12.9). */

@@ -4,6 +4,7 @@
 #include <signal/session_state.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "signal/account.h"
 #include "signal/aside.h"
 
@@ -75,6 +76,38 @@ int mp_session_delete(mp_account *account, const char *jid, mp_error *e) {
   int rc = delete_row(account, MP_TABLE_SESSION, jid, e);
   if (rc == MP_OK) rc = delete_row(account, MP_TABLE_STALE, jid, e);
   return rc == MP_OK ? mp_aside_delete(account, jid, e) : rc;
+}
+
+typedef struct {
+  mp_buffer *out;
+  size_t skip; /* bytes of scope and zero before a name */
+  int rc;
+} naming;
+
+static bool name_row(void *context, mp_bytes key, mp_bytes value) {
+  naming *names = context;
+  (void)value;
+  names->rc = mp_buffer_append(names->out, (const uint8_t *)key.data + names->skip, key.length - names->skip);
+  if (names->rc == MP_OK) names->rc = mp_buffer_append(names->out, "", 1);
+  return names->rc == MP_OK;
+}
+
+int mp_session_names(mp_account *account, const char *user, mp_buffer *out, mp_error *e) {
+  static const char ends[] = {'@', ':'}; /* of a user part: the first device's name has no number */
+  uint8_t key[MP_STORE_KEY_MAX];
+  char name[MP_JID_USER_MAX + 1];
+  size_t length = strlen(user);
+  if (length > MP_JID_USER_MAX) return MP_OK;
+  memcpy(name, user, length);
+  for (size_t i = 0; i < sizeof ends; i++) {
+    name[length] = ends[i];
+    mp_bytes prefix = mp_account_key(account, name, length + 1, key);
+    naming names = {out, prefix.length - length - 1, MP_OK};
+    int rc = mp_store_range(account->store, MP_TABLE_SESSION, prefix, (mp_bytes){"", 0}, name_row, &names, e);
+    if (rc == MP_OK && names.rc != MP_OK) rc = mp_fail(e, names.rc, "no memory for the names of sessions");
+    if (rc != MP_OK) return rc;
+  }
+  return MP_OK;
 }
 
 /* Moves one row; *moved tells whether there was one. */

@@ -36,8 +36,9 @@ end
 
 -- Sessions are kept where the LID has one already (fact sheet 02 §9.4).
 local function migrate(self, pn_user, lid_user)
-  for device = 0, limits.DEVICES - 1 do
-    self.account:migrate(jid.make(pn_user, "s.whatsapp.net", device), jid.make(lid_user, "lid", device))
+  for _, name in ipairs(self.account:sessions(pn_user)) do
+    local _, server, device = jid.parse(name)
+    if server == "s.whatsapp.net" then self.account:migrate(name, jid.make(lid_user, "lid", device)) end
   end
   self.store:delete("device-list", jid.make(pn_user, "s.whatsapp.net"))
 end
