@@ -105,7 +105,7 @@ return {
     from = "120363000000000001@g.us", participant = "100:5@lid", participant_pn = "15550001111@s.whatsapp.net",
   }), {
     { "@participant!", "receipt@from: expected a person's JID, got '120363000000000001@g.us' " .. got },
-    { "@type=view", "receipt@from: expected a person's JID, got '120363000000000001@g.us' " .. got },
+    { "@type=view", "receipt@type: expected delivery, read, played, inactive, sender, read-self or played-self, got 'view' " },
   } },
   { "to-client", "a member's wish for a message once more", delivered({
     from = "120363000000000001@g.us", participant = "100:5@lid", type = "retry",
