@@ -3,55 +3,12 @@ local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
 local messages = require "moonpost.client.messages"
 
-local m = { id = "AAAA", chat = "1@lid", sender = "1@lid", from_me = false }
-
-describe("a text", function()
-  it("is a conversation", function() assert.same({ conversation = "hi" }, messages.text("hi")) end)
-
-  it("that quotes names the message, its author and what it said", function()
-    m.message = { conversation = "question" }
-    assert.same({ extendedTextMessage = { text = "hi", contextInfo = {
-      stanzaId = "AAAA", participant = "1@lid", quotedMessage = { conversation = "question" },
-    } } }, messages.text("hi", m))
-  end)
-
-  it("that quotes a quote carries neither the older quote nor a secret", function()
-    m.message = {
-      extendedTextMessage = { text = "question", contextInfo = { stanzaId = "BBBB", quotedMessage = { conversation = "older" } } },
-      messageContextInfo = { messageSecret = ("s"):rep(32) },
-    }
-    local before = core.proto.encode("Message", m.message)
-    local quoted = messages.text("hi", m).extendedTextMessage.contextInfo.quotedMessage
-    assert.same({ extendedTextMessage = { text = "question" } }, quoted)
-    assert.equal(before, core.proto.encode("Message", m.message))
-  end)
-
-  it("that quotes a wrapped message quotes what is inside", function()
-    m.message = { ephemeralMessage = { message = { conversation = "soon gone" } } }
-    assert.same({ conversation = "soon gone" }, messages.text("hi", m).extendedTextMessage.contextInfo.quotedMessage)
-  end)
-end)
-
 describe("a message", function()
   it("is unwrapped as deep as eight wrappers, and no deeper", function()
     local message = { conversation = "hi" }
     for _ = 1, 8 do message = { viewOnceMessage = { message = message } } end
     assert.equal("hi", messages.text_of(messages.unwrap(message)))
     assert.is_nil(messages.text_of(messages.unwrap { ephemeralMessage = { message = message } }))
-  end)
-
-  it("has a kind named after its content", function()
-    local kinds = {
-      { { conversation = "hi" }, "text" }, { { extendedTextMessage = { text = "hi" } }, "text" },
-      { { reactionMessage = { text = "👍" } }, "reaction" }, { { imageMessage = {} }, "image" },
-      { { protocolMessage = {} }, "protocol" }, { { editedMessage = {} }, "edited" },
-      { { messageContextInfo = {}, senderKeyDistributionMessage = {} } }, { {} },
-    }
-    for _, row in ipairs(kinds) do assert.equal(row[2], messages.kind(row[1])) end
-  end)
-
-  it("with two contents is always of the same kind", function()
-    for _ = 1, 20 do assert.equal("image", messages.kind { videoMessage = {}, imageMessage = {}, stickerMessage = {} }) end
   end)
 
   it("of another own device keeps the secret that only the wrapper carries", function()
@@ -81,17 +38,44 @@ describe("a stanza's labels", function()
     { "image", { imageMessage = {} }, { type = "media" }, { mediatype = "image" } },
     { "gif", { videoMessage = { gifPlayback = true } }, { type = "media" }, { mediatype = "gif" } },
     { "voice message", { audioMessage = { ptt = true } }, { type = "media" }, { mediatype = "ptt" } },
-    { "image to be seen once", { viewOnceMessage = { message = { imageMessage = {} } } }, { type = "media" }, { mediatype = "image" } },
-    { "poll", { pollCreationMessageV3 = {} }, { type = "poll" }, {} },
-    { "revoke", { protocolMessage = { type = "REVOKE" } }, { type = "text", edit = "7" }, {} },
+    { "image to be seen once", { viewOnceMessage = { message = { imageMessage = {} } } }, { type = "media" }, { mediatype = "image" },
+      { view_once = "true" } },
+    { "text to be seen once", { extendedTextMessage = { text = "x", viewOnce = true } }, { type = "text" }, {}, { view_once = "true" } },
+    { "location", { locationMessage = {} }, { type = "media" }, { mediatype = "location" } },
+    { "live location", { liveLocationMessage = {} }, { type = "media" }, { mediatype = "livelocation" } },
+    { "lottie sticker", { lottieStickerMessage = { message = { stickerMessage = {} } } }, { type = "media" }, { mediatype = "sticker" } },
+    { "poll", { pollCreationMessageV3 = {} }, { type = "poll" }, {}, { polltype = "creation" } },
+    { "poll in a wrapper", { pollCreationMessageV4 = { message = { pollCreationMessage = {} } } }, { type = "poll" }, {},
+      { polltype = "creation" } },
+    { "quiz", { pollCreationMessageV5 = { pollType = "QUIZ" } }, { type = "poll" }, {}, { polltype = "quiz_creation" } },
+    { "vote", { pollUpdateMessage = {} }, { type = "poll" }, { ["decrypt-fail"] = "hide" }, { polltype = "vote" } },
+    { "event", { eventMessage = {} }, { type = "event" }, {}, { event_type = "creation" } },
+    { "answer to an event", { encEventResponseMessage = {} }, { type = "event" },
+      { ["decrypt-fail"] = "hide" }, { event_type = "response" } },
+    { "changed event", { secretEncryptedMessage = { secretEncType = "EVENT_EDIT" } }, { type = "event", edit = "1" },
+      { ["decrypt-fail"] = "hide" }, { event_type = "edit" } },
+    { "changed poll", { secretEncryptedMessage = { secretEncType = "POLL_EDIT" } }, { type = "poll" }, { ["decrypt-fail"] = "hide" },
+      { polltype = "edit" } },
+    { "encrypted edit", { secretEncryptedMessage = { secretEncType = "MESSAGE_EDIT" } }, { type = "text", edit = "1" },
+      { ["decrypt-fail"] = "hide" } },
+    { "comment", { encCommentMessage = { targetMessageKey = { id = "A", participant = "1@lid" } } }, { type = "text" }, {},
+      { thread_msg_id = "A", thread_msg_sender_jid = "1@lid" } },
+    { "member's label", { protocolMessage = { type = "GROUP_MEMBER_LABEL_CHANGE", memberLabel = { label = "cook" } } }, { type = "text" },
+      { ["decrypt-fail"] = "hide" }, { appdata = "member_tag", tag_reason = "user_update" } },
+    { "revoke", { protocolMessage = { type = "REVOKE", key = { fromMe = true } } }, { type = "text", edit = "7" }, {} },
+    { "revoke by an admin", { protocolMessage = { type = "REVOKE", key = { fromMe = false } } }, { type = "text", edit = "8" }, {} },
     { "edit", { editedMessage = { message = {} } }, { type = "text", edit = "1" }, { ["decrypt-fail"] = "hide" } },
     { "pin", { pinInChatMessage = {} }, { type = "text", edit = "2" }, { ["decrypt-fail"] = "hide" } },
+    { "keep taken back", { keepInChatMessage = { keepType = "UNDO_KEEP_FOR_ALL", key = { fromMe = true } } },
+      { type = "text", edit = "7" }, { ["decrypt-fail"] = "hide" } },
+    { "field nobody knows", { _unknown = "\xc2\x3e\x00" }, { type = "text" }, {} },
   }
   for _, row in ipairs(rows) do
     it("fit a " .. row[1], function()
-      local attrs, enc = labels(row[2])
+      local attrs, enc, meta = labels(row[2])
       assert.same(row[3], attrs)
       assert.same(row[4], enc)
+      assert.same(row[5], meta and meta.attrs)
     end)
   end
 end)

@@ -223,7 +223,7 @@ describe("a message", function()
     assert.equal("next", ben:next().text)
     assert.equal(before + 2, raw_count(ben))
     local _, plain = (">s4s4"):unpack(ben.client.store:get("raw", ben.client.store:last("raw", "")))
-    assert.equal("edited", messages.kind(proto.decode("Message", plain)))
+    assert.equal("editedMessage", messages.content(proto.decode("Message", plain)))
   end))
 end)
 

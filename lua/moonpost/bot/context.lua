@@ -10,21 +10,27 @@
 -- @field id the message's id
 -- @field time when it was sent, Unix seconds
 -- @field age how many seconds ago that was, by the server's clock, when the handler began
--- @field kind what it is: "text", "reaction", "image", …, or "undecryptable": it came and cannot be read
+-- @field kind what it is: "text", "poll", "location", …, "unknown" where nobody reads it yet, or "undecryptable": it came and cannot be
+-- read. Most kinds have a table of their name: `ctx.location`, `ctx.contacts`, … (docs/client.md)
+-- @field quoted the message it answers: {id, chat, sender, kind, text, message}, or nil
+-- @field mentions whom it mentions, an array of bare JIDs; `mentions.me` and `mentions.everyone` tell whether it is the own account, or all
+-- @field forwarded how often it was forwarded, or nil
+-- @field expires after how many seconds it disappears, or nil
+-- @field view_once whether it may be seen once only
+-- @field raw the bytes of the Message as they came
 -- @field reason why it cannot be read, a word; nil of all others
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
 local Context = {}
 
-local fields = {
-  text = true, chat = true, group = true, sender = true, phone = true, name = true, id = true, time = true, age = true,
-  kind = true, from_me = true, redelivered = true, message = true, reason = true,
-}
+local hidden = { entry = true, offline = true, attempts = true } -- fields of the event that are the client's own
 
+-- Methods first; every other field is the message's.
 function Context.__index(ctx, name)
-  if fields[name] then return rawget(ctx, "m")[name] end
-  return Context[name]
+  local method = Context[name]
+  if method ~= nil or hidden[name] then return method end
+  return rawget(rawget(ctx, "m"), name)
 end
 
 function Context.__tostring(ctx) return ("message %s from %s"):format(ctx.id, ctx.sender) end
@@ -48,26 +54,34 @@ local function to_text(method, ctx, text, may_be_empty)
 end
 
 -- The n-th send of a handler takes an id derived from its message and n: run twice, it sends the same ids.
-local function cause(ctx)
-  local run = ctx.run
+local function cause_of(run)
   run.sends = run.sends + 1
   return { run.origin, run.sends }
 end
 
+local function cause(ctx) return cause_of(ctx.run) end
+
+-- What a method is to send: a text as `to_text` has it, or a table, which client:send checks.
+local function to_spec(method, ctx, spec)
+  if type(spec) ~= "table" then return to_text(method, ctx, spec) end
+  check_self(method, ctx)
+  return spec
+end
+
 --- Answers in the chat, quoting the message.
--- @string text
+-- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/client.md)
 -- @treturn table {id=, time=}
-function Context:reply(text)
-  text = to_text("reply", self, text)
-  return check(self.run.client:send(self.chat, text, { cause = cause(self), quote = self.m }))
+function Context:reply(spec)
+  spec = to_spec("reply", self, spec)
+  return check(self.run.client:send(self.chat, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
 end
 
 --- Writes to the chat without quoting.
--- @string text
+-- @tparam string|table spec as for `reply`
 -- @treturn table {id=, time=}
-function Context:send(text)
-  text = to_text("send", self, text)
-  return check(self.run.client:send(self.chat, text, { cause = cause(self) }))
+function Context:send(spec)
+  spec = to_spec("send", self, spec)
+  return check(self.run.client:send(self.chat, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
 end
 
 --- Reacts to the message; an empty text takes the reaction back.
@@ -111,13 +125,9 @@ function Context:ask(text, options)
   return answer and setmetatable({ m = answer, run = run }, Context)
 end
 
---- Makes the context of a message.
+--- Makes contexts: called with the client, a message event and the bot's conversation, it returns the context of the message.
 -- What a handler's run has in common with the answers it asks for stands in `run`: its first message, the answers it
--- holds, the number of its sends.
--- @param client moonpost client
--- @param m message event
--- @param conversation who waits for what
--- @treturn table
-return function(client, m, conversation)
+-- holds, the number of its sends. `cause(run)` is the cause of its next one.
+return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation)
   return setmetatable({ m = m, run = { client = client, conversation = conversation, origin = m, held = {}, sends = 0 } }, Context)
-end
+end })

@@ -15,6 +15,7 @@ local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
 local host = require "moonpost.bot.host"
+local kinds = require "moonpost.client.kinds"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 
@@ -92,9 +93,9 @@ local function dispatch(bot, ctx)
 end
 
 local function on_message(bot, m)
-  if m.kind ~= "undecryptable" and bot.conversation:offer(m) then return end
+  if kinds.is_content(m.kind) and bot.conversation:offer(m) then return end
   local ctx = context(bot.client, m, bot.conversation)
-  bot.contexts[m] = ctx
+  bot.contexts[m], bot.runs[task.running()] = ctx, ctx.run
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)
   bot.conversation:finish(ctx.run.held, ok or not m:interrupted(err))
   if not ok then error(err, 0) end
@@ -239,6 +240,18 @@ function Bot:parked()
   return self.client:parked()
 end
 
+--- Writes to a chat. In a task; what a handler sends so takes an id derived from its message, as ctx:send does.
+-- @string chat bare JID of a person: phone number or LID
+-- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/client.md)
+-- @treturn table {id=, time=}
+-- @raise when it cannot be sent
+function Bot:send(chat, spec)
+  if not self.client or self.client.closed then error("bot:send needs a bot that runs", 2) end
+  local run = self.runs[task.running()]
+  local sent, err = self.client:send(chat, spec, { cause = run and context.cause(run), said_by = "bot:send", level = 1 })
+  return sent or error(err, 0)
+end
+
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
   if self.stopping then self:finish(true) end
@@ -256,7 +269,7 @@ function Bot:logout()
   return true
 end
 
-local kinds = {
+local types = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
   proxy = "string",
@@ -281,9 +294,9 @@ end
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
   for name, value in pairs(options) do
-    if not kinds[name] and name ~= "key" then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
-    if kinds[name] and type(value) ~= kinds[name] then
-      error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, kinds[name], type(value)), 2)
+    if not types[name] and name ~= "key" then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
+    if types[name] and type(value) ~= types[name] then
+      error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, types[name], type(value)), 2)
     end
   end
   options_of.check_names("moonpost.bot", options, 2)
@@ -300,5 +313,6 @@ return function(options)
     log = log.of(options.account), options = copy, commands = {},
     handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
     contexts = setmetatable({}, { __mode = "k" }), -- of the messages being handled: the error handler goes on in the same one
+    runs = setmetatable({}, { __mode = "k" }), -- of the tasks that handle a message: what they send has it for its cause
   }, Bot)
 end

@@ -83,6 +83,13 @@ local function add_encrypted(self, participants, to, devices, plaintext, enc_att
   return reached, prekeyed
 end
 
+-- The children that are there: none is nil in what this gives.
+local function children(...)
+  local list = {}
+  for i = 1, select("#", ...) do list[#list + 1] = (select(i, ...)) or nil end
+  return list
+end
+
 local function device_identity(self) return stanza.node("device-identity", nil, self.client.me.deviceIdentity) end
 
 -- Bytes the ciphertext for one device has around the plaintext, with its nodes: more than any real one (some 250).
@@ -107,7 +114,7 @@ function Fanout:build(id, address, message, bytes)
   local for_own = encode(messages.for_own_devices(to, message))
   local fits, err = check_size(id, bytes, address.theirs, for_own, address.own)
   if not fits then return nil, err end
-  local attrs, enc_attrs = labels(message)
+  local attrs, enc_attrs, meta = labels(message)
   attrs.id, attrs.to = id, to
   if select(2, jid.parse(to)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
   local participants = {}
@@ -116,9 +123,9 @@ function Fanout:build(id, address, message, bytes)
     return nil, core.error("no-devices", ("no device of %s can be written to"):format(to))
   end
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
-  return stanza.node("message", attrs, {
-    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self) or nil,
-  })
+  return stanza.node("message", attrs, children(
+    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta
+  ))
 end
 
 --- The stanza that brings a message to one device alone, which a stanza before has missed (10 §10.1: a resend to one device).
@@ -130,14 +137,14 @@ end
 -- @tparam ?table again of an answer to a retry receipt: to, the device as the receipt names it, and its count
 -- @treturn ?table node; nil when the device cannot be encrypted for
 function Fanout:build_for(id, address, message, device, own, again)
-  local attrs, enc_attrs = labels(message)
+  local attrs, enc_attrs, meta = labels(message)
   attrs.id, attrs.to = id, again and again.to or wire_name(self, device, address.to)
   enc_attrs.count = again and again.count
   if own then attrs.recipient = address.to end
   local plaintext = encode(own and messages.for_own_devices(address.to, message) or message)
   local one = self.client.account:encrypt({ device }, plaintext)[1]
   if not one.ciphertext then return nil end
-  return stanza.node("message", attrs, { enc_node(one, enc_attrs), one.type == "pkmsg" and device_identity(self) or nil })
+  return stanza.node("message", attrs, children(enc_node(one, enc_attrs), one.type == "pkmsg" and device_identity(self), meta))
 end
 
 --- The devices a stanza of ours went to, as their sessions are named: set of device JIDs.

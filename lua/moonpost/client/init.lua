@@ -183,7 +183,8 @@ end
 
 --- Sends a message to a person and waits until the server has it. In a task. While offline it waits to be online again.
 -- @string jid bare JID: phone number or LID
--- @tparam string|table message a text, or a Message as a table
+-- @tparam string|table message a text; a table with its kind's word, { text = "hello" }, { location = {52.5, 13.4} }, … (docs/client.md);
+-- or a Message as a table. What is wrong in it is raised
 -- @tparam ?table options quote = m: the message to quote
 -- @treturn ?table {id=, time=}
 -- @treturn ?table err code "limit": the text (65,536 characters) or the Message (1 MiB) is too large; nothing of it is kept

@@ -3,6 +3,7 @@
 -- @module moonpost.client.journal
 local core = require "moonpost.core"
 local capacity = require "moonpost.client.capacity"
+local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_lanes = require "moonpost.client.lanes"
@@ -53,16 +54,14 @@ end
 function Journal:describe(row, message)
   local client = self.client
   message = message or messages.from_own_device(assert(proto.decode("Message", row.message)))
-  local content = messages.unwrap(message)
-  return {
+  local m = {
     id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender, phone = client.lids:phone(row.sender),
     from_me = row.fromMe or false, name = row.name, time = row.time,
     age = math.max(0, client.connection:server_time() - row.time),
-    text = messages.text_of(content),
-    message = message, kind = row.unread and "undecryptable" or messages.kind(content), reason = row.unread,
-    quoted = messages.quoted(content), offline = row.offline or false,
+    raw = row.message, kind = row.unread and "undecryptable" or nil, reason = row.unread, offline = row.offline or false,
     attempts = row.attempts,
   }
+  return kinds.read(message, m, client)
 end
 
 local function make_event(self, entry)

@@ -1,42 +1,9 @@
---- Messages as tables: building the few kinds we send, reading what kind came.
+--- Messages as tables: wrappers put on and taken off, and where the content is. What each content means stands in moonpost.client.kinds.
 -- @module moonpost.client.messages
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 
 local messages = {}
-
-local DEPTH = 8 -- wrappers around wrappers that are opened (fact sheet 04 §4)
-
-local function without(fields, ...)
-  local copy = {}
-  for name, value in pairs(fields) do copy[name] = value end
-  for _, name in ipairs { ... } do copy[name] = nil end
-  return copy
-end
-
--- A message as it stands in a quote: what it says, without its secret and without what it quotes itself (03 §16.1).
-local function quotable(message)
-  local content = without(messages.unwrap(message), "messageContextInfo", "senderKeyDistributionMessage")
-  for name, value in pairs(content) do
-    if type(value) == "table" and value.contextInfo then content[name] = without(value, "contextInfo") end
-  end
-  return content
-end
-
---- A Message of a text, quoting `quote` (a message event) when it is given.
-function messages.text(text, quote)
-  if not quote then return { conversation = text } end
-  return { extendedTextMessage = { text = text, contextInfo = {
-    stanzaId = quote.id, participant = quote.sender, quotedMessage = quotable(quote.message),
-  } } }
-end
-
---- A reaction to a message event; an empty emoji takes it back (fact sheet 03 §16.4).
--- @number now Unix seconds
-function messages.reaction(m, emoji, now)
-  return { reactionMessage = {
-    key = { remoteJid = m.chat, fromMe = m.from_me, id = m.id }, text = emoji, senderTimestampMs = math.floor(now * 1000),
-  } }
-end
 
 --- What own devices get of a message, so that they know whom it went to (03 §8).
 -- @string to the stanza's `to`
@@ -66,18 +33,31 @@ local wrappers = {
 local ranks = {} -- of wrappers: which of several counts
 for rank, name in ipairs(wrappers) do ranks[name] = rank end
 
+-- The outermost wrapper of a message and the Message inside; nil where there is none.
+local function wrapper_of(message)
+  local first, inner
+  for name, value in pairs(message) do
+    local rank = ranks[name]
+    if rank and value.message and (not first or rank < first) then first, inner = rank, value.message end
+  end
+  return inner, wrappers[first]
+end
+
 --- What is inside the wrappers that only say how a message is shown.
+-- @tparam table message
+-- @treturn table the Message inside
+-- @treturn ?table set of the wrappers' names; nil when there were none
+-- @treturn boolean whether more wrappers are left than are opened (limits.WRAPPERS)
 function messages.unwrap(message)
-  for _ = 1, DEPTH do
-    local first, inner
-    for name, value in pairs(message) do
-      local rank = ranks[name]
-      if rank and value.message and (not first or rank < first) then first, inner = rank, value.message end
-    end
-    if not inner then return message end
+  local names
+  for _ = 1, limits.WRAPPERS do
+    local inner, name = wrapper_of(message)
+    if not inner then return message, names, false end
+    names = names or {}
+    names[name] = true
     message = inner
   end
-  return message
+  return message, names, wrapper_of(message) ~= nil
 end
 
 --- Whether a chat is a group.
@@ -88,16 +68,19 @@ function messages.group_error(chat)
   return core.error("unsupported", ("%s is a group: moonpost hears groups, but cannot write to them yet"):format(chat))
 end
 
-local not_content = { messageContextInfo = true, senderKeyDistributionMessage = true, _unknown = true }
+local not_content = {
+  messageContextInfo = true, senderKeyDistributionMessage = true, fastRatchetKeySenderKeyDistributionMessage = true, _unknown = true,
+}
 
---- The field that holds a message's content, or nil when nothing is for people. Of several the first by name, always the same.
+--- The field that holds a message's content, or nil when nothing is for people. Of several the first by name, always the same. Where
+-- there are only fields the schema does not know it is "_unknown".
 function messages.content(message)
   if message.conversation then return "conversation" end
   local found
   for name in pairs(message) do
     if not not_content[name] and (not found or name < found) then found = name end
   end
-  return found
+  return found or message._unknown and "_unknown"
 end
 
 --- The text a person wrote, or nil: of the content that `content` finds, never of another beside it; a reaction has none.
@@ -105,23 +88,6 @@ function messages.text_of(message)
   local name = messages.content(message)
   if name == "conversation" then return message.conversation end
   return name == "extendedTextMessage" and message.extendedTextMessage.text or nil
-end
-
---- What a message is: "text", "reaction", "image", "protocol", "edited", … or nil when it holds nothing for people.
-function messages.kind(message)
-  local name = messages.content(message)
-  if name == "conversation" or name == "extendedTextMessage" then return "text" end
-  return name and (name:gsub("Message$", ""))
-end
-
---- The quoted message {id=, sender=, text=, message=} of a message, or nil.
-function messages.quoted(message)
-  for _, content in pairs(message) do
-    local info = type(content) == "table" and content.contextInfo
-    if type(info) == "table" and info.stanzaId and info.quotedMessage then
-      return { id = info.stanzaId, sender = info.participant, message = info.quotedMessage, text = messages.text_of(info.quotedMessage) }
-    end
-  end
 end
 
 return messages

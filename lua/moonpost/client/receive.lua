@@ -3,6 +3,7 @@
 -- @module moonpost.client.receive
 local core = require "moonpost.core"
 local envelopes = require "moonpost.client.envelope"
+local kinds = require "moonpost.client.kinds"
 local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
@@ -116,9 +117,9 @@ function Receive:file(envelope, message, plaintext)
   local client = self.client
   if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
   keep_secret(self, envelope, message)
-  local kind = messages.kind(messages.unwrap(message))
-  if kind == nil then return end
-  if kind == "protocol" or kind == "edited" or kind == "deviceSent" then return client.journal:keep_raw(envelope.node, plaintext) end
+  local content = messages.unwrap(message)
+  if not messages.content(content) then return end
+  if not kinds.is_event(content) then return client.journal:keep_raw(envelope.node, plaintext) end
   if envelope.from_me and not client.own then return end
   client.journal:add(envelope, plaintext, message)
 end

@@ -2,9 +2,11 @@
 -- the outbox, and the server's ack.
 -- @module moonpost.client.send
 local core = require "moonpost.core"
+local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_locks = require "moonpost.client.locks"
+local reaction = require "moonpost.client.kinds.reaction"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 
@@ -37,8 +39,15 @@ local function caused_id(client, cause)
   return to_id(client.account:derive((">s4s4s4I8"):pack(m.chat, m.sender, m.id, n)))
 end
 
+-- What answers nothing and is answered by nothing has no secret (fact sheet 05 §2.5).
+local no_secret = {
+  reactionMessage = true, encReactionMessage = true, pollUpdateMessage = true, encEventResponseMessage = true, pinInChatMessage = true,
+  keepInChatMessage = true, protocolMessage = true, editedMessage = true,
+}
+
 -- A copy with a secret of its own; one the caller set is kept (§13).
 local function with_secret(message)
+  if no_secret[messages.content(messages.unwrap(message))] then return message end
   if type(message.messageContextInfo or {}) ~= "table" then return message end -- the encoder tells what is wrong
   local copy = {}
   for name, value in pairs(message) do copy[name] = value end
@@ -156,19 +165,23 @@ local function lacking(message)
 end
 
 --- Sends a message; see client:send.
--- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m
-function Sender:send(to, message, options)
+-- @tparam string|table spec
+-- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; said_by: how the caller's call reads in errors, and
+-- level: how many calls it is away
+function Sender:send(to, spec, options)
   local client = self.client
+  local name, level = options.said_by or "client:send", 2 + (options.level or 0)
   if not client.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
-  if not task.running() then error("client:send waits, so it must be called in a task (moonpost.task.spawn)", 2) end
+  if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
   local bare, err = recipient(to)
   if not bare then return nil, err end
-  if type(message) == "string" then message = messages.text(message, options.quote) end
-  if not message.reactionMessage then message = with_secret(message) end
+  local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = options.quote })
+  if not message then error(("%s: %s"):format(name, wrong), level) end
+  message = with_secret(message)
   local bytes
   bytes, err = proto.encode("Message", message)
-  local wrong = not bytes and tostring(err) or lacking(message)
-  if wrong then error(("client:send: %s"):format(wrong), 2) end
+  wrong = not bytes and tostring(err) or lacking(message)
+  if wrong then error(("%s: %s"):format(name, wrong), level) end
   local fits
   fits, err = check_size(message, bytes)
   if not fits then return nil, err end
@@ -186,7 +199,7 @@ end
 
 --- Reacts; see client:react.
 function Sender:react(m, emoji, options)
-  return self:send(m.chat, messages.reaction(m, emoji, core.net.time()), options)
+  return self:send(m.chat, reaction.message(m, emoji, core.net.time()), options)
 end
 
 return function(client) return setmetatable({ client = client, locks = new_locks(), busy_pause = BUSY_PAUSE }, Sender) end
