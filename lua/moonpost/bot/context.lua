@@ -4,6 +4,9 @@
 -- @field text the message's text, nil when it has none
 -- @field chat bare JID of the chat
 -- @field group whether the chat is a group
+-- @field place "direct", "group", "status", "broadcast" or "newsletter" (moonpost.client.places)
+-- @field broadcast the list it was sent to, of place "broadcast"
+-- @field newsletter of place "newsletter": {server_id}, its number in the channel
 -- @field sender bare JID of the person: the LID once known, else the phone-number JID
 -- @field phone the person's number, digits only, or nil
 -- @field name the person's push name, or nil

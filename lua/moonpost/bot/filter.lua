@@ -1,12 +1,17 @@
 --- Filters of `bot:on("message", filter, fn)`.
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
--- (`chat`, `group`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not be read,
--- kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
+-- (`chat`, `group`, `place`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not
+-- be read, kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
+-- Status posts, channels and what somebody sends to a list of people are spoken to nobody in particular: only filters that name `place`
+-- (or the `chat`) hear them, so that no bot answers them by accident.
 -- A pattern may take time that grows with the square of the text, and holds up everything meanwhile: of a text a stranger made long
 -- it sees the beginning. A pattern that ends with `$` would take the cut for the end, and matches no such text.
 -- @module moonpost.bot.filter
+local places = require "moonpost.client.places"
+
 local known = {
   text = "string", chat = "string", group = "boolean", sender = "string", phone = "string", kind = "string", from_me = "boolean",
+  place = "string",
 }
 
 local SEEN = 4096 -- bytes of a text that patterns are tried on
@@ -40,18 +45,25 @@ local function matches(fields, ctx)
   return true
 end
 
+-- Whether a message is for a filter at all.
+local function is_meant(filter, ctx)
+  local named = type(filter) == "table" and filter or {}
+  if places.aloof[ctx.place] and named.place == nil and named.chat == nil then return false end
+  return ctx.kind ~= "undecryptable" or named.kind ~= nil or type(filter) == "function"
+end
+
 --- Makes a predicate of a filter.
 -- @tparam ?function|table filter
 -- @int level the caller's level, for the error of a wrong filter
 -- @treturn function fn(ctx) -> boolean
 return function(filter, level)
-  if filter == nil then return function(ctx) return ctx.kind ~= "undecryptable" end end
-  if type(filter) == "function" then return filter end
+  if filter == nil then return function(ctx) return is_meant(nil, ctx) end end
+  if type(filter) == "function" then return function(ctx) return is_meant(filter, ctx) and filter(ctx) end end
   if type(filter) ~= "table" then error("a filter is a function or a table, not a " .. type(filter), level + 1) end
   if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
   for name, wanted in pairs(filter) do
     if not known[name] then
-      error(("a filter has no field '%s' (chat, from_me, group, kind, phone, sender, text)"):format(tostring(name)), level + 1)
+      error(("a filter has no field '%s' (chat, from_me, group, kind, phone, place, sender, text)"):format(tostring(name)), level + 1)
     end
     if wanted ~= true and type(wanted) ~= known[name] then
       error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)
@@ -61,5 +73,5 @@ return function(filter, level)
     local ok, why = pcall(string.find, "", filter.text)
     if not ok then error(("a filter's text '%s' is no Lua pattern: %s"):format(filter.text, why), level + 1) end
   end
-  return function(ctx) return (filter.kind ~= nil or ctx.kind ~= "undecryptable") and matches(filter, ctx) end
+  return function(ctx) return is_meant(filter, ctx) and matches(filter, ctx) end
 end

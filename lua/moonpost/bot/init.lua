@@ -18,6 +18,7 @@ local host = require "moonpost.bot.host"
 local kinds = require "moonpost.client.kinds"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
+local places = require "moonpost.client.places"
 
 local Bot = {}
 Bot.__index = Bot
@@ -84,7 +85,7 @@ end
 
 local function dispatch(bot, ctx)
   local name, args
-  if ctx.text then name, args = commands.parse(ctx.text, bot.options.prefix) end
+  if ctx.text and not places.aloof[ctx.place] then name, args = commands.parse(ctx.text, bot.options.prefix) end
   local command = name and bot.commands[name]
   if command then return command(ctx, args) end
   for _, handler in ipairs(bot.handlers.message) do
@@ -93,7 +94,7 @@ local function dispatch(bot, ctx)
 end
 
 local function on_message(bot, m)
-  if kinds.is_content(m.kind) and bot.conversation:offer(m) then return end
+  if kinds.is_content(m.kind) and not places.aloof[m.place] and bot.conversation:offer(m) then return end
   local ctx = context(bot.client, m, bot.conversation)
   bot.contexts[m], bot.runs[task.running()] = ctx, ctx.run
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)

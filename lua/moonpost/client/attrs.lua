@@ -39,4 +39,11 @@ function attrs.time(value)
   return seconds and seconds > 0 and seconds <= core.net.time() + AHEAD and seconds or nil
 end
 
+--- The number a message has in a channel (fact sheet 09 §4.11).
+-- @treturn ?int nil when it is none there can be
+function attrs.server_id(value)
+  local number = math.tointeger(tonumber(value))
+  return number and number >= 99 and number <= 2147476647 and number or nil
+end
+
 return attrs

@@ -2,6 +2,7 @@
 -- @module moonpost.client.envelope
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
+local places = require "moonpost.client.places"
 local jid = core.wire.jid
 
 local ID_MAX = 128 -- bytes; an id is part of keys in the store, and the longest in use have 32
@@ -36,13 +37,19 @@ local function several(envelope, me, node)
   envelope.from_me = is_own(me, user, server) and true or false
   envelope.chat, envelope.sender = attrs.from, author
   if server == "lid" then envelope.sender_other = attrs.participant_pn else envelope.sender_other = attrs.participant_lid end
+  if envelope.server == "broadcast" and attrs.from ~= places.STATUS then -- what others sent to a list belongs into their own chat
+    envelope.broadcast = attrs.from
+    if not envelope.from_me then envelope.chat = jid.bare(author) end
+  end
 end
 
 --- Reads the envelope of a message stanza.
 -- @tparam table me own identity
 -- @tparam table node
 -- @treturn table {node, id, kind = "direct" | "peer" | "group" | "newsletter", chat (bare), sender (device JID), from_me,
---   group (whether it is a group's, not a status post or a list's), chat_other, sender_other (their other names), name, time}
+--   group (whether it is a group's), shared (whether it may be encrypted once for all: in a group, as a status post), chat_other,
+--   sender_other (their other names), name, time, status_post (of a group or a channel), broadcast (the list it was sent to),
+--   server_id (its number in a channel)}
 -- @raise "malformed": what is wrong with it
 return function(me, node)
   local attrs = node.attrs
@@ -53,16 +60,18 @@ return function(me, node)
   if (user or "") == "" then malformed("message %s is from '%s', which is nobody's JID", id, from) end
   local name = attrs.notify
   local envelope = {
-    node = node, id = id, kind = kinds[server], name = name ~= "" and name ~= "-" and name or nil,
+    node = node, id = id, kind = kinds[server], server = server, name = name ~= "" and name ~= "-" and name or nil,
     time = attributes.time(attrs.t) or math.floor(core.net.time()), offline = attrs.offline ~= nil,
   }
   if envelope.kind == "newsletter" then
-    envelope.chat, envelope.sender, envelope.from_me = from, from, false
+    envelope.chat, envelope.sender, envelope.from_me = from, from, attrs.is_sender == "true"
+    envelope.server_id = attributes.server_id(attrs.server_id)
   elseif envelope.kind == "group" then
     several(envelope, me, node)
-    envelope.group = server == "g.us"
+    envelope.group, envelope.shared = server == "g.us", not envelope.broadcast
   else
     direct(envelope, me, node, user, server)
   end
+  envelope.status_post = node.tag == "status" and from ~= places.STATUS or nil
   return envelope
 end

@@ -8,6 +8,7 @@ local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_lanes = require "moonpost.client.lanes"
 local new_raw = require "moonpost.client.raw"
+local places = require "moonpost.client.places"
 local rows = require "moonpost.client.rows"
 local stored = require "moonpost.client.stored"
 local task = require "moonpost.task"
@@ -55,11 +56,12 @@ function Journal:describe(row, message)
   local client = self.client
   message = message or messages.from_own_device(assert(proto.decode("Message", row.message)))
   local m = {
-    id = row.id, chat = row.chat, group = messages.is_group(row.chat), sender = row.sender, phone = client.lids:phone(row.sender),
+    id = row.id, chat = row.chat, group = messages.is_group(row.chat), place = places.of_row(row),
+    sender = row.sender, phone = client.lids:phone(row.sender),
     from_me = row.fromMe or false, name = row.name, time = row.time,
     age = math.max(0, client.connection:server_time() - row.time),
     raw = row.message, kind = row.unread and "undecryptable" or nil, reason = row.unread, offline = row.offline or false,
-    attempts = row.attempts,
+    attempts = row.attempts, broadcast = row.broadcast, newsletter = row.serverId and { server_id = row.serverId } or nil,
   }
   return kinds.read(message, m, client)
 end
@@ -164,7 +166,7 @@ function Journal:add(envelope, plaintext, message, unread)
     row = {
       chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
-      unread = unread,
+      unread = unread, statusPost = envelope.status_post, broadcast = envelope.broadcast, serverId = envelope.server_id,
     },
   }
   local size = self:write(entry)

@@ -43,7 +43,7 @@ end
 local function new_row(envelope, reason)
   return {
     chat = envelope.chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
-    time = envelope.time, offline = envelope.offline, reason = reason,
+    time = envelope.time, offline = envelope.offline, reason = reason, broadcast = envelope.broadcast,
   }
 end
 
@@ -51,6 +51,7 @@ local function envelope_of(row, node)
   return {
     node = node, kind = messages.is_group(row.chat) and "group" or "direct", group = messages.is_group(row.chat), chat = row.chat,
     author = row.sender, id = row.id, from_me = row.fromMe or false, name = row.name, time = row.time, offline = row.offline or false,
+    broadcast = row.broadcast,
   }
 end
 

@@ -70,6 +70,7 @@ end
 function Receipts:confirm(envelope)
   local node = envelope.node
   if envelope.from_me and envelope.kind == "group" then return self:ack(node) end
+  if node.tag == "status" then self:ack(node) end -- the receipt confirms it to its author, not to the server
   local type, recipient = receipt_kind(self, envelope)
   self.client.connection:send(stanza.node("receipt", {
     id = envelope.id, to = node.attrs.from, type = type, participant = node.attrs.participant, recipient = recipient,

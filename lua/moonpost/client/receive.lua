@@ -93,7 +93,7 @@ end
 
 -- A sender key that came with a group message. One that is not taken leaves the message as it is.
 local function keep_sender_key(self, envelope, message)
-  local told = envelope.group and message.senderKeyDistributionMessage
+  local told = envelope.shared and message.senderKeyDistributionMessage
   if not told then return end
   local ok, err = self.client.sender_keys:learn(envelope, told)
   if ok then return end
@@ -200,13 +200,13 @@ end
 local function confirm_unread(self, envelope)
   local node, receipts = envelope.node, self.client.receipts
   local enc = stanza.child(node, "enc")
-  if envelope.kind == "newsletter" or node.tag == "status" or stanza.child(node, "unavailable") then return receipts:ack(node) end
+  if envelope.kind == "newsletter" or stanza.child(node, "unavailable") then return receipts:ack(node) end
   if not enc then return receipts:ack(node, UNRECOGNISED) end
   if envelope.kind == "group" then return receipts:confirm(envelope) end
   receipts:ack(node)
 end
 
--- Status posts, lists, channels and forms this client does not read yet: kept as they came, and confirmed.
+-- Forms this client does not read yet: kept as they came, and confirmed.
 local function keep_unread(self, envelope)
   local client = self.client
   client.journal:keep_raw(envelope.node)
@@ -219,11 +219,11 @@ function Receive:message(node)
   local client = self.client
   local envelope = envelopes(client.me, node)
   if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
-  local enc, group_enc = find_enc(node, pairwise), envelope.group and find_enc(node, for_group)
-  local unread = envelope.kind == "newsletter" or envelope.kind == "group" and not envelope.group
-  local empty = not unread and envelope.kind ~= "peer" and not stanza.child(node, "enc") and stanza.child(node, "unavailable")
+  if envelope.kind == "newsletter" then return keep_unread(self, envelope) end
+  local enc, group_enc = find_enc(node, pairwise), envelope.shared and find_enc(node, for_group)
+  local empty = envelope.kind ~= "peer" and not stanza.child(node, "enc") and stanza.child(node, "unavailable")
   if empty then return take_unavailable(self, envelope) end
-  if unread or not (enc or group_enc) then return keep_unread(self, envelope) end
+  if not (enc or group_enc) then return keep_unread(self, envelope) end
   local verdict, why
   if enc and group_enc then -- when the key cannot be read, one retry recovers both (§3.1)
     verdict, why = atomically(self, introduce, envelope, enc)

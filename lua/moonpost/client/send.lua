@@ -6,6 +6,7 @@ local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_locks = require "moonpost.client.locks"
+local places = require "moonpost.client.places"
 local reaction = require "moonpost.client.kinds.reaction"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -144,6 +145,9 @@ local function recipient(to)
   local user, server = jid.parse(to)
   if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
   if server == "g.us" then return nil, messages.group_error(to) end
+  if server == "broadcast" and to ~= places.STATUS then
+    return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
+  end
   return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
 end
 

@@ -238,17 +238,32 @@ local function jids(value)
   return value
 end
 
+-- The accounts of JIDs; answers which there is not.
+local function find_accounts(sandbox, request, list_of_jids)
+  local accounts = {}
+  for i, one in ipairs(list_of_jids) do
+    accounts[i] = (sandbox.accounts:lookup(one))
+    if not accounts[i] then return nil, answer(request, 404, { error = ("no account '%s'"):format(printable.line(one, 200)) }) end
+  end
+  return accounts
+end
+
 -- {creator, subject, members}: the creator's phone makes a group; answers with its jid (S-701).
 calls["POST /admin/mock-phone/group"] = function(sandbox, request)
   local value = read_json(request, { creator = JID, subject = fields.text(100), members = jids }, { "creator", "subject", "members" })
   if not value then return end
-  local accounts = {}
-  for i, one in ipairs { value.creator, table.unpack(value.members) } do
-    accounts[i] = (sandbox.accounts:lookup(one))
-    if not accounts[i] then return answer(request, 404, { error = ("no account '%s'"):format(printable.line(one, 200)) }) end
-  end
+  local accounts = find_accounts(sandbox, request, { value.creator, table.unpack(value.members) })
+  if not accounts then return end
   local group = groups.create(sandbox, table.remove(accounts, 1), value.subject, accounts)
   answer(request, 200, { jid = groups.jid(group) })
+end
+
+-- What admin calls of other files are made with.
+local tools = {
+  answer = answer, read_json = read_json, find_accounts = find_accounts, find_device = find_device, jids = jids, JID = JID, list = list,
+}
+for _, name in ipairs { "admin_places" } do
+  for call, fn in pairs(require("moonpost.sandbox." .. name)(tools)) do calls[call] = fn end
 end
 
 -- A fault as `faults` describes it: done at once, or armed.

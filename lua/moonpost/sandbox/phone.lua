@@ -62,8 +62,12 @@ local function ensure_session(self, address)
   })
 end
 
--- Sends a message to a companion under an id; `count` of an answer to a retry receipt.
-local function write(self, device, id, message, count)
+--- Sends a message to somebody's linked device.
+-- @tparam table device
+-- @tparam table attrs of the stanza: id, and whom it is shown as from
+-- @tparam table message
+-- @tparam ?int count of an answer to a retry receipt
+function Phone:address(device, attrs, message, count)
   local address = device:jid "lid"
   local ok, err = ensure_session(self, address)
   local sealed = ok and self.signal:encrypt({ address }, assert(proto.encode("Message", message)))[1]
@@ -71,9 +75,13 @@ local function write(self, device, id, message, count)
     self.sandbox:note(("the phone of %s cannot write to %s: %s"):format(self.account.pn, address, tostring(err or sealed.error)))
     return
   end
-  device.queue:push(stanza.node("message", {
-    from = self.account:jid(), id = id, t = self.sandbox.time(), type = "text", category = "peer",
-  }, stanza.node("enc", { v = "2", type = sealed.type, count = count }, sealed.ciphertext)))
+  attrs.t, attrs.type = self.sandbox.time(), "text"
+  device.queue:push(stanza.node("message", attrs, stanza.node("enc", { v = "2", type = sealed.type, count = count }, sealed.ciphertext)))
+end
+
+-- Sends a peer message to a companion under an id; `count` of an answer to a retry receipt.
+local function write(self, device, id, message, count)
+  self:address(device, { from = self.account:jid(), id = id, category = "peer" }, message, count)
 end
 
 --- Sends a peer message to a companion (S-300). It is remembered: the companion may ask for it again.

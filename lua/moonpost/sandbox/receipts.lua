@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local groups = require "moonpost.sandbox.groups"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
+local status = require "moonpost.sandbox.status"
 local stanza = require "moonpost.stanza"
 
 local jid = core.wire.jid
@@ -82,6 +83,8 @@ function receipts.receipt(conn, node)
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
   if select(2, jid.parse(to or "")) == "g.us" then
     groups.receipt(conn, node, routed)
+  elseif status.is(to) then
+    status.receipt(conn, node, routed)
   elseif target then
     forward(conn, node, target, number, server)
   end

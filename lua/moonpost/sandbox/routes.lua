@@ -42,9 +42,11 @@ local function ignore() end
 local function in_group(node) return select(2, jid.parse(node.attrs.to or "")) == "g.us" end
 
 local group_message, direct_message = to("groups", "message"), to("messages", "message")
+local status_message = to("status", "message")
 
 local function message(conn, node)
   if in_group(node) then return group_message(conn, node) end
+  if node.attrs.to == "status@broadcast" then return status_message(conn, node) end
   return direct_message(conn, node)
 end
 

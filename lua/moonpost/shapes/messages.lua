@@ -225,6 +225,13 @@ local ack = node("ack", {
 })
 
 return {
+  -- what status posts and channels share with these
+  parts = {
+    message_type = message_type, enc = enc, for_device = for_device, device_identity = device_identity, with_opaque = with_opaque,
+    delivered = delivered, own_first = own_first, readable = readable, vouched = vouched, quiet_reaction = quiet_reaction,
+    named_media = named_media, received = received, received_meta = received_meta, encrypted = encrypted,
+  },
+
   to_server = {
     shape("10 §10.1, 08 S-400", to_people), shape("10 §10.1, 08 S-408", resend), shape("10 §10.1, 03 §9, 08 S-411", peer),
     shape("10 §10.1, 03 §10.2, 08 S-420", to_group), shape("10 §10.1, 08 S-422", group_resend),

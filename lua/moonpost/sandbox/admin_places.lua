@@ -1,0 +1,30 @@
+--- Admin calls of status posts, lists and accounts that want privacy tokens.
+-- @module moonpost.sandbox.admin_places
+local fields = require "moonpost.sandbox.fields"
+local status = require "moonpost.sandbox.status"
+
+--- The calls, by "METHOD /path": fn(sandbox, request).
+-- @tparam table tools of moonpost.sandbox.admin
+return function(tools)
+  local answer, read_json, JID = tools.answer, tools.read_json, tools.JID
+  local calls = {}
+
+  -- {from, text, to}: the phone of `from` writes to a list of people; answers with the list's jid and the message's id.
+  calls["POST /admin/mock-phone/broadcast"] = function(sandbox, request)
+    local value = read_json(request, { from = JID, text = fields.text(4096), to = tools.jids }, { "from", "text", "to" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.from, table.unpack(value.to) })
+    if not accounts then return end
+    local jid, id = status.broadcast(sandbox, table.remove(accounts, 1), accounts, value.text)
+    answer(request, 200, { jid = jid, id = id })
+  end
+
+  -- {tag}: under which tag status posts are handed out, `message` or `status`.
+  calls["POST /admin/status-tag"] = function(sandbox, request)
+    local value = read_json(request, { tag = fields.one_of("message", "status") }, { "tag" })
+    if not value then return end
+    sandbox.status_tag = value.tag == "status"
+    answer(request, 200, {})
+  end
+
+  return calls
+end
