@@ -12,7 +12,7 @@ function check.wrong(text, ...) error(core.error("spec", text:format(...)), 0) e
 
 local function sorted(names)
   local list = {}
-  for name in pairs(names) do list[#list + 1] = name end
+  for name in pairs(names) do list[#list + 1] = tostring(name) end
   table.sort(list)
   return table.concat(list, ", ")
 end

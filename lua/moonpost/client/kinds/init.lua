@@ -16,7 +16,7 @@ local traceback = require "moonpost.traceback"
 
 local kinds = {}
 
-local families = { "text", "media", "place", "reaction" }
+local families = { "text", "media", "place", "poll", "event", "comment", "reaction" }
 
 local readers, protocol, builders, takes, acts = {}, {}, {}, {}, { undecryptable = true }
 
