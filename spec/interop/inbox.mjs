@@ -1,6 +1,6 @@
 // Events, waited for one by one.
 
-const PATIENCE = 20_000 // milliseconds `next` waits
+const PATIENCE = 45_000 // milliseconds `next` waits
 
 export class Inbox {
   constructor(owner) {

@@ -1,12 +1,15 @@
 // The foreign client against our sandbox, our bots and our client, always strict. `node run.mjs [WORD...]` runs the tests whose
-// name holds one of the words. INTEROP_LOGS=DIR keeps Baileys' own log of each peer.
+// name holds one of the words, several at once: each of the processes of this program that run them takes the next one when it is done.
+// INTEROP_LOGS=DIR keeps Baileys' own log of each peer.
+import { fork } from 'node:child_process'
 import { mkdtemp, rm, readdir } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { Peer } from './peer.mjs'
 import { Bot, Client, Sandbox, root } from './programs.mjs'
 
-const DEADLINE = 60_000 // milliseconds a test may take
+const DEADLINE = 120_000 // milliseconds a test may take
 
 // Its Signal library tells the console what it thinks: part of what a test looks at, not of what it prints.
 const muttered = []
@@ -117,28 +120,57 @@ const runTest = async ({ name, run, lawful }) => {
   muttered.length = 0
   try { await within(DEADLINE, run(scene)) } catch (error) { problems.push(error.stack) }
   try { if (!problems.length) await scene.settle() } catch (error) { problems.push(error.stack) }
-  try { problems.push(...await within(5_000, scene.findings())) } catch (error) { problems.push(error.stack) }
-  try { problems.push(...await within(10_000, scene.close())) } catch (error) {
+  try { problems.push(...await within(20_000, scene.findings())) } catch (error) { problems.push(error.stack) }
+  try { problems.push(...await within(30_000, scene.close())) } catch (error) {
     problems.push(`the end: ${error.stack}`)
     scene.kill()
   }
   await rm(scene.folder, { recursive: true, force: true })
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  console.log(`${problems.length ? 'not ok' : 'ok'}    ${name} (${seconds} s)`)
-  for (const problem of problems.slice(0, 20)) console.log(problem.slice(0, 2000).replace(/^/gm, '      '))
+  const lines = [`${problems.length ? 'not ok' : 'ok'}    ${name} (${seconds} s)`]
+  for (const problem of problems.slice(0, 20)) lines.push(problem.slice(0, 2000).replace(/^/gm, '      '))
+  process.stdout.write(`${lines.join('\n')}\n`)
   return problems.length === 0
 }
 
 const scenarios = new URL('scenarios/', import.meta.url)
 const tests = []
 for (const file of (await readdir(scenarios)).sort((a, b) => parseInt(a) - parseInt(b))) tests.push(...(await import(new URL(file, scenarios))).default)
-const words = process.argv.slice(2)
-let passed = 0
-let failed = 0
-for (const test of tests) {
-  if (words.length && !words.some(word => test.name.includes(word))) continue
-  if (await runTest(test)) passed++
-  else failed++
+
+// Runs the tests whose numbers it is sent, one after another, and tells of each whether it passed.
+const work = () => process.on('message', async number => process.send(await runTest(tests[number])))
+
+// Has processes of this program run the tests, until none is left (more than there are processors: they mostly wait); returns whether each passed.
+const distribute = async (numbers, processes) => {
+  const verdicts = []
+  const runOne = () => new Promise(resolve => {
+    const worker = fork(fileURLToPath(import.meta.url), ['--worker'])
+    let current
+    const next = () => {
+      current = numbers.shift()
+      if (current === undefined) worker.disconnect()
+      else worker.send(current)
+    }
+    worker.on('message', passed => { verdicts.push(passed); next() })
+    worker.on('exit', code => {
+      if (current !== undefined) {
+        console.log(`not ok    ${tests[current].name}: its process ended with code ${code}`)
+        verdicts.push(false)
+      }
+      resolve()
+    })
+    next()
+  })
+  while (numbers.length) await Promise.all(Array.from({ length: Math.min(processes, numbers.length) }, runOne)) // again after a lost one
+  return verdicts
 }
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(failed ? 1 : 0)
+
+const words = process.argv.slice(2)
+if (words[0] === '--worker') work()
+else {
+  const wanted = [...tests.keys()].filter(number => !words.length || words.some(word => tests[number].name.includes(word)))
+  const verdicts = await distribute(wanted, availableParallelism() + 1)
+  const failed = verdicts.filter(passed => !passed).length
+  console.log(`${verdicts.length - failed} passed, ${failed} failed`)
+  process.exit(failed ? 1 : 0)
+}
