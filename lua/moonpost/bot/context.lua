@@ -25,6 +25,8 @@
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
+local seen = require "moonpost.bot.seen"
+
 local Context = {}
 
 local hidden = { entry = true, offline = true, attempts = true } -- fields of the event that are the client's own
@@ -102,6 +104,18 @@ function Context:typing()
   return true
 end
 
+--- Tells the sender that the message was read, before its handler has ended, or where the bot's `mark_read` is off.
+function Context:mark_read()
+  check_self("mark_read", self)
+  return check(self.run.client:mark_read { self.m })
+end
+
+--- Tells the sender that a voice message was listened to, or that something to be viewed once was seen.
+function Context:mark_played()
+  check_self("mark_played", self)
+  return check(self.run.client:mark_read({ self.m }, "played"))
+end
+
 local function timeout_of(options)
   if options == nil then return nil end
   if type(options) ~= "table" then error("ctx:ask expects options such as { timeout = 60 }, got " .. type(options), 3) end
@@ -122,6 +136,7 @@ end
 function Context:ask(text, options)
   text = to_text("ask", self, text)
   local timeout = timeout_of(options)
+  seen(self.run)
   self:send(text)
   local run = self.run
   local answer = run.conversation:wait(run.origin, run.held, timeout)
@@ -130,7 +145,9 @@ end
 
 --- Makes contexts: called with the client, a message event and the bot's conversation, it returns the context of the message.
 -- What a handler's run has in common with the answers it asks for stands in `run`: its first message, the answers it
--- holds, the number of its sends. `cause(run)` is the cause of its next one.
-return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation)
-  return setmetatable({ m = m, run = { client = client, conversation = conversation, origin = m, held = {}, sends = 0 } }, Context)
+-- holds, the number of its sends; `mark_read`: whether what a handler has dealt with is shown as read. `cause(run)` is the cause of its
+-- next one.
+return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation, mark_read)
+  local run = { client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {} }
+  return setmetatable({ m = m, run = run }, Context)
 end })

@@ -19,6 +19,8 @@ local kinds = require "moonpost.client.kinds"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
+local seen = require "moonpost.bot.seen"
+local seen = require "moonpost.bot.seen"
 
 local Bot = {}
 Bot.__index = Bot
@@ -87,17 +89,23 @@ local function dispatch(bot, ctx)
   local name, args
   if ctx.text and not places.aloof[ctx.place] then name, args = commands.parse(ctx.text, bot.options.prefix) end
   local command = name and bot.commands[name]
-  if command then return command(ctx, args) end
-  for _, handler in ipairs(bot.handlers.message) do
-    if handler.matches(ctx) then handler.fn(ctx) end
+  local matched = command ~= nil
+  if command then command(ctx, args) end
+  for _, handler in ipairs(command and {} or bot.handlers.message) do
+    if handler.matches(ctx) then
+      matched = true
+      handler.fn(ctx)
+    end
   end
+  return matched
 end
 
 local function on_message(bot, m)
   if kinds.is_content(m.kind) and not places.aloof[m.place] and bot.conversation:offer(m) then return end
-  local ctx = context(bot.client, m, bot.conversation)
+  local ctx = context(bot.client, m, bot.conversation, bot.options.mark_read)
   bot.contexts[m], bot.runs[task.running()] = ctx, ctx.run
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)
+  if ok and err then seen(ctx.run) end -- a handler has dealt with it
   bot.conversation:finish(ctx.run.held, ok or not m:interrupted(err))
   if not ok then error(err, 0) end
 end
@@ -274,7 +282,7 @@ local types = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
   proxy = "string",
-  durability = "string", reply_seconds = "number",
+  durability = "string", reply_seconds = "number", mark_read = "boolean",
 }
 
 local function check_phone(options, level)
@@ -290,7 +298,8 @@ end
 -- `version` of the server and `device_name`, `platform` of this device, `proxy`, `durability` and `key` of the store as in
 -- moonpost.client, `qr` fn(text, seconds) to show the QR oneself, or `phone` to link by that number with a code, and `code`
 -- fn(code, seconds, digits) to show it oneself. `reply_seconds`: how long an answer may wait for the server (600) before
--- it is dropped, with an error in the handler that sends it
+-- it is dropped, with an error in the handler that sends it. `mark_read`: whether messages that a handler or command has dealt with are
+-- shown as read (true); what nothing matches never is
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -307,7 +316,7 @@ return function(options)
   options_of.check_store("moonpost.bot", options, 2)
   if (options.reply_seconds or 1) <= 0 then error("moonpost.bot: option 'reply_seconds' must be more than 0", 2) end
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
-  local copy = { prefix = "!" }
+  local copy = { prefix = "!", mark_read = true }
   for name, value in pairs(options) do copy[name] = value end
   host.bots = (host.bots or 0) + 1
   return setmetatable({

@@ -46,7 +46,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true,
+  chatstate = true, error = true, identity = true, status = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -154,9 +154,12 @@ function Client:close()
   self.journal:finish()
   self.sweep:stop()
   self.missing:stop()
+  self.delivered:hasten()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self.delivered:write(true)
+  self.delivered:rest()
+  self.read_marks:write(true)
   self:commit()
   self.turn:leave(self)
   self.over = true
@@ -211,6 +214,22 @@ function Client:react(m, emoji, options) return self.sender:react(m, emoji, opti
 -- @treturn ?table err
 function Client:typing(jid, on) return self.presence:typing(jid, on) end
 
+--- Tells the authors of messages that they were read, once that is written: one receipt for many of one author in a chat. Where the
+-- account keeps that to itself (its privacy settings), people are not told, only the own other devices are.
+-- @tparam table messages message events, or {id=, chat=, sender=}; own ones are passed over
+-- @tparam ?string what "read" (usual), or "played": a voice message was listened to, something to be viewed once was seen
+function Client:mark_read(messages, what)
+  if what ~= nil and what ~= "read" and what ~= "played" then error("client:mark_read tells 'read' or 'played'", 2) end
+  for i, m in ipairs(messages) do
+    for _, name in ipairs { "id", "chat", "sender" } do
+      if type(m[name]) ~= "string" then error(("client:mark_read: message %d has no %s"):format(i, name), 2) end
+    end
+  end
+  if self.over then return closed() end
+  for _, m in ipairs(messages) do self.read_marks:add(m, what) end
+  return true
+end
+
 --- Waits until everything written in this turn is durable. In a task.
 -- @treturn ?boolean true
 -- @treturn ?table err
@@ -232,6 +251,8 @@ function Client:turn_lost(err, again)
   self.sent:recount()
   self.retry_keys:recount()
   self.delivered:turn_lost()
+  self.read_marks:turn_lost()
+  self.privacy_settings:forget()
   if not again then self:emit("error", err) end
   self.connection:abort(err)
 end
@@ -239,9 +260,9 @@ end
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "delivered", "outbox", "sender",
-  "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence",
-  "peer", "sweep", "resume",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "delivered", "read_marks",
+  "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
+  "identities", "notifications", "presence", "peer", "sweep", "resume",
 }
 local rooms = { sender = "send" }
 

@@ -29,6 +29,8 @@ function me.forget(client)
   client.retry_keys:recount()
   client.missing:forget()
   client.delivered:forget()
+  client.read_marks:forget()
+  client.privacy_settings:forget()
 end
 
 return me

@@ -28,6 +28,8 @@ function on.devices(self, node) self.client.devices:on_notification(node) end
 
 function on.account_sync(self, node)
   if stanza.child(node, "devices") then self.client.devices:forget(self.client.me.jid) end
+  local privacy = stanza.child(node, "privacy")
+  if privacy then self.client.privacy_settings:changed(privacy) end
 end
 
 --- Handles one, in a transaction of its own, and acks it after the commit.

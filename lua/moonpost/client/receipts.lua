@@ -116,6 +116,9 @@ end
 -- What own devices read tells about a chat, not about our messages (§8.2).
 local own_types = { read = "read-self", played = "played-self" }
 
+-- How far a receipt brings its sender with a message.
+local status_of = { delivery = "delivered", inactive = "delivered", read = "read", played = "played" }
+
 -- What one reader's receipt says.
 local function read(self, node, user, ids)
   local client, name = self.client, user == node and (node.attrs.participant and "participant" or "from") or "jid"
@@ -143,15 +146,39 @@ local function read_all(self, node)
   return { read(self, node, node, ids) }
 end
 
---- A receipt that came: acknowledged whatever it says, and told.
+-- Takes note of one reader's receipt: of its ids those stay that are right. Whether it has to be written, and whom it brings further.
+local function take(self, receipt, further)
+  local delivered, ids, waits = self.client.delivered, {}, false
+  for _, id in ipairs(receipt.ids) do
+    local write, changed = delivered:receipt(receipt, id)
+    if write == nil then
+      self.client.log:debug("a receipt of %s for message %s is passed over: that was for %s", receipt.sender, id, changed)
+    else
+      waits = waits or write
+      ids[#ids + 1] = id
+      if changed and not receipt.own then
+        further[#further + 1] = {
+          id = id, chat = receipt.chat, sender = jid.bare(receipt.sender), status = status_of[receipt.type], time = receipt.time,
+        }
+      end
+    end
+  end
+  receipt.ids = ids
+  return waits
+end
+
+--- A receipt that came: acknowledged whatever it says, as soon as nothing of it can be lost, and told.
 -- @raise "malformed": it is to be refused
 function Receipts:receipt(node)
   if not node.attrs.from or not node.attrs.id then return end -- nothing an ack could name
   if node.attrs.type == "retry" then return self.client.retry:receipt(node) end
-  local found = read_all(self, node)
-  for _, receipt in ipairs(found) do self.client.delivered:receipt(receipt) end
-  self:ack(node)
-  for _, receipt in ipairs(found) do self.client:emit("receipt", receipt) end
+  local found, further, waits = read_all(self, node), {}, false
+  for _, receipt in ipairs(found) do waits = take(self, receipt, further) or waits end
+  if waits then self.client.delivered:written(function() self:ack(node) end) else self:ack(node) end
+  for _, receipt in ipairs(found) do
+    if #receipt.ids > 0 then self.client:emit("receipt", receipt) end
+  end
+  for _, change in ipairs(further) do self.client:emit("status", change) end
 end
 
 return function(client) return setmetatable({ client = client }, Receipts) end

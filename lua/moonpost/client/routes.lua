@@ -43,7 +43,10 @@ function on.status(self, node) self.client.receive:message(node) end
 function on.receipt(self, node) self.client.receipts:receipt(node) end
 function on.notification(self, node) self.client.notifications:notification(node) end
 function on.call(self, node) self.client.receipts:ack(node) end
-function on.ack(self, node) self.client.outbox:ack(node) end
+function on.ack(self, node)
+  self.client.outbox:ack(node)
+  self.client.read_marks:ack(node)
+end
 function on.presence(self, node) self.client.presence:presence(node) end
 function on.chatstate(self, node) self.client.presence:chatstate(node) end
 

@@ -36,6 +36,13 @@ end
 
 local function timed(_, value) return #value < 8 and "it ends without its time" or nil end
 
+local function delivered(_, value) return #value < 20 and "it ends before its times" or nil end
+
+local function read_mark(_, value)
+  local read, _, _, _, rest = pcall(string.unpack, rows.MARK, value)
+  return not (read and rest) and "it does not say what was read" or nil
+end
+
 local function missing(key, value) return timed(key, value) or decodes "StoreMissing"(key, value:sub(1, -9)) end
 
 -- A row of moonpost.client.ring, and, in a list of its own, where it stands.
@@ -51,7 +58,9 @@ end
 local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
-local dedupe = { r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed, d = timed }
+local dedupe = {
+  r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed, d = delivered, m = read_mark,
+}
 
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
 local tables = {

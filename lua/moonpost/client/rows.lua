@@ -4,6 +4,7 @@
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
 --                 "banned-until"                    -> when a ban ends, Unix seconds as text
+--                 "read-receipts"                   -> "all" or "none": whether others may know what this account has read
 --   lid           "p" PN user / "l" LID user        -> the other user part
 --   device-list   bare JID                          -> StoreDevices
 --   journal       sequence (u64 BE)                 -> StoreJournal
@@ -15,8 +16,11 @@
 --                 "s" id                            -> time: sent and acknowledged, of an id with a cause
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time
---                 "d" id 00 bare JID               -> the numbers of this account's devices (a byte each) that have confirmed a
---                                                      message of ours; time
+--                 "d" id 00 bare JID               -> when this account has received, read and played a message of ours (Unix
+--                                                      seconds, u32 BE each, 0 for not yet), the numbers of its devices (a byte
+--                                                      each) that have confirmed it; time
+--                 "m" "r" or "p" chat 00 author 00 id -> chat, author, id (u16 BE length before each), time: read or played here, and
+--                                                      the server has not taken the receipt yet
 --   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
 --   secret        chat 00 author 00 id              -> messageSecret, time
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
@@ -34,6 +38,7 @@ local SLICE = 20 -- rows read at once; one may be as large as a stanza
 local rows = {
   SECRET_BYTES = 32,  -- of a messageSecret; what a sender gives instead is not kept
   RECENT = ">s4I8s4", -- a row of moonpost.client.ring: name, time, value
+  MARK = ">s2s2s2I8", -- a read mark: chat, author, id, time
 }
 
 local function must(value, err)

@@ -31,7 +31,8 @@ local aging = {
   { table = "dedupe", prefix = "u", seconds = 15 * DAY },
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
-  { table = "dedupe", prefix = "d", seconds = limits.SENT_SECONDS + DAY },
+  { table = "dedupe", prefix = "d", seconds = limits.STATUS_SECONDS },
+  { table = "dedupe", prefix = "m", seconds = limits.MARKS_SECONDS },
   { table = "secret", prefix = "", seconds = 90 * DAY },
   { table = "device-list", prefix = "", seconds = 30 * DAY, time = list_time }, -- asked for again when it is needed
   { table = "group", prefix = "", seconds = 30 * DAY, time = group_time },           -- so is this

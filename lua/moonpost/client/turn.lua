@@ -43,7 +43,11 @@ end
 
 local function write_marks(self, dirty)
   for _, client in ipairs(self.clients) do
-    if client.delivered:waits() and tenancy.alive(client) then client.delivered:write(dirty) end
+    local delivered, read_marks = client.delivered, client.read_marks
+    if (delivered:waits() or read_marks:waits()) and tenancy.alive(client) then
+      delivered:write(dirty)
+      read_marks:write(dirty)
+    end
   end
 end
 
