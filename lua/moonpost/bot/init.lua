@@ -20,7 +20,6 @@ local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
 local seen = require "moonpost.bot.seen"
-local seen = require "moonpost.bot.seen"
 
 local Bot = {}
 Bot.__index = Bot
