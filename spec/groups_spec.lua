@@ -316,19 +316,20 @@ describe("a sender key", function()
 end)
 
 describe("a bot in a group", function()
-  it("hears commands and texts, and is told that it cannot answer yet", support.async(function()
+  it("hears commands and texts, and answers them there", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"
-    local bot, heard, errors = rig:bot(), task.queue(), task.queue()
+    local bot, heard = rig:bot(), task.queue()
     bot:command("tea", function(ctx, args)
       heard:push { "command", args.text, ctx.chat, ctx.group }
-      ctx:reply "no"
+      ctx:typing()
+      ctx:reply "at five"
     end)
     bot:on("message", function(ctx)
       heard:push { "text", ctx.text, ctx.chat, ctx.group, ctx.sender }
-      ctx:typing()
+      ctx:react "👍"
+      ctx:send "hello yourself"
     end)
-    bot:on("error", function(err) errors:push(err) end)
     local me = rig:run(bot)
     local group = writer.make(rig, ana, me)
     local echo = { client = bot.client, lid = me.lid }
@@ -336,8 +337,10 @@ describe("a bot in a group", function()
     writer.send(ana, group, "hello")
     assert.same({ "command", "with milk", group, true }, heard:pop(5))
     assert.same({ "text", "hello", group, true, ana.lid }, heard:pop(5))
-    local expected = ("%s is a group: moonpost hears groups, but cannot write to them yet"):format(group)
-    for _ = 1, 2 do assert.matches(expected, tostring(errors:pop(5)), 1, true) end
+    local reply, reaction, text = ana:next(), ana:next(), ana:next()
+    assert.same({ "at five", group, me.lid, "!tea with milk" }, { reply.text, reply.chat, reply.sender, reply.quoted.text })
+    assert.same({ "reaction", "hello yourself" }, { reaction.kind, text.text })
+    assert.equal(ana.lid, reaction.message.reactionMessage.key.participant)
   end))
 end)
 

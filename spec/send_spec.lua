@@ -318,7 +318,7 @@ describe("client:send", function()
     end
     sent, err = ana.client:send("120363000000000001@g.us", "hi")
     assert.is_nil(sent)
-    assert.equal("unsupported", err.code)
+    assert.equal("not-found", err.code)
   end))
 
   it("names a wrong argument at the caller's line", support.async(function()

@@ -204,6 +204,7 @@ static const luaL_Reg methods[] = {
     {"process_sender_key", mpl_account_process_sender_key},
     {"decrypt_group", mpl_account_decrypt_group},
     {"sender_key_distribution", mpl_account_sender_key_distribution},
+    {"drop_sender_key", mpl_account_drop_sender_key},
     {"encrypt_group", mpl_account_encrypt_group},
     {"sweep_skipped", mpl_account_sweep_skipped},
     {"close", account_close},

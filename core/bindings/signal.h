@@ -38,6 +38,7 @@ int mpl_account_registration_id(lua_State *L);
 int mpl_account_process_sender_key(lua_State *L);
 int mpl_account_decrypt_group(lua_State *L);
 int mpl_account_sender_key_distribution(lua_State *L);
+int mpl_account_drop_sender_key(lua_State *L);
 int mpl_account_encrypt_group(lua_State *L);
 int mpl_account_sweep_skipped(lua_State *L);
 /* link_code.c */

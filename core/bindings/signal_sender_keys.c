@@ -61,6 +61,15 @@ int mpl_account_sender_key_distribution(lua_State *L) {
   return 1;
 }
 
+/* drop_sender_key(group): forgets the own key in a group; the next one is another. Without one it does nothing. */
+int mpl_account_drop_sender_key(lua_State *L) {
+  mp_error e;
+  mp_account *account = mpl_check_created(L);
+  const mp_sender own = {check_name(L, 2), ""};
+  if (mp_sender_key_delete(account, &own, &e) != MP_OK) return mpl_store_raise(L, &e);
+  return 0;
+}
+
 /* encrypt_group(group, plaintext) -> ciphertext | nil, err: padded and encrypted with the own key; err.code "no-session" when
  * there is none. The chain moves on in this turn: nothing may leave before its commit. */
 int mpl_account_encrypt_group(lua_State *L) {

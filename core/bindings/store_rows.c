@@ -15,7 +15,7 @@ static const struct {
     {"secret", MP_TABLE_SECRET},   {"appstate-key", MP_TABLE_APPSTATE_KEY},
     {"raw", MP_TABLE_RAW},         {"world", MP_TABLE_WORLD},
     {"queue", MP_TABLE_QUEUE},     {"recent", MP_TABLE_RECENT},
-    {"group", MP_TABLE_GROUP},
+    {"group", MP_TABLE_GROUP},     {"told", MP_TABLE_TOLD},
 };
 
 /* What the arguments of a method name: store, table, and the scope that keys of the table are under. */

@@ -52,7 +52,7 @@ typedef struct {
 } checking;
 
 static bool for_lua(mp_table table) {
-  return table == MP_TABLE_SETTING || table == MP_TABLE_RECENT || table == MP_TABLE_GROUP ||
+  return table == MP_TABLE_SETTING || table == MP_TABLE_RECENT || table == MP_TABLE_GROUP || table == MP_TABLE_TOLD ||
          (table >= MP_TABLE_DEVICE_LIST && table <= MP_TABLE_QUEUE && table != MP_TABLE_STALE);
 }
 

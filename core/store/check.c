@@ -52,6 +52,8 @@ const char *mp_table_name(uint8_t table) {
       return "skipped";
     case MP_TABLE_GROUP:
       return "group";
+    case MP_TABLE_TOLD:
+      return "told";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

@@ -6,10 +6,13 @@ local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
 local vouch = require "moonpost.client.vouch"
 local jid, proto = core.wire.jid, core.proto
 
-local BUNDLES_PER_IQ = 32 -- one chunk of new sessions holds the loop for some 10 ms
+local BUNDLES_PER_IQ = 48 -- (03 §5: 50)
+local SESSIONS = 16        -- new ones in a turn of the loop: some 6 ms
+local USERS_PER_IQ = 128   -- whose devices are asked for at once: what the answer says is read in a turn of the loop
 local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exists (02 §10.6)
 
 local Devices = {}
@@ -71,6 +74,20 @@ local function forget_companions(client, jids)
   end
 end
 
+-- What is in one list and not in the other.
+local function beyond(list, other)
+  local known, rest = {}, {}
+  for _, one in ipairs(other) do known[one] = true end
+  for _, one in ipairs(list) do
+    if not known[one] then rest[#rest + 1] = one end
+  end
+  return rest
+end
+
+local function tell_changes(client, name, before, now)
+  client.sender_keys:devices_changed(name, beyond(now, before), beyond(before, now))
+end
+
 -- Keeps what an answer says of one account; devices are filed under the LID once it is known. `asked`: it was asked for by this name.
 local function keep_user(self, user, asked)
   local client, lid = self.client, stanza.child(user, "lid")
@@ -81,6 +98,7 @@ local function keep_user(self, user, asked)
   for i, one in ipairs(jids) do jids[i] = client.lids:stable(one) end
   local name, raw_id = client.lids:stable(jid.bare(user.attrs.jid)), indexes and indexes.rawId
   local before = read_row(client, name)
+  tell_changes(client, name, before and before.jids or {}, jids)
   if before and raw_id and before.rawId and before.rawId ~= raw_id then forget_companions(client, before.jids or {}) end
   rows.put(client.store, "device-list", name, "StoreDevices", {
     jids = jids, time = math.floor(core.net.time()), rawId = raw_id or before and before.rawId,
@@ -109,10 +127,12 @@ function Devices:of(bare)
     local row = read_row(self.client, self.client.lids:stable(one))
     if row and not row.stale then result[one] = row.jids or {} else missing[#missing + 1] = one end
   end
-  if #missing == 0 then return result end
-  local list, err = query(self, missing)
-  if not list then return nil, err end
-  keep(self, list, missing)
+  for first = 1, #missing, USERS_PER_IQ do
+    local some = table.move(missing, first, math.min(first + USERS_PER_IQ - 1, #missing), 1, {})
+    local list, err = query(self, some)
+    if not list then return nil, err end
+    keep(self, list, some)
+  end
   for _, one in ipairs(missing) do
     local row = read_row(self.client, self.client.lids:stable(one))
     result[one] = row and not row.stale and row.jids or {}
@@ -124,6 +144,7 @@ end
 function Devices:forget(bare)
   local store, name = self.client.store, self.client.lids:stable(bare)
   local row = read_row(self.client, name)
+  self.client.fanout_group.audience:changed(name)
   if row and row.rawId then -- what it was is compared with what comes
     row.stale = true
     rows.put(store, "device-list", name, "StoreDevices", row)
@@ -179,7 +200,8 @@ local function fetch_chunk(self, jids)
     stanza.node("key", nil, users),
   }))
   if not answer then return left_out(self, jids, err) end
-  for _, user in stanza.children(stanza.child(answer, "list"), "user") do
+  for i, user in stanza.children(stanza.child(answer, "list"), "user") do
+    if i % SESSIONS == 0 then task.sleep(0) end
     local one = user.attrs.jid
     if one and not asked[one] then one = self.client.lids:stable(one) end
     if one and asked[one] and not stanza.child(user, "error") then
@@ -219,10 +241,16 @@ function Devices:on_notification(node)
   local lids, name = self.client.lids, names_of(self, node)
   if not name then return end
   self:forget(name)
+  local gone = {}
   for _, device in stanza.children(stanza.child(node, "remove"), "device") do
     local removed = attributes.jid(device, "jid")
-    if removed and jid.bare(lids:stable(removed)) == name then self.client.account:delete_session(lids:stable(removed)) end
+    removed = removed and lids:stable(removed)
+    if removed and jid.bare(removed) == name then
+      self.client.account:delete_session(removed)
+      gone[#gone + 1] = removed
+    end
   end
+  self.client.sender_keys:devices_changed(name, {}, gone)
 end
 
 --- An `encrypt` notification with `<identity/>`: an account's phone has new keys, and its companions are gone with the old ones: no

@@ -34,6 +34,7 @@ function Identities:forget(bare, first)
     for device = first, limits.DEVICES - 1 do account:delete_session(jid.make(user, server, device)) end
   end
   self.client.devices:forget(bare)
+  self.client.sender_keys:forget(bare, first)
 end
 
 --- The server says that an account's phone has new keys.
@@ -51,6 +52,7 @@ function Identities:seen(device, before, now)
   local bare = jid.bare(device)
   if not before or before == now or is_own(self, bare) then return end
   if select(3, jid.parse(device)) == 0 then self:forget(bare, 1) end
+  self.client.sender_keys:forget(bare, 0)
   tell(self, bare)
 end
 

@@ -184,8 +184,8 @@ function Client:query(node, options)
   return self.connection:query(node, timeout)
 end
 
---- Sends a message to a person and waits until the server has it. In a task. While offline it waits to be online again.
--- @string jid bare JID: phone number or LID
+--- Sends a message to a person or a group and waits until the server has it. In a task. While offline it waits to be online again.
+-- @string jid bare JID: phone number, LID or group
 -- @tparam string|table message a text; a table with its kind's word, { text = "hello" }, { location = {52.5, 13.4} }, … (docs/client.md);
 -- or a Message as a table. What is wrong in it is raised
 -- @tparam ?table options quote = m: the message to quote
@@ -260,7 +260,7 @@ end
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "sent", "delivered", "read_marks",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "sent", "delivered", "read_marks",
   "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
   "identities", "notifications", "presence", "peer", "sweep", "resume",
 }
@@ -329,7 +329,10 @@ return function(options)
   self.lids = require("moonpost.client.lid")(store, self.account, function() return self.me end)
   self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
   for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
-  function self.lids.learnt(pn) self.missing:renamed(pn) end
+  function self.lids.learnt(pn, moved)
+    self.missing:renamed(pn)
+    self.sender_keys:renamed(pn, self.lids:stable(pn), moved)
+  end
   self.turn = new_turn(self)
   return self
 end

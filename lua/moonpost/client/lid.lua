@@ -34,13 +34,15 @@ function Lids:phone(any)
   return pn and (jid.parse(pn))
 end
 
--- Sessions are kept where the LID has one already (fact sheet 02 §9.4).
+-- Sessions are kept where the LID has one already (fact sheet 02 §9.4). Whether one has moved.
 local function migrate(self, pn_user, lid_user)
+  local moved = false
   for _, name in ipairs(self.account:sessions(pn_user)) do
     local _, server, device = jid.parse(name)
-    if server == "s.whatsapp.net" then self.account:migrate(name, jid.make(lid_user, "lid", device)) end
+    if server == "s.whatsapp.net" then moved = self.account:migrate(name, jid.make(lid_user, "lid", device)) or moved end
   end
   self.store:delete("device-list", jid.make(pn_user, "s.whatsapp.net"))
+  return moved
 end
 
 -- A number has one LID and a LID one number: what either was paired with before is forgotten.
@@ -65,8 +67,8 @@ local function learn(self, pn_user, lid_user)
   if self.store:get("lid", "p" .. pn_user) == lid_user then return end
   self.store:atomic(function()
     pair(self, pn_user, lid_user)
-    migrate(self, pn_user, lid_user)
-    if self.learnt then self.learnt(jid.make(pn_user, "s.whatsapp.net")) end
+    local moved = migrate(self, pn_user, lid_user)
+    if self.learnt then self.learnt(jid.make(pn_user, "s.whatsapp.net"), moved) end
   end)
 end
 
@@ -108,7 +110,8 @@ function Lids.is_lid(text)
   return server == "lid" and user ~= ""
 end
 
---- Its field `learnt` is called, in a transaction, with the bare number whose LID has become known, or has changed.
+--- Its field `learnt` is called, in a transaction, with the bare number whose LID has become known, or has changed, and whether there
+-- were sessions under the number.
 -- @tparam table store
 -- @param account
 -- @func me fn() -> own identity, nil before the linking

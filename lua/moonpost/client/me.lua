@@ -14,7 +14,9 @@ function me.set(client, row)
   rows.put(client.store, "setting", "me", "StoreMe", row)
 end
 
-local personal = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group" }
+local personal = {
+  "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told",
+}
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
 -- @param client

@@ -63,11 +63,6 @@ end
 --- Whether a chat is a group.
 function messages.is_group(chat) return select(2, core.wire.jid.parse(chat)) == "g.us" end
 
---- The error of writing to a group; code "unsupported".
-function messages.group_error(chat)
-  return core.error("unsupported", ("%s is a group: moonpost hears groups, but cannot write to them yet"):format(chat))
-end
-
 local not_content = {
   messageContextInfo = true, senderKeyDistributionMessage = true, fastRatchetKeySenderKeyDistributionMessage = true, _unknown = true,
 }

@@ -88,7 +88,8 @@ local function watch(self)
 end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
--- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one alone
+-- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one
+-- alone; told, by moonpost.client.marks, when it tells our sender key
 -- @treturn ?boolean true
 -- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)
@@ -191,6 +192,7 @@ local function accepted(self, node, row)
   local client = self.client
   local result = { id = row.id, time = attributes.time(node.attrs.t) or math.floor(core.net.time()) }
   if row.cause then client.store:put("dedupe", sent_key(row.id), rows.time(result.time)) end
+  client.sender_keys:accepted(row)
   if not row.device then client.sent:keep(row) end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
     repair.start(client, row)

@@ -2,7 +2,6 @@
 -- @module moonpost.client.presence
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
-local messages = require "moonpost.client.messages"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
@@ -31,7 +30,6 @@ end
 
 --- Shows or hides "typing…" in a chat.
 function Presence:typing(chat, on)
-  if messages.is_group(chat) then return nil, messages.group_error(chat) end
   return self.client.connection:send(stanza.node("chatstate", { to = self.client.lids:stable(jid.bare(chat)) },
     stanza.node(on and "composing" or "paused")))
 end

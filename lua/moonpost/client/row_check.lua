@@ -2,6 +2,7 @@
 -- to the version that wrote it.
 -- @module moonpost.client.row_check
 local core = require "moonpost.core"
+local marks = require "moonpost.client.marks"
 local rows = require "moonpost.client.rows"
 local stored = require "moonpost.client.stored"
 local proto = core.proto
@@ -55,6 +56,8 @@ local function recent(key, value)
   return check and check(key, inner)
 end
 
+local function told(_, value) return not marks.read(value) and "it does not say who was told a sender key" or nil end
+
 local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
@@ -71,7 +74,7 @@ local tables = {
   end,
   journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices", group = decodes "StoreGroup",
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
-  ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent,
+  ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told,
 }
 
 --- What is wrong with a row; nil when nothing is.

@@ -23,6 +23,7 @@
 --                                                      the server has not taken the receipt yet
 --   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
 --   secret        chat 00 author 00 id              -> messageSecret, time
+--   told          group JID                         -> who was told our sender key there: moonpost.client.told
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   group         JID                               -> StoreGroup: moonpost.client.groups
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet

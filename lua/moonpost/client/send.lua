@@ -1,4 +1,4 @@
---- Sending a message to a person (fact sheet 03 §1.1): its id, the chat's turn, the devices of both sides, one ciphertext for each,
+--- Sending a message to a person or a group (fact sheet 03 §1): its id, the turn of its chat, the devices it goes to, its ciphertexts,
 -- the outbox, and the server's ack.
 -- @module moonpost.client.send
 local core = require "moonpost.core"
@@ -71,12 +71,14 @@ end
 -- The ciphertexts and the outbox row, in one transaction.
 local function store_stanza(self, letter, address)
   local client = self.client
-  local node, err = client.fanout:build(letter.id, address, letter.message, letter.bytes)
-  if not node then return nil, err end
-  local added
+  local room = address.group and client.fanout_group or client.fanout
+  local node, told = room:build(letter.id, address, letter.message, letter.bytes)
+  if not node then return nil, told end
+  letter.tells = told ~= nil
+  local added, err
   added, err = client.outbox:add {
     id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes,
-    origin = letter.origin,
+    origin = letter.origin, told = told,
   }
   if not added then return nil, err end
   local info = letter.message.messageContextInfo
@@ -94,21 +96,35 @@ local function try(self, letter)
   local ok, err = client.connection:wait_online(math.max(0, letter.began + seconds - core.net.now()))
   if not ok then return nil, err.code == "timeout" and client.outbox.expired(letter.id, letter.to, seconds) or err end
   local address
-  address, err = client.fanout:address(letter.to, letter.by_pn)
+  if letter.group then
+    address, err = client.fanout_group:address(letter.to, letter.recipients, letter.mode)
+  else
+    address, err = client.fanout:address(letter.to, letter.by_pn)
+  end
   if not address then return nil, err end
   letter.by_lid = select(2, jid.parse(address.to)) == "lid"
   return client.store:atomic(store_stanza, self, letter, address)
 end
 
+-- What another try mends: the connection has ended, the members of a group have changed.
+local passing = { closed = true, changed = true }
+
 -- Everything up to the stanza in the outbox, when it is this chat's turn.
-local function post(self, letter)
+local function post(self, letter, ticket)
   local client = self.client
   local lock <close> = lock_of(self, letter.to)
   local turn <close> = lock.turn:hold()
   client.throttle:wait(client.lids:stable(letter.to))
   while turn do
     local ok, err = try(self, letter)
-    if ok or err.code ~= "closed" or client.connection.stopped then return ok, err end
+    if ok then
+      client.turn:wait(function(durable, why)
+        if not durable then ticket:settle(nil, why) end
+      end)
+      if letter.tells then ticket:wait() end -- the next message need not tell the key again
+      return true
+    end
+    if not passing[err.code] or client.connection.stopped then return nil, err end
     task.sleep(0) -- the connection counts as online until the loop has heard of its end
   end
 end
@@ -130,25 +146,24 @@ end
 local function deliver(self, letter, ticket)
   while true do
     ticket:reset()
-    local ok, err = post(self, letter)
+    local ok, err = post(self, letter, ticket)
     if not ok then return nil, err end
-    self.client.turn:wait(function(durable, why)
-      if not durable then ticket:settle(nil, why) end
-    end)
     local sent
     sent, err = ticket:wait()
     if sent or not try_again(self, letter, err) then return sent, err end
   end
 end
 
+-- The bare JID to write to, and whether it is a group's.
 local function recipient(to)
   local user, server = jid.parse(to)
   if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
-  if server == "g.us" then return nil, messages.group_error(to) end
+  if user and user ~= "" and server == "g.us" then return to, true end
   if server == "broadcast" and to ~= places.STATUS then
     return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
   end
-  return nil, core.error("invalid", ("'%s' is no person's JID (digits@s.whatsapp.net or digits@lid)"):format(to))
+  return nil, core.error("invalid", ("'%s' is neither a person's JID (digits@s.whatsapp.net or digits@lid) nor a group's (digits@g.us)")
+    :format(to))
 end
 
 -- Refuses what is too large before anything is made of it.
@@ -177,13 +192,12 @@ function Sender:send(to, spec, options)
   local name, level = options.said_by or "client:send", 2 + (options.level or 0)
   if not client.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
   if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
-  local bare, err = recipient(to)
-  if not bare then return nil, err end
+  local bare, group = recipient(to)
+  if not bare then return nil, group end
   local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = options.quote })
   if not message then error(("%s: %s"):format(name, wrong), level) end
   message = with_secret(message)
-  local bytes
-  bytes, err = proto.encode("Message", message)
+  local bytes, err = proto.encode("Message", message)
   wrong = not bytes and tostring(err) or lacking(message)
   if wrong then error(("%s: %s"):format(name, wrong), level) end
   local fits
@@ -196,6 +210,7 @@ function Sender:send(to, spec, options)
   if options.cause and client.outbox:holds(id) then return ticket:wait() end
   local letter = {
     id = id, to = bare, message = message, bytes = bytes, cause = options.cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
+    group = group,
     origin = options.cause and options.cause[1].entry and options.cause[1].entry.sequence,
   }
   return deliver(self, letter, ticket)

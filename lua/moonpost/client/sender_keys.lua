@@ -1,5 +1,5 @@
---- Sender keys of groups, as receivers see them (fact sheet 04 §3, 02 §12.6): each sender tells its key in a pairwise message, once,
--- and its messages to the group are encrypted with that.
+--- Sender keys of groups (fact sheet 04 §3, 02 §12.6): each sender tells its key in a pairwise message, once, and its messages to the
+-- group are encrypted with that. Those of others are read here; what ends the use of our own (03 §10.4) is told here, too.
 --
 --     <message from=GROUP participant=DEVICE>  <enc pkmsg|msg/>  the key, for this device alone; not always there
 --                                              <enc skmsg/>      the message, the same for everybody
@@ -39,6 +39,53 @@ function SenderKeys:decrypt(envelope, ciphertext)
   if pn then plaintext, err = client.account:decrypt_group(envelope.chat, pn, ciphertext) end
   if plaintext or not codes[err.code] then return plaintext, err end
   return nil, core.error(codes[err.code], err.message)
+end
+
+local STATUS = "status@broadcast"
+
+--- Somebody has left a group, or is there under another name: our key is replaced before the next message.
+-- @string group JID
+function SenderKeys:members_left(group) self.client.fanout_group.told:replace(group) end
+
+--- An account's list of devices has changed: those that are new are told our keys, in groups of those that are gone they are replaced.
+-- @string bare JID, stable
+-- @tparam table added array of device JIDs, stable
+-- @tparam table removed array of device JIDs, stable
+function SenderKeys:devices_changed(bare, added, removed)
+  local room = self.client.fanout_group
+  if #added + #removed > 0 then room.audience:changed(bare) end
+  if #removed > 0 then room.told:devices_left(removed) end
+end
+
+--- An account's devices, from a number on, have lost what they were told: they are told our keys again. Status posts begin with another
+-- key (02 §11).
+-- @string bare JID, stable
+-- @int first device number
+function SenderKeys:forget(bare, first)
+  local told = self.client.fanout_group.told
+  if told:forget_devices(bare, first)[STATUS] then told:replace(STATUS) end
+end
+
+--- A device asks for a group's message again: it is told our key there with the next one, too.
+-- @string group JID
+-- @string device JID, stable
+function SenderKeys:asked(group, device) self.client.fanout_group.told:forget(group, device) end
+
+--- The server has accepted a message that tells our key.
+-- @tparam table row of the outbox
+function SenderKeys:accepted(row)
+  if row.told then self.client.fanout_group.told:accepted(row.to, row.told) end
+end
+
+--- The LID of a number has become known.
+-- @string pn bare JID
+-- @string lid bare JID
+-- @bool moved whether there were sessions under the number: nobody else can have been told a key under it
+function SenderKeys:renamed(pn, lid, moved)
+  local room = self.client.fanout_group
+  if moved then room.told:renamed(pn, lid) end
+  room.audience:changed(pn)
+  room.audience:changed(lid)
 end
 
 return function(client) return setmetatable({ client = client }, SenderKeys) end
