@@ -56,7 +56,7 @@ end
 function context.read(info, m, client)
   m.quoted = read_quoted(info, m, client)
   if info.mentionedJid or info.nonJidMentions then m.mentions = read_mentions(info, client) end
-  if info.isForwarded or (info.forwardingScore or 0) > 0 then m.forwarded = math.max(1, info.forwardingScore or 1) end
+  if info.isForwarded or (info.forwardingScore or 0) > 0 then m.forwarded = info.forwardingScore or 0 end
   if (info.expiration or 0) > 0 then m.expires = info.expiration end
 end
 

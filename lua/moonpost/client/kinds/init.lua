@@ -11,12 +11,31 @@
 local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local context = require "moonpost.client.kinds.context"
+local mentions = require "moonpost.client.kinds.mentions"
 local messages = require "moonpost.client.messages"
 local traceback = require "moonpost.traceback"
 
 local kinds = {}
 
-local families = { "text", "media", "place", "poll", "event", "comment", "reaction" }
+-- A line each, so that a new family is a line.
+local families = {
+  "text",
+  "media",
+  "place",
+  "contacts",
+  "invite",
+  "phone",
+  "poll",
+  "event",
+  "comment",
+  "menu",
+  "button",
+  "shop",
+  "payment",
+  "call",
+  "other",
+  "reaction",
+}
 
 local readers, protocol, builders, takes, acts = {}, {}, {}, {}, { undecryptable = true }
 
@@ -118,32 +137,60 @@ local function word_of(spec)
   end
 end
 
--- Fields any spec may have, whatever its word.
-local function around(spec, given)
-  local rest, quote = {}, given.quote
-  for name, value in pairs(spec) do rest[name] = value end
-  if spec.quote ~= nil then
-    quote, rest.quote = check.value("a message", "quote", spec.quote, "table"), nil
-    if type(quote.id) ~= "string" then check.wrong("a message: 'quote' is a message, with its id") end
+local takes_once = {} -- the fields of Message whose content can say itself that it is seen once
+for _, field in ipairs(core.proto.fields "Message") do
+  for _, inner in ipairs(field.of and core.proto.fields(field.of) or {}) do
+    if inner.name == "viewOnce" then takes_once[field.name] = true end
   end
-  return rest, quote
+end
+
+-- To be seen once (03 §16.11).
+local function seen_once(message)
+  local name = messages.content(message)
+  if name == "conversation" then
+    message, name = { extendedTextMessage = { text = message.conversation } }, "extendedTextMessage"
+  end
+  if not takes_once[name] then check.wrong "a message of this kind cannot be seen once only" end
+  local content = {}
+  for field, value in pairs(message[name]) do content[field] = value end
+  content.viewOnce = true
+  return { viewOnceMessage = { message = { [name] = content } } }
+end
+
+-- Fields any spec may have, whatever its word: they are taken off it.
+local around = { quote = "table", mentions = "table|string", view_once = "boolean" }
+
+local function take_around(spec)
+  local rest, taken = {}, {}
+  for name, value in pairs(spec) do
+    if around[name] then taken[name] = check.value("a message", name, value, around[name]) else rest[name] = value end
+  end
+  if taken.quote and type(taken.quote.id) ~= "string" then check.wrong "a message: 'quote' is a message, with its id" end
+  return rest, taken
+end
+
+-- The Message of a spec without what is around it.
+local function make_content(spec, given, word)
+  if word then return builders[word](spec, given) end
+  if spec.message == nil then return spec end
+  check.fields("a message", spec, { message = "table" })
+  return spec.message
 end
 
 local function make(spec, given)
   if type(spec) == "string" then spec = { text = spec } end
   local word = spec.message == nil and word_of(spec)
-  local message, quote
-  if word then
-    spec, quote = around(spec, given)
-    message = builders[word](spec, given)
-  elseif spec.message ~= nil then
-    check.fields("a message", spec, { message = "table", quote = "table" })
-    spec, quote = around(spec, given)
-    message = spec.message
-  else
-    message, quote = spec, given.quote
+  local taken, info = {}, {}
+  if word or spec.message ~= nil then spec, taken = take_around(spec) end
+  local quote = taken.quote or given.quote
+  if taken.mentions then
+    check.value("a message that mentions somebody", "text", spec.text, "string", true)
+    spec.text, info = mentions(taken.mentions, spec.text, given)
   end
-  return context.add(message, quote and context.quoting(quote, given.chat) or {})
+  local message = make_content(spec, { client = given.client, chat = given.chat, quote = quote }, word)
+  if taken.view_once then message = seen_once(message) end
+  for name, value in pairs(quote and context.quoting(quote, given.chat) or {}) do info[name] = value end
+  return context.add(message, info)
 end
 
 --- The Message of a spec: a text, a table with the kind's word, { message = Message }, or a bare Message.

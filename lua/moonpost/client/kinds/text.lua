@@ -1,4 +1,4 @@
---- Texts: plain, or with something around them (fact sheet 05 §4.1). Formatting is the writer's own characters (§15.9).
+--- Texts: plain, or with something around them (fact sheet 05 §4.1, §15.7). Formatting is the writer's own characters (§15.9).
 -- @module moonpost.client.kinds.text
 local check = require "moonpost.client.kinds.check"
 
@@ -6,12 +6,72 @@ local read, build = {}, {}
 
 function read.conversation(content, m) m.kind, m.text = "text", content end
 
-function read.extendedTextMessage(content, m) m.kind, m.text = "text", content.text end
+-- The preview of a link as its sender says it: nobody has looked whether the page is like that.
+local function preview_of(content)
+  if not (content.matchedText or ""):find "%S" then return nil end
+  return { url = content.matchedText, title = content.title, description = content.description, thumbnail = content.jpegThumbnail }
+end
 
---- { text = "hello" }
+function read.extendedTextMessage(content, m) m.kind, m.text, m.preview = "text", content.text, preview_of(content) end
+
+local function code_of(metadata)
+  local parts = {}
+  for _, block in ipairs(metadata and metadata.codeBlocks or {}) do parts[#parts + 1] = block.codeContent end
+  return #parts > 0 and table.concat(parts) or nil
+end
+
+local function table_of(metadata)
+  local rows = {}
+  for _, row in ipairs(metadata and metadata.rows or {}) do rows[#rows + 1] = table.concat(row.items or {}, " | ") end
+  return #rows > 0 and table.concat(rows, "\n") or nil
+end
+
+--- What an assistant answers: pieces, of which the words are the text (§4.14).
+function read.richResponseMessage(content, m)
+  local parts = {}
+  for _, one in ipairs(content.submessages or {}) do
+    parts[#parts + 1] = one.messageText or code_of(one.codeMetadata) or table_of(one.tableMetadata)
+  end
+  m.kind, m.text = "text", #parts > 0 and table.concat(parts, "\n") or nil
+end
+
+local preview_fields = { url = "string", title = "string", description = "string", thumbnail = "string" }
+
+-- The first link of a text, without the punctuation of the sentence it ends.
+local function first_link(text)
+  local link = text:match "https?://[^%s<>\"]+"
+  return link and link:match "^(.*[^.,;:!?')%]])"
+end
+
+-- The preview to send: given, or what the user's function makes of the first link; nil: none.
+local function wanted_preview(spec)
+  local what, given = "a text", spec.preview
+  if type(given) == "function" then
+    local link = first_link(spec.text)
+    given = link and given(link)
+    if not given then return nil end
+    check.value(what, "preview", given, "table")
+    given.url = given.url or link
+  end
+  if not given then return nil end
+  check.fields("a preview", given, preview_fields)
+  local url = given.url or first_link(spec.text)
+  if not url then check.wrong("a preview needs a link in the text") end
+  if not spec.text:find(url, 1, true) then check.wrong("a preview: its 'url' is not in the text") end
+  check.text("a preview", "title", given.title)
+  return given, url
+end
+
+--- { text = "hello", preview = { url =, title =, description =, thumbnail = JPEG bytes } or fn(url) -> such a table, or nil }
 function build.text(spec)
-  check.fields("a text", spec, { text = "string" })
-  return { conversation = check.text("a text", "text", spec.text) }
+  check.fields("a text", spec, { text = "string", preview = "table|function" })
+  local text = check.text("a text", "text", spec.text)
+  local preview, url = wanted_preview(spec)
+  if not preview then return { conversation = text } end
+  return { extendedTextMessage = {
+    text = text, matchedText = url, title = preview.title, description = preview.description, jpegThumbnail = preview.thumbnail,
+    previewType = "NONE",
+  } }
 end
 
 return { read = read, build = build }
