@@ -4,6 +4,7 @@
 local core = require "moonpost.core"
 local envelopes = require "moonpost.client.envelope"
 local kinds = require "moonpost.client.kinds"
+local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
@@ -65,8 +66,11 @@ end
 local function open_plaintext(self, envelope, plaintext)
   local message, err = proto.decode("Message", plaintext)
   if not message then return nil, err end
-  if envelope.from_me then return messages.from_own_device(message) end
-  if not message.deviceSentMessage and not messages.unwrap(message).deviceSentMessage then return message end
+  if envelope.from_me then message = messages.from_own_device(message) end
+  local content, _, deeper = messages.unwrap(message)
+  if deeper then return nil, core.error("limit", ("it is wrapped more than %d times"):format(limits.WRAPPERS)) end
+  if envelope.from_me then return message end
+  if not message.deviceSentMessage and not content.deviceSentMessage then return message end
   report(self, core.error("forged", ("message %s: %s claims to be an own device"):format(envelope.id, envelope.sender)))
   return {}
 end

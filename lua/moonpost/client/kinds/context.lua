@@ -81,10 +81,12 @@ end
 --- The ContextInfo of an answer to a message.
 -- @tparam table quote the message: id, sender, chat, message
 -- @string chat where the answer goes
+-- @param client
 -- @treturn table
-function context.quoting(quote, chat)
+function context.quoting(quote, chat, client)
   return {
-    stanzaId = quote.id, participant = quote.sender, quotedMessage = quotable(quote.message or {}),
+    stanzaId = quote.id, participant = quote.sender and people.namer(client, quote.chat)(quote.sender),
+    quotedMessage = quotable(quote.message or {}),
     remoteJid = chat and quote.chat and quote.chat ~= chat and quote.chat or nil,
   }
 end

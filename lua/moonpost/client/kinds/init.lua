@@ -11,6 +11,7 @@
 local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local context = require "moonpost.client.kinds.context"
+local forward = require "moonpost.client.kinds.forward"
 local mentions = require "moonpost.client.kinds.mentions"
 local messages = require "moonpost.client.messages"
 local traceback = require "moonpost.traceback"
@@ -109,6 +110,12 @@ function kinds.read(message, m, client)
   return m
 end
 
+--- The Message that forwards one; see moonpost.client.kinds.forward.
+-- @tparam table m message event: kind, message, raw, view_once
+-- @treturn ?table Message, for client:send
+-- @treturn ?table err code "forward"
+function kinds.forward(m) return forward(m, kinds.is_content) end
+
 local is_field = {}
 for _, field in ipairs(core.proto.fields "Message") do is_field[field.name] = true end
 
@@ -189,7 +196,7 @@ local function make(spec, given)
   end
   local message = make_content(spec, { client = given.client, chat = given.chat, quote = quote }, word)
   if taken.view_once then message = seen_once(message) end
-  for name, value in pairs(quote and context.quoting(quote, given.chat) or {}) do info[name] = value end
+  for name, value in pairs(quote and context.quoting(quote, given.chat, given.client) or {}) do info[name] = value end
   return context.add(message, info)
 end
 

@@ -30,13 +30,16 @@ function key.read(found, m, client)
   return { chat = m.chat, id = id, sender = sender, from_me = sender ~= nil and people.is_me(client, sender) }
 end
 
+local of_two = { lid = true, ["s.whatsapp.net"] = true } -- chats of two people, by their server
+
 --- The key of a message.
 -- @tparam table m what is pointed at: chat, id, sender, from_me
+-- @param client whose group wants its members named by number; nil: people are named as `m` does
 -- @treturn table MessageKey
-function key.write(m)
+function key.write(m, client)
   local from_me = m.from_me or false
-  local several = select(2, core.wire.jid.parse(m.chat)) ~= "lid" and select(2, core.wire.jid.parse(m.chat)) ~= "s.whatsapp.net"
-  return { remoteJid = m.chat, fromMe = from_me, id = m.id, participant = several and not from_me and m.sender or nil }
+  local named = not from_me and m.sender and not of_two[select(2, core.wire.jid.parse(m.chat))]
+  return { remoteJid = m.chat, fromMe = from_me, id = m.id, participant = named and people.namer(client, m.chat)(m.sender) or nil }
 end
 
 return key

@@ -3,21 +3,13 @@
 local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local limits = require "moonpost.client.limits"
-local messages = require "moonpost.client.messages"
+local people = require "moonpost.client.kinds.people"
 
 local jid = core.wire.jid
 
--- The name a person has in a chat: a group that names its members by number wants that, every other chat the LID.
-local function namer(client, chat)
-  if not client then return function(bare) return bare end end
-  local group = client.groups and messages.is_group(chat) and client.groups:known(chat)
-  if group and group.addressing == "pn" then return function(bare) return client.lids:pn_of(bare) or bare end end
-  return function(bare) return client.lids:stable(bare) end
-end
-
 -- The people a spec mentions, by the names they have in the chat; whether everyone is.
 local function people_of(wanted, given)
-  local list, everyone, name = {}, false, namer(given.client, given.chat)
+  local list, everyone, name = {}, false, people.namer(given.client, given.chat)
   for _, one in ipairs(type(wanted) == "table" and wanted or { wanted }) do
     if one == "everyone" then
       everyone = true

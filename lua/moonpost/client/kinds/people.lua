@@ -1,5 +1,6 @@
 --- People named inside messages: whatever stands there becomes a bare JID in the form that stays the same, or nothing.
 -- @module moonpost.client.kinds.people
+local messages = require "moonpost.client.messages"
 local jid = require("moonpost.core").wire.jid
 
 local people = {}
@@ -22,6 +23,17 @@ function people.me(client) return client and client.me and client.lids:stable(cl
 function people.is_me(client, bare)
   local me = client and client.me
   return me ~= nil and me ~= false and bare ~= nil and (bare == me.jid or bare == me.lid)
+end
+
+--- The name people have in a chat: a group that addresses by phone number wants that, every other chat the LID where it is known.
+-- @param client nil: names stay as they are
+-- @string chat
+-- @treturn function fn(bare) -> bare
+function people.namer(client, chat)
+  if not client then return function(bare) return bare end end
+  local group = client.groups and chat and messages.is_group(chat) and client.groups:known(chat)
+  if group and group.addressing == "pn" then return function(bare) return client.lids:pn_of(bare) or bare end end
+  return function(bare) return client.lids:stable(bare) end
 end
 
 return people
