@@ -43,7 +43,9 @@ return {
   { "buttons", { buttonsMessage = { contentText = "Tea?", footerText = "or not", buttons = {
     { buttonId = "y", buttonText = { displayText = "Yes" } }, { buttonId = "n" },
   } } },
-    { kind = "buttons", text = "Tea?", menu = { text = "Tea?", footer = "or not", choices = { { id = "y", text = "Yes" }, { id = "n" } } } } },
+    { kind = "buttons", text = "Tea?", menu = {
+      text = "Tea?", footer = "or not", choices = { { id = "y", text = "Yes" }, { id = "n" } },
+    } } },
   { "list", { listMessage = { title = "Menu", description = "Choose", buttonText = "Open", sections = {
     list({ rowId = "t", title = "Tea", description = "green" }, { rowId = "c", title = "Coffee" }),
   } } }, { kind = "list", text = "Choose", menu = { title = "Menu", text = "Choose", button = "Open", choices = {
