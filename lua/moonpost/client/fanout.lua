@@ -170,6 +170,9 @@ end
 -- Both base64 alphabets are in use.
 local function plain(phash) return (phash:gsub("[-_]", { ["-"] = "+", _ = "/" })) end
 
+--- Whether two hashes are the same, in whichever alphabet.
+function Fanout.same(one, other) return plain(one) == plain(other) end
+
 --- Whether the server's hash stands for just the devices a stanza of ours went to; this device may be counted or not (§7, §23).
 function Fanout:agrees(node, phash)
   local devices = {}

@@ -126,6 +126,17 @@ function FanoutGroup:audience_of(to, recipients, mode)
   return self.audience:of(to, how, members)
 end
 
+--- Those of an audience who have not got the key, with sessions. In a task.
+-- @string to the chat
+-- @tparam table audience
+-- @int most how many of them
+-- @treturn ?table array of devices
+-- @treturn ?table err
+function FanoutGroup:missed(to, audience, most)
+  local devices = lacking(self, to, audience)
+  return with_sessions(self, table.move(devices, 1, math.min(most, #devices), 1, {}))
+end
+
 --- The devices a message by sender key goes to, with sessions where one has to be told the key. Asks the server for what is not known.
 -- In a task; those who write to one chat take turns.
 -- @string to a group's JID, or another chat's with its recipients

@@ -4,6 +4,7 @@
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local messages = require "moonpost.client.messages"
 local repair = require "moonpost.client.repair"
 local rows = require "moonpost.client.rows"
 local stored = require "moonpost.client.stored"
@@ -182,9 +183,22 @@ function Outbox:tell(id, result, err)
   if err and #list == 0 then self.client:emit("error", err) end
 end
 
+-- What the server's numbers mean of messages to groups (08 S-421, 03 §17.2), as words to decide by.
+local words = {
+  [403] = { "forbidden", "this account is not in it, or only its admins may write there" },
+  [404] = { "not-found", "there is no such group" },
+  [405] = { "not-allowed", "this account may not write there" },
+  [406] = { "not-acceptable", "the server does not take such a message" },
+  [421] = { "stale-group", "its members are named another way than the server says" },
+  [429] = { "too-often", "too much was written" },
+}
+
 local function refusal(node, row)
-  local err = core.error("refused", ("the server refused message %s to %s (error %s)"):format(row.id, row.to, node.attrs.error))
-  err.status = math.tointeger(tonumber(node.attrs.error)) or 0
+  local status = math.tointeger(tonumber(node.attrs.error)) or 0
+  local word = not row.device and messages.is_group(row.to) and words[status]
+  local err = core.error(word and word[1] or "refused", ("the server refused message %s to %s (error %s)%s"):format(
+    row.id, row.to, node.attrs.error, word and ": " .. word[2] or ""))
+  err.status = status
   return err
 end
 
@@ -195,7 +209,7 @@ local function accepted(self, node, row)
   client.sender_keys:accepted(row)
   if not row.device then client.sent:keep(row) end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
-    repair.start(client, row)
+    repair.start(client, row, node.attrs.phash)
   else
     self:remove(row)
   end
@@ -212,6 +226,7 @@ function Outbox:ack(node)
   if node.attrs.error then
     self:remove(row)
     err = refusal(node, row)
+    if err.code == "forbidden" or err.code == "not-found" then self.client.groups:forget(row.to) end
   else
     result = accepted(self, node, row)
   end

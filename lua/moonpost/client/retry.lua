@@ -2,6 +2,7 @@
 -- the same id, with a session that both sides know again. The receipt is acknowledged when the resend is in the store.
 -- @module moonpost.client.retry
 local core = require "moonpost.core"
+local messages = require "moonpost.client.messages"
 local new_locks = require "moonpost.client.locks"
 local new_memory = require "moonpost.client.memory"
 local read = require "moonpost.client.retry_request"
@@ -38,10 +39,12 @@ local function is_own(self, device)
   return bare == me.jid or bare == me.lid
 end
 
--- Whether the message was for this device at all: one of the chat's, or an own one that names the chat.
+-- Whether the message was for this device at all: one of the chat's, or an own one that names the chat. Of a group more is asked
+-- later: `check_member`.
 local function belongs(self, request, device, message)
   local lids = self.client.lids
   local chat = lids:stable(message.to)
+  if messages.is_group(chat) or request.chat then return request.chat == chat end
   if not is_own(self, device) then return jid.bare(device) == chat end
   return lids:stable(request.recipient or jid.bare(device)) == chat
 end
@@ -85,6 +88,15 @@ end
 
 local function label(keys) return (">s4s4I4I4"):pack(keys.identity, keys.signed_prekey.public, keys.prekey and keys.prekey.id or 0, 0) end
 
+-- Whether the device's account is in the group the message went to.
+local function check_member(self, request, device)
+  if not request.chat then return true end
+  local audience, err = self.client.fanout_group:audience_of(request.chat)
+  if not audience then return nil, err end
+  if audience.members[jid.bare(device)] then return audience end
+  return nil, core.error("unknown-device", ("%s is not in %s"):format(device, request.chat))
+end
+
 -- Starts a session with the keys a receipt brought. Several receipts may bring the same one-time key, which can be used once: the
 -- session made with it is good for all of them.
 local function install_keys(self, request, device)
@@ -123,23 +135,31 @@ local function mend_session(self, request, device)
   return nil, core.error("no-session", ("%s has no keys to write to it"):format(device))
 end
 
-local function store_resend(self, request, device, sent)
+-- The stanza that answers a request, and what the outbox is to note of it.
+local function resend(self, request, device, sent, audience)
   local client = self.client
   local message = assert(proto.decode("Message", sent.message))
   local again = { to = request.from, count = request.count }
-  local node = client.fanout:build_for(sent.id, { to = sent.to }, message, device, is_own(self, device), again)
+  if request.chat then return client.fanout_group:build_for(sent.id, sent.to, audience.mode, message, device, again) end
+  return client.fanout:build_for(sent.id, { to = sent.to }, message, device, is_own(self, device), again)
+end
+
+local function store_resend(self, request, device, sent, audience)
+  local node, told = resend(self, request, device, sent, audience)
   if not node then return nil, core.error("no-session", ("%s cannot be written to"):format(device)) end
   note_served(self, request, device)
-  return client.outbox:replace {
-    id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = sent.message, device = device,
+  return self.client.outbox:replace {
+    id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = sent.message, device = device, told = told,
   }
 end
 
 local function serve(self, request, device, sent)
-  local ok, err = check_listed(self, device)
+  local audience, err = check_member(self, request, device)
+  local ok = audience
+  if ok then ok, err = check_listed(self, device) end
   if ok then ok, err = mend_session(self, request, device) end
   if not ok then return nil, err end
-  return self.client.store:atomic(store_resend, self, request, device, sent)
+  return self.client.store:atomic(store_resend, self, request, device, sent, audience)
 end
 
 -- One request of a device at a time: each may find the session mended by the one before.
@@ -175,6 +195,7 @@ function Retry:receipt(node)
   local client, request = self.client, read(node)
   local device = client.lids:stable(request.from)
   local sent = wanted(self, request, device)
+  if request.chat then client.sender_keys:asked(request.chat, device) end
   if sent then return serve_later(self, node, request, device, sent) end
   client.receipts:ack(node)
 end

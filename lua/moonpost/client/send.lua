@@ -14,6 +14,7 @@ local task = require "moonpost.task"
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
 
 local NOT_MIGRATED = 400 -- the server wants this account's messages addressed by phone number (03 §3.1)
+local STALE_GROUP = 421  -- our copy of a group's addressing is stale (03 §17.1)
 local BUSY_PAUSE = 2     -- seconds before the one other try after a refusal of the 500s (03 §17.2)
 
 local Sender = {}
@@ -134,6 +135,12 @@ local function try_again(self, letter, err)
   local status = err.status or 0
   if status == NOT_MIGRATED and letter.by_lid and self.client.lids:pn_of(self.client.lids:stable(letter.to)) then
     letter.by_pn, self.by_pn = true, true
+    return true
+  end
+  if letter.group and status == STALE_GROUP and not letter.readdressed then
+    letter.readdressed = true
+    self.client.sender_keys:members_left(letter.to)
+    self.client.groups:forget(letter.to)
     return true
   end
   if status < 500 or letter.tried then return false end
