@@ -8,9 +8,10 @@ local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
 local SERVER = "g.us"
-local EPHEMERAL_MAX = 0x7fffffff -- seconds
 
-local group_node = {}
+local group_node = {
+  SECONDS_MAX = 0x7fffffff, -- of a timer or a time
+}
 
 local function malformed(text, ...) error(core.error("malformed", text:format(...)), 0) end
 
@@ -47,6 +48,16 @@ local function person(node, name, server)
   local user, of = jid.parse(value)
   if of ~= server or user == "" then return nil end
   return jid.bare(value)
+end
+
+--- Somebody by both names.
+-- @string name bare JID
+-- @tparam ?string pn the number's JID, where `name` is a LID
+-- @treturn table {jid=, lid=, pn=}
+function group_node.person(name, pn)
+  local _, server = jid.parse(name)
+  if server == "s.whatsapp.net" then return { jid = name, pn = name } end
+  return { jid = name, lid = server == "lid" and name or nil, pn = pn }
 end
 
 --- A member, as `<participant>` names one: under one of two names, and with the other where it is known.
@@ -94,12 +105,12 @@ local function flag(node, tag) return stanza.child(node, tag) ~= nil end
 local function read_settings(into, node)
   local ephemeral, lock = stanza.child(node, "ephemeral"), stanza.child(node, "growth_locked")
   into.announce, into.locked = flag(node, "announcement"), flag(node, "locked")
-  into.ephemeral = ephemeral and group_node.number(ephemeral.attrs.expiration, EPHEMERAL_MAX) or 0
+  into.ephemeral = ephemeral and group_node.number(ephemeral.attrs.expiration, group_node.SECONDS_MAX) or 0
   local join = stanza.path(node, "membership_approval_mode", "group_join")
   into.join_approval = join ~= nil and join.attrs.state == "on"
   into.member_add = group_node.content(node, limits.GROUP_NAME, "member_add_mode") == "all_member_add" and "all" or "admins"
   into.suspended, into.incomplete = flag(node, "suspended"), flag(node, "missing_participant_identification")
-  into.growth_locked = lock and group_node.number(lock.attrs.expiration, math.maxinteger) or nil
+  into.growth_locked = lock and group_node.number(lock.attrs.expiration, group_node.SECONDS_MAX) or nil
 end
 
 local function read_community(into, node)
@@ -109,12 +120,13 @@ local function read_community(into, node)
   into.announcements, into.general = flag(node, "default_sub_group"), flag(node, "general_chat")
 end
 
--- The JID: `id` is its user part, or all of it.
-local function read_jid(node)
+--- The JID of a `<group>`: its `id` is the user part, or all of it.
+-- @raise "malformed"
+function group_node.jid(node)
   local id = node.attrs.id
   if type(id) ~= "string" or id == "" then malformed "a <group> without an id" end
-  local full = id:find("@", 1, true) and id or jid.make(id, SERVER)
-  if not full or not group_node.is_group(full) then malformed("a <group> whose id is '%s'", id:sub(1, 80)) end
+  local full = id:find("@", 1, true) and id or id .. "@" .. SERVER
+  if not group_node.is_group(full) then malformed("a <group> whose id is '%s'", id:sub(1, 80)) end
   return full
 end
 
@@ -134,10 +146,11 @@ function group_node.read(node)
   if not size or size < 0 then malformed("a <group> whose size is no number") end
   if size > limits.GROUP_MEMBERS then limits.too_many_members(size) end
   local group = {
-    jid = read_jid(node), subject = text_of(attrs.subject, limits.GROUP_NAME) or "",
+    jid = group_node.jid(node), subject = text_of(attrs.subject, limits.GROUP_NAME) or "",
     addressing = attrs.addressing_mode == "lid" and "lid" or "pn", subject_time = attributes.time(attrs.s_t),
     subject_by = optional_person(node, "s_o"),
     creator = optional_person(node, "creator"), created = attributes.time(attrs.creation),
+    version = text_of(attrs.p_v_id, limits.GROUP_NAME),
   }
   local refused
   group.participants, refused = group_node.members(node)

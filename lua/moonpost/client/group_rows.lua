@@ -12,8 +12,8 @@ local numbers = { admin = 1, superadmin = 2 }
 local same = {
   subject = "subject", subject_time = "subjectTime", subject_by = "subjectBy", description = "description",
   description_id = "descriptionId", ephemeral = "ephemeral", creator = "creator", created = "created", parent = "parent",
-  growth_locked = "growthLocked", announce = "announce", locked = "locked", join_approval = "joinApproval", community = "community",
-  announcements = "announcements", general = "general", suspended = "suspended", incomplete = "incomplete",
+  growth_locked = "growthLocked", version = "version", announce = "announce", locked = "locked", join_approval = "joinApproval",
+  community = "community", announcements = "announcements", general = "general", suspended = "suspended", incomplete = "incomplete",
 }
 local flags = { "announce", "locked", "join_approval", "community", "announcements", "general", "suspended", "incomplete" }
 

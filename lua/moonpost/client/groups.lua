@@ -20,6 +20,7 @@ local task = require "moonpost.task"
 
 local SERVER = "g.us"
 local DECODED = 64 -- groups whose rows are kept as tables
+local LEARNT = 256 -- members whose names are learnt in a turn of the loop
 
 local Groups = {}
 Groups.__index = Groups
@@ -40,15 +41,35 @@ function Groups:known(group)
   return bytes and decode(self, group, bytes)
 end
 
---- Keeps what was learnt of a group, and who its members are under either name. In a transaction.
+--- Keeps a group as it is now. In a transaction.
+-- @tparam table group
+function Groups:put(group) self.client.store:put("group", group.jid, group_rows.encode(group)) end
+
+-- Learns which names are one person's: so many members at once, then the loop goes on.
+local function learn(client, members, from)
+  for i = from, math.min(from + LEARNT - 1, #members) do
+    local member = members[i]
+    if member.lid and member.pn then client.lids:learn(member.lid, member.pn) end
+  end
+end
+
+local function learn_rest(self, members)
+  for from = LEARNT + 1, #members, LEARNT do
+    task.sleep(0)
+    if self.client.over or not self.client.me then return end
+    self.client.store:atomic(learn, self.client, members, from)
+  end
+end
+
+--- Keeps what the server says of a group, and who its members are under either name. In a transaction.
 -- @tparam table group
 -- @treturn table the group as `known` gives it from now on
 function Groups:keep(group)
-  local client = self.client
-  for _, member in ipairs(group.participants) do
-    if member.lid and member.pn then client.lids:learn(member.lid, member.pn) end
+  self:put(group)
+  learn(self.client, group.participants, 1)
+  if #group.participants > LEARNT then
+    self.client.store:after_commit(function() task.spawn(learn_rest, self, group.participants) end)
   end
-  client.store:put("group", group.jid, group_rows.encode(group))
   return self:known(group.jid)
 end
 
@@ -136,6 +157,13 @@ function Groups:refresh(group)
   return self:get(group)
 end
 
+-- A group of a list that is told without its members.
+local function listed(self, node)
+  local ok, group = pcall(group_node.jid, node)
+  if not ok then return nil, group end
+  return self:get(group)
+end
+
 --- The groups this account is in, as the server says; each is kept. One that is too large or malformed is left out, and told as an
 -- error. In a task.
 -- @treturn ?table array of groups
@@ -146,10 +174,19 @@ function Groups:list()
   if not answer then return nil, err end
   local list = {}
   for _, node in stanza.children(stanza.child(answer, "groups"), "group") do
-    local group, why = self:take(node)
+    local group, why
+    if node.attrs.truncated or node.attrs.error then group, why = listed(self, node) else group, why = self:take(node) end
     if group then list[#list + 1] = group else self.client:emit("error", why) end
   end
   return list
+end
+
+--- Tells the server that groups which changed are known to have.
+-- @tparam ?string timestamp what it gave
+function Groups:clean(timestamp)
+  local ok, err = self.client.connection:query(stanza.node("iq", { xmlns = "urn:xmpp:whatsapp:dirty", type = "set", to = "s.whatsapp.net" },
+    stanza.node("clean", { type = "groups", timestamp = timestamp })))
+  if not ok and err.code ~= "closed" then self.client:emit("error", err) end
 end
 
 --- A member of a group, by either of the person's names; nil when there is none of that name.
@@ -166,6 +203,14 @@ function Groups:member(group, name)
     self.indexes[group] = index
   end
   return index[name] or index[self.client.lids:stable(name)]
+end
+
+-- What can be done to groups stands in files of its own.
+for _, part in ipairs { "group_admin", "group_joins", "communities" } do
+  for name, fn in pairs(require("moonpost.client." .. part)) do
+    assert(not Groups[name], name)
+    Groups[name] = fn
+  end
 end
 
 return function(client)

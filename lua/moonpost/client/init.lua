@@ -46,7 +46,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true, status = true,
+  chatstate = true, error = true, identity = true, status = true, group = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -262,7 +262,7 @@ Client.set_me, Client.forget_account = of_me.set, of_me.forget
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "sent", "delivered", "read_marks",
   "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
-  "identities", "notifications", "presence", "peer", "sweep", "resume",
+  "identities", "notifications", "presence", "peer", "sweep", "resume", "group_changes",
 }
 local rooms = { sender = "send" }
 

@@ -36,6 +36,8 @@ function on.ib(self, node)
   local routing = stanza.child(node, "edge_routing")
   if routing then self.client.resume:edge_routing(routing) end
   if stanza.child(node, "offline") then self.backlog:finish() end
+  local dirty = stanza.child(node, "dirty")
+  if dirty and dirty.attrs.type == "groups" then self.client.group_changes:dirty(dirty) end
 end
 
 function on.message(self, node) self.client.receive:message(node) end
