@@ -3,7 +3,7 @@
 -- @module moonpost.bot.context
 -- @field text the message's text, nil when it has none
 -- @field chat bare JID of the chat
--- @field group whether the chat is a group
+-- @field group the group (moonpost.bot.group), false where the chat is none
 -- @field place "direct", "group", "status", "broadcast" or "newsletter" (moonpost.client.places)
 -- @field broadcast the list it was sent to, of place "broadcast"
 -- @field newsletter of place "newsletter": {server_id}, its number in the channel
@@ -25,17 +25,26 @@
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
+local make_group = require "moonpost.bot.group"
 local seen = require "moonpost.bot.seen"
 
 local Context = {}
 
 local hidden = { entry = true, offline = true, attempts = true } -- fields of the event that are the client's own
 
+-- The group of a message in one: the same for all of a handler's run.
+local function group_of(ctx, run, chat)
+  run.group = run.group or make_group(run.client, chat, function(spec) return ctx:send(spec) end)
+  return run.group
+end
+
 -- Methods first; every other field is the message's.
 function Context.__index(ctx, name)
   local method = Context[name]
   if method ~= nil or hidden[name] then return method end
-  return rawget(rawget(ctx, "m"), name)
+  local m = rawget(ctx, "m")
+  if name == "group" then return m.group and group_of(ctx, rawget(ctx, "run"), m.chat) or false end
+  return rawget(m, name)
 end
 
 function Context.__tostring(ctx) return ("message %s from %s"):format(ctx.id, ctx.sender) end

@@ -14,6 +14,7 @@ local options_of = require "moonpost.client.options"
 local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
+local groups = require "moonpost.bot.groups"
 local host = require "moonpost.bot.host"
 local kinds = require "moonpost.client.kinds"
 local parse_phone = require("moonpost.client.phone_number").parse
@@ -27,23 +28,27 @@ function Bot.__tostring(bot)
   return ("moonpost.bot (%s, account %s)"):format(bot.options.store, bot.options.account or options_of.DEFAULT_ACCOUNT)
 end
 
-local events = { ready = true, message = true, error = true }
+local events = { ready = true, message = true, group = true, error = true }
+local filters = { message = make_filter, group = groups.filter }
+
+for _, name in ipairs { "group", "groups", "create_group", "create_community", "join" } do Bot[name] = groups[name] end
 
 --- Registers a handler.
 -- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
 -- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
--- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed.
--- @string event "ready", "message" or "error"
--- @tparam ?function|table filter for messages: see moonpost.bot.filter
+-- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed. `group`: fn(event), something
+-- happened to a group (docs/groups.md).
+-- @string event "ready", "message", "group" or "error"
+-- @tparam ?function|table filter for messages: see moonpost.bot.filter; for groups: moonpost.bot.groups
 -- @func fn
 -- @treturn table the bot
 function Bot:on(event, filter, fn)
-  if not events[event] then error(("bot:on has no event '%s' (ready, message, error)"):format(tostring(event)), 2) end
+  if not events[event] then error(("bot:on has no event '%s' (ready, message, group, error)"):format(tostring(event)), 2) end
   if fn == nil then filter, fn = nil, filter end
-  if filter ~= nil and event ~= "message" then error("only the message event takes a filter", 2) end
+  if filter ~= nil and not filters[event] then error("only the events message and group take a filter", 2) end
   if type(fn) ~= "function" then error("bot:on expects a function, got " .. type(fn), 2) end
   local handlers = self.handlers[event]
-  handlers[#handlers + 1] = { fn = fn, matches = make_filter(filter, 2) }
+  handlers[#handlers + 1] = { fn = fn, matches = (filters[event] or make_filter)(filter, 2) }
   return self
 end
 
@@ -122,6 +127,7 @@ local function make_client(bot)
   if not client then return nil, err end
   client:on("message", function(m) on_message(bot, m) end)
   client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation))) end)
+  groups.listen(bot, client, report)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
   client:on("refused", function(why) bot:finish(nil, why) end)
@@ -320,7 +326,7 @@ return function(options)
   host.bots = (host.bots or 0) + 1
   return setmetatable({
     log = log.of(options.account), options = copy, commands = {},
-    handlers = { ready = {}, message = {}, error = {} }, conversation = conversation(),
+    handlers = { ready = {}, message = {}, group = {}, error = {} }, conversation = conversation(),
     contexts = setmetatable({}, { __mode = "k" }), -- of the messages being handled: the error handler goes on in the same one
     runs = setmetatable({}, { __mode = "k" }), -- of the tasks that handle a message: what they send has it for its cause
   }, Bot)
