@@ -321,12 +321,12 @@ describe("a bot in a group", function()
     local ana = rig:contact "Ana"
     local bot, heard = rig:bot(), task.queue()
     bot:command("tea", function(ctx, args)
-      heard:push { "command", args.text, ctx.chat, ctx.group }
+      heard:push { "command", args.text, ctx.chat, ctx.group.subject }
       ctx:typing()
       ctx:reply "at five"
     end)
     bot:on("message", function(ctx)
-      heard:push { "text", ctx.text, ctx.chat, ctx.group, ctx.sender }
+      heard:push { "text", ctx.text, ctx.chat, ctx.group.jid, ctx.sender }
       ctx:react "👍"
       ctx:send "hello yourself"
     end)
@@ -335,8 +335,8 @@ describe("a bot in a group", function()
     local echo = { client = bot.client, lid = me.lid }
     writer.send(ana, group, "!tea with milk", { echo })
     writer.send(ana, group, "hello")
-    assert.same({ "command", "with milk", group, true }, heard:pop(5))
-    assert.same({ "text", "hello", group, true, ana.lid }, heard:pop(5))
+    assert.same({ "command", "with milk", group, "Tea" }, heard:pop(5))
+    assert.same({ "text", "hello", group, group, ana.lid }, heard:pop(5))
     local reply, reaction, text = ana:next(), ana:next(), ana:next()
     assert.same({ "at five", group, me.lid, "!tea with milk" }, { reply.text, reply.chat, reply.sender, reply.quoted.text })
     assert.same({ "reaction", "hello yourself" }, { reaction.kind, text.text })

@@ -1,8 +1,8 @@
 --- A group as bots see it: `bot:group(jid)`, and `ctx.group` in a group's messages.
 -- Its fields are what is known of it, asked for where nothing is: `subject`, `description`, `participants` (an array of
 -- {jid, phone, rank = nil, "admin" or "superadmin"}), `size`, `announce`, `locked`, `ephemeral`, `join_approval`, `member_add`,
--- `addressing`, `creator`, `created`, `community`, `parent`, … (moonpost.client.groups). `jid` is always there. Fields and methods raise when
--- they fail, with an error whose `code` is a word: "forbidden", "not-in-group", "not-found", "full", … (moonpost.client.group_errors).
+-- `addressing`, `creator`, `created`, `community`, `parent`, … (moonpost.client.groups). `jid` is always there. Fields and methods raise
+-- when they fail, with an error whose `code` is a word: "forbidden", "not-in-group", "not-found", "full", … (moonpost.client.group_errors).
 -- @module moonpost.bot.group
 local jid = require("moonpost.core").wire.jid
 local parse_phone = require("moonpost.client.phone_number").parse
