@@ -6,6 +6,15 @@ return {
     { messageText = "Try this:" }, { codeMetadata = { codeBlocks = { { codeContent = "print" }, { codeContent = "(1)" } } } },
     { tableMetadata = { rows = { { items = { "a", "b" } }, { items = { "c" } } } } }, {},
   } } }, { kind = "text", text = "Try this:\nprint(1)\na | b\nc" } },
+  { "image", { imageMessage = { caption = "look" } }, { kind = "image", text = "look" } },
+  { "video", { videoMessage = { caption = "look" } }, { kind = "video", text = "look" } },
+  { "GIF", { videoMessage = { gifPlayback = true } }, { kind = "gif" } },
+  { "round video", { ptvMessage = {} }, { kind = "round_video" } },
+  { "audio", { audioMessage = {} }, { kind = "audio" } },
+  { "voice message", { audioMessage = { ptt = true } }, { kind = "voice" } },
+  { "document with a caption", { documentWithCaptionMessage = { message = { documentMessage = { caption = "read" } } } },
+    { kind = "document", text = "read" } },
+  { "sticker", { stickerMessage = {} }, { kind = "sticker" } },
   { "album", { albumMessage = { expectedImageCount = 2 } }, { kind = "album", album = { images = 2, videos = 0 } } },
   { "child of an album", { associatedChildMessage = { message = { imageMessage = { caption = "one" } } } },
     { kind = "image", text = "one" } },
@@ -74,7 +83,7 @@ return {
   } } } },
   { "carousel", { interactiveMessage = { body = { text = "Two" }, carouselMessage = { cards = {
     { body = { text = "one" } }, { body = { text = "two" }, carouselMessage = { cards = { { body = { text = "deeper" } } } } },
-  } } } }, { kind = "interactive", menu = { text = "Two", choices = {}, cards = {
+  } } } }, { kind = "interactive", text = "Two", menu = { text = "Two", choices = {}, cards = {
     { text = "one", choices = {} }, { text = "two", choices = {} },
   } } } },
   { "answer to buttons", { buttonsResponseMessage = { selectedButtonId = "y", selectedDisplayText = "Yes" } },
@@ -136,5 +145,6 @@ return {
   { "message for later", { conditionalRevealMessage = {} }, { kind = "scheduled" } },
   { "text to an assistant", { botInvokeMessage = { message = { extendedTextMessage = { text = "@1 hi" } } } },
     { kind = "text", text = "@1 hi" } },
-  { "text that mentions a group", { groupMentionedMessage = { message = { extendedTextMessage = { text = "@5" } } } }, { kind = "text" } },
+  { "text that mentions a group", { groupMentionedMessage = { message = { extendedTextMessage = { text = "@5" } } } },
+    { kind = "text", text = "@5" } },
 }

@@ -14,7 +14,7 @@
 -- @field time when it was sent, Unix seconds
 -- @field age how many seconds ago that was, by the server's clock, when the handler began
 -- @field kind what it is: "text", "poll", "location", …, "unknown" where nobody reads it yet, or "undecryptable": it came and cannot be
--- read. Most kinds have a table of their name: `ctx.location`, `ctx.contacts`, … (docs/client.md)
+-- read. Most kinds have a table of their name: `ctx.location`, `ctx.contacts`, … (docs/kinds.md)
 -- @field quoted the message it answers: {id, chat, sender, kind, text, message}, or nil
 -- @field mentions whom it mentions, an array of bare JIDs; `mentions.me` and `mentions.everyone` tell whether it is the own account, or all
 -- @field forwarded how often it was forwarded, or nil
@@ -83,7 +83,7 @@ local function to_spec(method, ctx, spec)
 end
 
 --- Answers in the chat, quoting the message.
--- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/client.md)
+-- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
 -- @treturn table {id=, time=}
 function Context:reply(spec)
   spec = to_spec("reply", self, spec)

@@ -256,7 +256,7 @@ end
 
 --- Writes to a chat. In a task; what a handler sends so takes an id derived from its message, as ctx:send does.
 -- @string chat bare JID of a person: phone number or LID
--- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/client.md)
+-- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
 -- @treturn table {id=, time=}
 -- @raise when it cannot be sent
 function Bot:send(chat, spec)

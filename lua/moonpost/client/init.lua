@@ -186,7 +186,7 @@ end
 
 --- Sends a message to a person or a group and waits until the server has it. In a task. While offline it waits to be online again.
 -- @string jid bare JID: phone number, LID or group
--- @tparam string|table message a text; a table with its kind's word, { text = "hello" }, { location = {52.5, 13.4} }, … (docs/client.md);
+-- @tparam string|table message a text; a table with its kind's word, { text = "hello" }, { location = {52.5, 13.4} }, … (docs/kinds.md);
 -- or a Message as a table. What is wrong in it is raised
 -- @tparam ?table options quote = m: the message to quote
 -- @treturn ?table {id=, time=}

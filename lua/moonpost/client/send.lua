@@ -190,6 +190,13 @@ local function lacking(message)
   if secret and #secret ~= rows.SECRET_BYTES then return ("messageSecret must be %d bytes"):format(rows.SECRET_BYTES) end
 end
 
+-- Has a group's names and timer known before a message to it is built. What keeps them unknown keeps the message from being sent as
+-- well, and is told there.
+local function know_group(client, group, by_handler)
+  if client.groups:known(group) then return end
+  if client.connection:wait_online(client.outbox:patience(by_handler)) then client.groups:get(group) end
+end
+
 --- Sends a message; see client:send.
 -- @tparam string|table spec
 -- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; said_by: how the caller's call reads in errors, and
@@ -201,6 +208,7 @@ function Sender:send(to, spec, options)
   if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
   local bare, group = recipient(to)
   if not bare then return nil, group end
+  if group then know_group(client, bare, options.cause ~= nil) end
   local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = options.quote })
   if not message then error(("%s: %s"):format(name, wrong), level) end
   message = with_secret(message)

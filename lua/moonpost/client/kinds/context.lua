@@ -91,6 +91,31 @@ function context.quoting(quote, chat, client)
   }
 end
 
+-- The disappearing timer of a chat in seconds, and when it was set, if that is known; nil when there is none. Those of groups are the
+-- groups' own, those of people are kept by `client.timers`: fn `of(chat)` -> seconds, Unix seconds.
+local function timer_of(client, chat)
+  if messages.is_group(chat) then
+    local group = client.groups and client.groups:known(chat)
+    return group and group.ephemeral
+  end
+  if client.timers then return client.timers:of(chat) end
+end
+
+--- A message with the timer of the chat it goes to, unless it says one itself (§5.4).
+-- @tparam table message; is not changed
+-- @param client nil: no timers are known
+-- @string chat
+-- @treturn table the Message
+function context.timed(message, client, chat)
+  local seconds, since
+  if client then seconds, since = timer_of(client, chat) end
+  if not seconds or seconds == 0 then return message end
+  local content = messages.unwrap(message)
+  local own = context.of(content[messages.content(content)])
+  if own and own.expiration then return message end
+  return context.add(message, { expiration = seconds, ephemeralSettingTimestamp = since })
+end
+
 --- Adds to the ContextInfo of a message's content; a bare text becomes one that can have it. What a content without one cannot hold is
 -- left out.
 -- @tparam table message; is not changed

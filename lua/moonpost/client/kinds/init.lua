@@ -116,7 +116,7 @@ end
 -- @treturn ?table err code "forward"
 function kinds.forward(m) return forward(m, kinds.is_content) end
 
-local is_field = {}
+local is_field = { _unknown = true }
 for _, field in ipairs(core.proto.fields "Message") do is_field[field.name] = true end
 
 local function words(spec)
@@ -197,7 +197,7 @@ local function make(spec, given)
   local message = make_content(spec, { client = given.client, chat = given.chat, quote = quote }, word)
   if taken.view_once then message = seen_once(message) end
   for name, value in pairs(quote and context.quoting(quote, given.chat, given.client) or {}) do info[name] = value end
-  return context.add(message, info)
+  return context.timed(context.add(message, info), given.client, given.chat)
 end
 
 --- The Message of a spec: a text, a table with the kind's word, { message = Message }, or a bare Message.
