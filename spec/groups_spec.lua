@@ -364,7 +364,9 @@ describe("the sandbox's groups", function()
       group.attrs.subject, group.attrs.creator, group.attrs.size, group.attrs.addressing_mode,
     })
     local people = {}
-    for i, one in ipairs(group.content) do people[i] = ("%s %s"):format(one.attrs.jid, one.attrs.type or one.attrs.error or "member") end
+    for i, one in stanza.children(group, "participant") do
+      people[i] = ("%s %s"):format(one.attrs.jid, one.attrs.type or one.attrs.error or "member")
+    end
     assert.same({ ana.lid .. " superadmin", ben.lid .. " member", "15550000000@s.whatsapp.net 404" }, people)
     assert(ben.client:committed())
     local to = { [told[1].attrs.to] = true, [told[2].attrs.to] = true }

@@ -69,6 +69,24 @@ function Accounts:of_name(name)
   return add(self, name, name, pn, lid)
 end
 
+--- An account nobody is behind, with so many linked devices (moonpost.sandbox.crowd).
+function Accounts:of_crowd(devices)
+  local n = #self.list + 1
+  while self.by_name["Crowd " .. n] do n = n + 1 end
+  local name = "Crowd " .. n
+  local pn, lid = pick_numbers(self, name)
+  local account = new_account {
+    first_name = name, name = name, pn = pn, lid = lid, raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff, crowd = true,
+    next_device = devices + 1, created = math.floor(core.net.time()),
+  }
+  for number = 1, devices do
+    account.devices[number] = setmetatable({ account = account, number = number, key_index = number, active = true, crowd = true }, Device)
+  end
+  file(self, account)
+  self:save(account)
+  return account
+end
+
 --- The account of a phone number, made when there is none (S-060).
 -- @string pn digits
 -- @tparam ?string name push name of one that is made
@@ -103,11 +121,11 @@ local function to_row(account)
   local row = {
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
-    privacy = account.privacy, name_patch = account.name_patch,
+    privacy = account.privacy, name_patch = account.name_patch, crowd = account.crowd,
   }
   for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end
   for number, device in pairs(account.devices) do
-    local one = { number = number, key_index = device.key_index, fresh = device.fresh, active = device.active }
+    local one = { number = number, key_index = device.key_index, fresh = device.fresh, active = device.active, crowd = device.crowd }
     for _, name in ipairs(binary) do one[name] = device[name] and crypto.base64(device[name]) end
     for _, name in ipairs(shown) do one[name] = device[name] end
     row.devices[#row.devices + 1] = one
@@ -139,8 +157,11 @@ local function from_row(row)
   return account
 end
 
---- Writes an account's row.
-function Accounts:save(account) self.store:put("world", "a" .. account.pn, assert(json.encode(to_row(account)))) end
+--- Writes an account's row. `changes` counts how often: what was worked out of accounts and devices may be old after it.
+function Accounts:save(account)
+  self.changes = self.changes + 1
+  self.store:put("world", "a" .. account.pn, assert(json.encode(to_row(account))))
+end
 
 -- The next number that is free, round the circle: what was unlinked comes back as late as can be.
 local function free_number(account)
@@ -196,9 +217,12 @@ function Accounts.companions(_, account)
   return list
 end
 
+--- The same without those that nobody is behind: there is no use in telling them anything.
+function Accounts:reachable(account) return account.crowd and {} or self:companions(account) end
+
 --- Reads the world's accounts.
 return function(store)
-  local self = setmetatable({ store = store, by_pn = {}, by_lid = {}, by_name = {}, list = {} }, Accounts)
+  local self = setmetatable({ store = store, by_pn = {}, by_lid = {}, by_name = {}, list = {}, changes = 0 }, Accounts)
   for _, row in ipairs(store:range("world", "a")) do file(self, from_row(assert(json.decode(row[2])))) end
   return self
 end

@@ -6,7 +6,6 @@ local fields = require "moonpost.sandbox.fields"
 local json = require "cjson.safe"
 local loopback = require "moonpost.loopback"
 local printable = require "moonpost.printable"
-local groups = require "moonpost.sandbox.groups"
 local pairing = require "moonpost.sandbox.pairing"
 local phone_code = require "moonpost.sandbox.phone_code"
 local stanza = require "moonpost.stanza"
@@ -248,21 +247,11 @@ local function find_accounts(sandbox, request, list_of_jids)
   return accounts
 end
 
--- {creator, subject, members}: the creator's phone makes a group; answers with its jid (S-701).
-calls["POST /admin/mock-phone/group"] = function(sandbox, request)
-  local value = read_json(request, { creator = JID, subject = fields.text(100), members = jids }, { "creator", "subject", "members" })
-  if not value then return end
-  local accounts = find_accounts(sandbox, request, { value.creator, table.unpack(value.members) })
-  if not accounts then return end
-  local group = groups.create(sandbox, table.remove(accounts, 1), value.subject, accounts)
-  answer(request, 200, { jid = groups.jid(group) })
-end
-
 -- What admin calls of other files are made with.
 local tools = {
   answer = answer, read_json = read_json, find_accounts = find_accounts, find_device = find_device, jids = jids, JID = JID, list = list,
 }
-for _, name in ipairs { "admin_places" } do
+for _, name in ipairs { "admin_places", "admin_groups" } do
   for call, fn in pairs(require("moonpost.sandbox." .. name)(tools)) do calls[call] = fn end
 end
 

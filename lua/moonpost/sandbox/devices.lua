@@ -2,6 +2,8 @@
 -- @module moonpost.sandbox.devices
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local book = require "moonpost.sandbox.group_book"
+local crowd = require "moonpost.sandbox.crowd"
 local iq = require "moonpost.sandbox.iq"
 local new_prekeys = require "moonpost.sandbox.prekeys"
 local new_queue = require "moonpost.sandbox.queue"
@@ -16,6 +18,7 @@ local function device_name(device) return ("%s:%d"):format(device.account.pn, de
 
 --- Gives a device its queue and its one-time keys.
 function devices.open_queue(sandbox, device)
+  if device.crowd then return crowd.open(device) end
   device.queue = new_queue(sandbox.store, device_name(device), sandbox.keep)
   device.one_time = new_prekeys(sandbox.store, device_name(device), sandbox.keep)
 end
@@ -45,7 +48,7 @@ local function key_index_list(sandbox, account)
     rawId = account.raw_id, timestamp = now, currentIndex = highest, validIndexes = indexes, accountType = "E2EE",
   }))
   return stanza.node("key-index-list", { ts = now }, assert(proto.encode("ADVSignedKeyIndexList", {
-    details = details, accountSignature = phone.of(sandbox, account):identity():sign("\6\2" .. details),
+    details = details, accountSignature = phone.identity(sandbox, account):sign("\6\2" .. details),
   })))
 end
 
@@ -168,33 +171,36 @@ local function notify(sandbox, device, type, account, content)
   }, content))
 end
 
---- Tells contacts and siblings of a device that came or went (S-047, S-243, S-244).
+-- The devices of everybody who knows an account: who wrote to it, who is in a group with it.
+local function acquainted(sandbox, account)
+  local people, list = book.companions(sandbox, account), {}
+  for pn in pairs(account.contacts) do people[pn] = sandbox.accounts.by_pn[pn] end
+  for _, one in pairs(people) do
+    for _, device in ipairs(sandbox.accounts:reachable(one)) do list[#list + 1] = device end
+  end
+  return list
+end
+
+--- Tells those who know an account, and siblings, of a device that came or went (S-047, S-243, S-244).
 -- @string change "add" or "remove"
 function devices.announce(sandbox, device, change)
   local account = device.account
-  for pn in pairs(account.contacts) do
-    local contact = sandbox.accounts.by_pn[pn]
-    for _, other in ipairs(contact and sandbox.accounts:companions(contact) or {}) do
-      notify(sandbox, other, "devices", account, change_node(sandbox, device, change))
-    end
-  end
+  local node = change_node(sandbox, device, change)
+  for _, other in ipairs(acquainted(sandbox, account)) do notify(sandbox, other, "devices", account, node) end
   for _, sibling in ipairs(sandbox.accounts:companions(account)) do
     if sibling ~= device then
-      notify(sandbox, sibling, "devices", account, change_node(sandbox, device, change))
+      notify(sandbox, sibling, "devices", account, node)
       notify(sandbox, sibling, "account_sync", account, list_node(sandbox, account))
     end
   end
 end
 
---- Tells contacts that an account's phone was set up anew, with another identity (S-217).
+--- Tells those who know an account that its phone was set up anew, with another identity (S-217).
 function devices.announce_identity(sandbox, account)
-  for pn in pairs(account.contacts) do
-    local contact = sandbox.accounts.by_pn[pn]
-    for _, other in ipairs(contact and sandbox.accounts:companions(contact) or {}) do
-      other.queue:push(stanza.node("notification", {
-        type = "encrypt", from = account:jid(), lid = account:jid "lid", id = sandbox:next_id(), t = sandbox.time(),
-      }, stanza.node "identity"))
-    end
+  for _, other in ipairs(acquainted(sandbox, account)) do
+    other.queue:push(stanza.node("notification", {
+      type = "encrypt", from = account:jid(), lid = account:jid "lid", id = sandbox:next_id(), t = sandbox.time(),
+    }, stanza.node "identity"))
   end
 end
 

@@ -65,13 +65,13 @@ end
 function Group:put(account, rank)
   local member = { pn = account.pn, rank = rank }
   self.members[#self.members + 1] = member
-  self.by_pn[account.pn] = member
+  self.by_pn[account.pn], self.people = member, self.people + 1
   index(self.book, account.pn, self, true)
 end
 
 --- Takes somebody out.
 function Group:drop(account)
-  self.by_pn[account.pn] = nil
+  self.by_pn[account.pn], self.people = nil, self.people + 1
   index(self.book, account.pn, self, false)
   for i, member in ipairs(self.members) do
     if member.pn == account.pn then return table.remove(self.members, i) end
@@ -111,7 +111,7 @@ local function complete(book, group)
   group.mode, group.version = group.mode or "lid", group.version or 1
   group.s_t, group.s_o = group.s_t or group.created, group.s_o or group.creator
   for _, name in ipairs { "settings", "revoked", "requests", "invitations", "gone" } do group[name] = group[name] or {} end
-  group.book, group.by_pn = book, {}
+  group.book, group.by_pn, group.people = book, {}, 0 -- people counts who came and went
   for _, member in ipairs(group.members) do
     group.by_pn[member.pn] = member
     index(book, member.pn, group, true)

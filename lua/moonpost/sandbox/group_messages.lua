@@ -1,7 +1,6 @@
 --- Messages in groups: who may write, which devices are handed what, what is said of a message by those who have it, who is typing
 -- (fact sheet 08 §12.2, §13, S-630).
 -- @module moonpost.sandbox.group_messages
-local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local book = require "moonpost.sandbox.group_book"
 local devices = require "moonpost.sandbox.devices"
@@ -193,7 +192,7 @@ function group_messages.receipt(conn, node, how, ids, content_of)
 end
 
 --- Typing in a group: to the devices of all members but the one it comes from.
--- @tparam func deliver_state fn(device, node)
+-- @tparam func deliver_state fn(device, node, of): `of` names group and author
 function group_messages.chatstate(conn, node, state, deliver_state)
   local group = book.of(conn.sandbox):lookup(node.attrs.to)
   local account = conn.device.account
@@ -203,7 +202,7 @@ function group_messages.chatstate(conn, node, state, deliver_state)
   }, state)
   for _, one in ipairs(group:accounts()) do
     for _, device in ipairs(conn.sandbox.accounts:reachable(one)) do
-      if device ~= conn.device then deliver_state(device, copy) end
+      if device ~= conn.device then deliver_state(device, copy, group.id .. ":" .. account.pn) end
     end
   end
 end

@@ -69,16 +69,14 @@ end
 -- @tparam ?table failed participants that could not be added, as nodes
 -- @tparam ?bool bare without its members
 function news.group(group, failed, bare)
-  local list = { description_node(group, group.book.sandbox.accounts) }
-  settings_nodes(group, list)
-  community_nodes(group, list)
-  if not bare then
-    local by_pn = group.book.sandbox.accounts.by_pn
-    for _, member in ipairs(group.members) do
-      list[#list + 1] = news.person(group, by_pn[member.pn], { type = member.rank })
-    end
+  local list, accounts = {}, group.book.sandbox.accounts
+  for i, member in ipairs(bare and {} or group.members) do
+    list[i] = news.person(group, accounts.by_pn[member.pn], { type = member.rank })
   end
   for _, one in ipairs(failed or {}) do list[#list + 1] = one end
+  list[#list + 1] = description_node(group, accounts)
+  settings_nodes(group, list)
+  community_nodes(group, list)
   return node("group", news.attributes(group), list)
 end
 
@@ -109,7 +107,7 @@ function news.tell(group, actor, accounts, action, attributes_of)
   local id, t, from = sandbox:next_id(), sandbox.time(), group:jid()
   local participant, participant_pn = group:name(actor), actor:jid()
   for _, account in ipairs(accounts) do
-    for _, device in ipairs(sandbox.accounts:companions(account)) do
+    for _, device in ipairs(sandbox.accounts:reachable(account)) do
       push(sandbox, device, node("notification", {
         type = "w:gp2", from = from, to = group:device_name(device), id = id, t = t, participant = participant,
         participant_pn = participant_pn, notify = actor.name, addressing_mode = group.mode,

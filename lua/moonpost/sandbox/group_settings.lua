@@ -77,8 +77,8 @@ local known = {
   locked = flag("locked", true), unlocked = flag "locked", announcement = flag("announcement", true),
   not_announcement = flag "announcement", no_frequently_forwarded = flag("no_frequently_forwarded", true),
   frequently_forwarded_ok = flag "no_frequently_forwarded", allow_admin_reports = flag("allow_admin_reports", true),
-  not_allow_admin_reports = flag "allow_admin_reports", group_history = flag("group_history", true), no_group_history = flag "group_history",
-  allow_non_admin_sub_group_creation = flag("allow_non_admin_sub_group_creation", true),
+  not_allow_admin_reports = flag "allow_admin_reports", group_history = flag("group_history", true),
+  no_group_history = flag "group_history", allow_non_admin_sub_group_creation = flag("allow_non_admin_sub_group_creation", true),
   not_allow_non_admin_sub_group_creation = flag "allow_non_admin_sub_group_creation", not_ephemeral = flag "ephemeral",
   ephemeral = { name = "ephemeral", read = function(child)
     local seconds = settings.timer(child)

@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.keys
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local crowd = require "moonpost.sandbox.crowd"
 local iq = require "moonpost.sandbox.iq"
 local phone = require "moonpost.sandbox.phone"
 
@@ -58,9 +59,10 @@ end
 function keys.bundle(sandbox, jid)
   local account, number = sandbox.accounts:lookup(jid)
   if not account then return nil end
-  if number == 0 then return phone.of(sandbox, account):bundle() end
+  if number == 0 then return account.crowd and crowd.bundle(sandbox, account) or phone.of(sandbox, account):bundle() end
   local device = account.devices[number]
   if not device or not device.active then return nil end
+  if device.crowd then crowd.equip(sandbox, device) end
   local key = device.one_time:take()
   if key then check_low(sandbox, device) end
   return setmetatable({ key = key }, { __index = device })

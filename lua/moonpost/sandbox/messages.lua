@@ -12,12 +12,12 @@ local crypto = core.crypto
 local messages = {}
 
 --- Answers a message (S-404).
--- @tparam ?table about t of the first answer when it is a repeated one, error, phash
+-- @tparam ?table about t of the first answer when it is a repeated one, error, phash, addressing_mode
 function messages.ack(conn, node, about)
   about = about or {}
   local answer = stanza.node("ack", {
     class = "message", from = node.attrs.to, id = node.attrs.id, t = about.t or conn.sandbox.time(), participant = node.attrs.participant,
-    error = about.error, phash = about.phash,
+    error = about.error, phash = about.phash, addressing_mode = about.addressing_mode,
   })
   conn:send(answer)
 end

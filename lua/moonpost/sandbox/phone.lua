@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local appstate = require "moonpost.sandbox.appstate"
+local crowd = require "moonpost.sandbox.crowd"
 local recent = require "moonpost.sandbox.recent"
 local retries = require "moonpost.sandbox.retries"
 
@@ -22,6 +23,12 @@ function phone.of(sandbox, account)
     sandbox = sandbox, account = account, signal = signal, told = recent.new(100), asked = recent.new(1000), kept = recent.new(1000),
   }, Phone)
   return account.phone
+end
+
+--- The key with which an account vouches for its devices.
+function phone.identity(sandbox, account)
+  if account.crowd then return crowd.identity(sandbox, account) end
+  return phone.of(sandbox, account):identity()
 end
 
 --- A phone forgets a companion that is unlinked: whoever has its address next has other keys.
@@ -221,6 +228,7 @@ end
 -- @treturn ?table Message; nil when it cannot be read
 -- @treturn ?table err
 function phone.read(sandbox, account, device, enc)
+  if account.crowd then return nil end
   local self = phone.of(sandbox, account)
   local known = enc.attrs.type == "msg" or enc.attrs.type == "pkmsg"
   local plaintext, err

@@ -1,6 +1,7 @@
 --- Presence and typing (fact sheet 08 §15).
 -- @module moonpost.sandbox.presence
 local core = require "moonpost.core"
+local group_messages = require "moonpost.sandbox.group_messages"
 local stanza = require "moonpost.stanza"
 
 local jid = core.wire.jid
@@ -66,21 +67,23 @@ function presence.presence(conn, node)
   if is_available(conn.sandbox, device.account) ~= before then publish(conn.sandbox, device.account) end
 end
 
---- Typing: to all devices of the peer; for those away the newest is kept a while.
+-- Hands a typing mark to a device; for one that is away the newest of each chat and author is kept a while.
+local function hand(device, copy, of)
+  if device.connection and device.connection.active then return device.connection:send(copy) end
+  device.chatstates = device.chatstates or {}
+  device.chatstates[of] = { node = copy, at = core.net.now() }
+end
+
+--- Typing: to all devices of the peer, or of a group's members.
 function presence.chatstate(conn, node)
-  local target, _, server = conn.sandbox.accounts:lookup(node.attrs.to)
   local state = stanza.child(node)
-  if not target or not state or target == conn.device.account then return end
-  local media = state.attrs.media == "audio" and "audio" or nil
-  local copy = stanza.node("chatstate", { from = conn.device.account:jid(server) }, stanza.node(state.tag, { media = media }))
-  for _, device in ipairs(conn.sandbox.accounts:companions(target)) do
-    if device.connection and device.connection.active then
-      device.connection:send(copy)
-    else
-      device.chatstates = device.chatstates or {}
-      device.chatstates[conn.device.account] = { node = copy, at = core.net.now() }
-    end
-  end
+  if not state then return end
+  state = stanza.node(state.tag, { media = state.attrs.media == "audio" and "audio" or nil })
+  if select(2, jid.parse(node.attrs.to or "")) == "g.us" then return group_messages.chatstate(conn, node, state, hand) end
+  local target, _, server = conn.sandbox.accounts:lookup(node.attrs.to)
+  if not target or target == conn.device.account then return end
+  local copy = stanza.node("chatstate", { from = conn.device.account:jid(server) }, state)
+  for _, device in ipairs(conn.sandbox.accounts:reachable(target)) do hand(device, copy, conn.device.account) end
 end
 
 --- What waited for a device while it was away, and what it subscribed to before.

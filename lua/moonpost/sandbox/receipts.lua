@@ -1,7 +1,7 @@
 --- Receipts and acks of clients (fact sheet 08 §13): they confirm what was delivered, and reach the author of the message.
 -- @module moonpost.sandbox.receipts
 local core = require "moonpost.core"
-local groups = require "moonpost.sandbox.groups"
+local group_messages = require "moonpost.sandbox.group_messages"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
 local status = require "moonpost.sandbox.status"
@@ -82,7 +82,8 @@ function receipts.receipt(conn, node)
   if node.attrs.type == "retry" then conn.sandbox:count "retries" end
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
   if select(2, jid.parse(to or "")) == "g.us" then
-    groups.receipt(conn, node, routed)
+    local ids = ids_of(node)
+    group_messages.receipt(conn, node, routed[node.attrs.type or "delivery"], ids, function(kept) return content_of(node, kept, #ids) end)
   elseif status.is(to) then
     status.receipt(conn, node, routed)
   elseif target then

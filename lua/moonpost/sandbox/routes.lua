@@ -41,7 +41,7 @@ local function ignore() end
 
 local function in_group(node) return select(2, jid.parse(node.attrs.to or "")) == "g.us" end
 
-local group_message, direct_message = to("groups", "message"), to("messages", "message")
+local group_message, direct_message = to("group_messages", "message"), to("messages", "message")
 local status_message = to("status", "message")
 
 local function message(conn, node)
