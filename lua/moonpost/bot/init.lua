@@ -21,6 +21,7 @@ local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
 local seen = require "moonpost.bot.seen"
+local signals = require "moonpost.bot.signals"
 
 local Bot = {}
 Bot.__index = Bot
@@ -32,18 +33,26 @@ local events = { ready = true, message = true, group = true, error = true }
 local filters = { message = make_filter, group = groups.filter }
 
 for _, name in ipairs { "group", "groups", "create_group", "create_community", "join" } do Bot[name] = groups[name] end
+for name in pairs(signals.events) do events[name] = true end
+
+local function names(list)
+  local found = {}
+  for name in pairs(list) do found[#found + 1] = name end
+  table.sort(found)
+  return table.concat(found, ", ")
+end
 
 --- Registers a handler.
 -- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
 -- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
 -- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed. `group`: fn(event), something
--- happened to a group (docs/groups.md).
--- @string event "ready", "message", "group" or "error"
+-- happened to a group (docs/groups.md). `receipt`, `call`, `missed_call`: see moonpost.bot.signals.
+-- @string event "ready", "message", "group", "error", …
 -- @tparam ?function|table filter for messages: see moonpost.bot.filter; for groups: moonpost.bot.groups
 -- @func fn
 -- @treturn table the bot
 function Bot:on(event, filter, fn)
-  if not events[event] then error(("bot:on has no event '%s' (ready, message, group, error)"):format(tostring(event)), 2) end
+  if not events[event] then error(("bot:on has no event '%s' (%s)"):format(tostring(event), names(events)), 2) end
   if fn == nil then filter, fn = nil, filter end
   if filter ~= nil and not filters[event] then error("only the events message and group take a filter", 2) end
   if type(fn) ~= "function" then error("bot:on expects a function, got " .. type(fn), 2) end
@@ -128,6 +137,7 @@ local function make_client(bot)
   client:on("message", function(m) on_message(bot, m) end)
   client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation))) end)
   groups.listen(bot, client, report)
+  signals.listen(bot, client, report)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
   client:on("refused", function(why) bot:finish(nil, why) end)
@@ -208,14 +218,14 @@ local function live(bot)
   local err
   bot.client, err = make_client(bot)
   if not bot.client then return nil, err end
-  local signals = {}
+  local handles = {}
   for _, name in ipairs(host.signals == false and {} or { "INT", "TERM" }) do
-    signals[#signals + 1] = core.net.signal(name, function() bot:stop() end)
+    handles[#handles + 1] = core.net.signal(name, function() bot:stop() end)
   end
   local starting = task.spawn(start, bot)
   bot.stopping:pop()
   starting:cancel()
-  for _, handle in ipairs(signals) do handle:stop() end
+  for _, handle in ipairs(handles) do handle:stop() end
   bot.client:close()
   return table.unpack(bot.ended, 1, bot.ended.n)
 end
@@ -324,9 +334,11 @@ return function(options)
   local copy = { prefix = "!", mark_read = true }
   for name, value in pairs(options) do copy[name] = value end
   host.bots = (host.bots or 0) + 1
+  local handlers = {}
+  for name in pairs(events) do handlers[name] = {} end
   return setmetatable({
     log = log.of(options.account), options = copy, commands = {},
-    handlers = { ready = {}, message = {}, group = {}, error = {} }, conversation = conversation(),
+    handlers = handlers, conversation = conversation(),
     contexts = setmetatable({}, { __mode = "k" }), -- of the messages being handled: the error handler goes on in the same one
     runs = setmetatable({}, { __mode = "k" }), -- of the tasks that handle a message: what they send has it for its cause
   }, Bot)

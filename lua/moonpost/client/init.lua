@@ -46,7 +46,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true, status = true, group = true,
+  chatstate = true, error = true, identity = true, status = true, group = true, call = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -214,6 +214,15 @@ function Client:react(m, emoji, options) return self.sender:react(m, emoji, opti
 -- @treturn ?table err
 function Client:typing(jid, on) return self.presence:typing(jid, on) end
 
+--- Refuses a call that rings.
+-- @tparam table call as handlers of the event `call` are told
+-- @treturn ?boolean true
+-- @treturn ?table err code "not-ringing": it is over, or was taken on another device; "closed": not connected
+function Client:reject(call)
+  if type(call) ~= "table" or type(call.id) ~= "string" then error("client:reject expects a call", 2) end
+  return self.calls:reject(call)
+end
+
 --- Tells the authors of messages that they were read, once that is written: one receipt for many of one author in a chat. Where the
 -- account keeps that to itself (its privacy settings), people are not told, only the own other devices are.
 -- @tparam table messages message events, or {id=, chat=, sender=}; own ones are passed over
@@ -262,7 +271,7 @@ Client.set_me, Client.forget_account = of_me.set, of_me.forget
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "sent", "delivered", "read_marks",
   "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
-  "identities", "notifications", "presence", "peer", "sweep", "resume", "group_changes",
+  "identities", "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes",
 }
 local rooms = { sender = "send" }
 

@@ -14,8 +14,9 @@ local ours = { store = true, full = true, damaged = true, memory = true, busy = 
 local Receipts = {}
 Receipts.__index = Receipts
 
--- The official client writes no `type` on these, whatever the stanza says (§7.1).
+-- The official client writes no `type` on these, whatever the stanza says (§7.1), and of a call what it is about (10 §10.3).
 local function ack_type(node)
+  if node.tag == "call" then return (stanza.child(node) or {}).tag end
   if node.tag == "message" or node.tag == "status" then return nil end
   if node.tag == "notification" and (node.attrs.type == "devices" or node.attrs.type == "encrypt") then return nil end
   return node.attrs.type

@@ -44,7 +44,7 @@ function on.message(self, node) self.client.receive:message(node) end
 function on.status(self, node) self.client.receive:message(node) end
 function on.receipt(self, node) self.client.receipts:receipt(node) end
 function on.notification(self, node) self.client.notifications:notification(node) end
-function on.call(self, node) self.client.receipts:ack(node) end
+function on.call(self, node) self.client.calls:call(node) end
 function on.ack(self, node)
   self.client.outbox:ack(node)
   self.client.read_marks:ack(node)

@@ -251,7 +251,7 @@ end
 local tools = {
   answer = answer, read_json = read_json, find_accounts = find_accounts, find_device = find_device, jids = jids, JID = JID, list = list,
 }
-for _, name in ipairs { "admin_places", "admin_groups" } do
+for _, name in ipairs { "admin_places", "admin_groups", "admin_calls" } do
   for call, fn in pairs(require("moonpost.sandbox." .. name)(tools)) do calls[call] = fn end
 end
 

@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.login
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local calls = require "moonpost.sandbox.calls"
 local devices = require "moonpost.sandbox.devices"
 local keys = require "moonpost.sandbox.keys"
 local phone = require "moonpost.sandbox.phone"
@@ -80,6 +81,7 @@ function login.active(conn)
   conn.active = true
   conn.timer:stop()
   local queue = conn.device.queue
+  calls.expire(conn.sandbox, conn.device)
   local preview = queue:preview()
   if preview.count > 0 then
     conn:send(stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("offline_preview", preview)))

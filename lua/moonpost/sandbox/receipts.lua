@@ -1,6 +1,7 @@
 --- Receipts and acks of clients (fact sheet 08 §13): they confirm what was delivered, and reach the author of the message.
 -- @module moonpost.sandbox.receipts
 local core = require "moonpost.core"
+local calls = require "moonpost.sandbox.calls"
 local group_messages = require "moonpost.sandbox.group_messages"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
@@ -81,7 +82,9 @@ function receipts.receipt(conn, node)
   end
   if node.attrs.type == "retry" then conn.sandbox:count "retries" end
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
-  if select(2, jid.parse(to or "")) == "g.us" then
+  if stanza.child(node, "offer") then
+    calls.receipt(conn, node)
+  elseif select(2, jid.parse(to or "")) == "g.us" then
     local ids = ids_of(node)
     group_messages.receipt(conn, node, routed[node.attrs.type or "delivery"], ids, function(kept) return content_of(node, kept, #ids) end)
   elseif status.is(to) then

@@ -54,7 +54,7 @@ end
 local tags = {
   iq = query, ib = ignore,
   message = message, receipt = to("receipts", "receipt"), ack = to("receipts", "ack"),
-  presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("settings", "call"),
+  presence = to("presence", "presence"), chatstate = to("presence", "chatstate"), call = to("calls", "call"),
 }
 
 -- What a client may send before its login. Acks are of notifications about its linking, and nothing waits for them; Baileys tells its

@@ -90,10 +90,4 @@ function settings.multi_device(conn, node)
   login.unlink(conn.sandbox, device)
 end
 
---- Calls are acknowledged and lead nowhere.
-function settings.call(conn, node)
-  local child = stanza.child(node)
-  conn:send(stanza.node("ack", { class = "call", id = node.attrs.id, from = node.attrs.to, type = child and child.tag }))
-end
-
 return settings
