@@ -127,7 +127,7 @@ describe("the answer to", function()
     for _, prop in stanza.children(stanza.child((asked("abt", "get", stanza.node("props", { protocol = "1" }))), "props"), "prop") do
       found[prop.attrs.config_code] = prop.attrs.config_value
     end
-    assert.same({ ["10518"] = "1", ["24941"] = "0" }, found)
+    assert.same({ ["10518"] = "1", ["24941"] = "1", ["9666"] = "1", ["14303"] = "1" }, found)
   end))
 
   it("the media hosts names this server alone", support.async(function()

@@ -68,7 +68,7 @@ describe("a status post", function()
     assert(ana.client:send(ben.jid, "hello"))
     ben:next()
     assert.equal(ben.lid, ana.receipts:pop(5).chat)
-    assert.equal(0, tap.device(rig, ben.client).queue.count)
+    for node in tap.device(rig, ben.client).queue:each() do assert.not_equal("status", node.tag) end
   end))
 
   it("of the own account is heard on its other devices", support.async(function()

@@ -54,6 +54,8 @@ const char *mp_table_name(uint8_t table) {
       return "group";
     case MP_TABLE_TOLD:
       return "told";
+    case MP_TABLE_TOKEN:
+      return "token";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

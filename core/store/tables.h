@@ -75,6 +75,7 @@ typedef enum {
   MP_TABLE_SKIPPED = 'R',
   MP_TABLE_GROUP = 'T',
   MP_TABLE_TOLD = 'S',
+  MP_TABLE_TOKEN = 'X',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

@@ -124,7 +124,8 @@ function Fanout:build(id, address, message, bytes)
   end
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, children(
-    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta
+    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta,
+    self.client.privacy_tokens:shown_to(to, true)
   ))
 end
 

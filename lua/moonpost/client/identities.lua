@@ -21,6 +21,7 @@ local function tell(self, bare)
   client.store:after_commit(function()
     client.log:info(("%s has new keys: its phone was set up anew, or a device was linked again"):format(bare))
     client:emit("identity", { jid = bare, phone = client.lids:phone(bare) })
+    client.privacy_tokens:identity_changed(bare)
   end)
 end
 

@@ -271,7 +271,7 @@ Client.set_me, Client.forget_account = of_me.set, of_me.forget
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "sent", "delivered", "read_marks",
   "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
-  "identities", "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes",
+  "identities", "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes", "privacy_tokens",
 }
 local rooms = { sender = "send" }
 
@@ -341,6 +341,7 @@ return function(options)
   function self.lids.learnt(pn, moved)
     self.missing:renamed(pn)
     self.sender_keys:renamed(pn, self.lids:stable(pn), moved)
+    self.privacy_tokens:renamed(pn)
   end
   self.turn = new_turn(self)
   return self

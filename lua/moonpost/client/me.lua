@@ -15,7 +15,7 @@ function me.set(client, row)
 end
 
 local personal = {
-  "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told",
+  "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told", "token",
 }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.

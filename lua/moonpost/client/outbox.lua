@@ -199,6 +199,9 @@ local function refusal(node, row)
   local err = core.error(word and word[1] or "refused", ("the server refused message %s to %s (error %s)%s"):format(
     row.id, row.to, node.attrs.error, word and ": " .. word[2] or ""))
   err.status = status
+  if err.status == 463 then -- 03 §15.5
+    err.advice = "they take no messages of people they have never written to, or this account may not write to new people for a while"
+  end
   return err
 end
 

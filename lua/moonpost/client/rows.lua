@@ -3,6 +3,7 @@
 --   setting       "me"                              -> StoreMe
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
+--                 "nct-salt"                      -> what tokens of first contacts are made with
 --                 "banned-until"                    -> when a ban ends, Unix seconds as text
 --                 "read-receipts"                   -> "all" or "none": whether others may know what this account has read
 --   lid           "p" PN user / "l" LID user        -> the other user part
@@ -26,6 +27,7 @@
 --   told          group JID                         -> who was told our sender key there: moonpost.client.told
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   group         JID                               -> StoreGroup: moonpost.client.groups
+--   token         bare JID                          -> StoreToken
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
 -- Times are Unix seconds, u64 BE, at the end of the value: moonpost.client.sweep takes old rows away by them.
 -- @module moonpost.client.rows

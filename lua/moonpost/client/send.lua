@@ -15,6 +15,7 @@ local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
 
 local NOT_MIGRATED = 400 -- the server wants this account's messages addressed by phone number (03 §3.1)
 local STALE_GROUP = 421  -- our copy of a group's addressing is stale (03 §17.1)
+local UNACQUAINTED = 463 -- who knows us too little takes no message of ours (03 §15.5)
 local BUSY_PAUSE = 2     -- seconds before the one other try after a refusal of the 500s (03 §17.2)
 
 local Sender = {}
@@ -157,6 +158,11 @@ local function deliver(self, letter, ticket)
     if not ok then return nil, err end
     local sent
     sent, err = ticket:wait()
+    if sent then
+      self.client.privacy_tokens:sent(letter.to, letter.message)
+    elseif err.status == UNACQUAINTED then
+      self.client.privacy_tokens:refused(letter.to)
+    end
     if sent or not try_again(self, letter, err) then return sent, err end
   end
 end

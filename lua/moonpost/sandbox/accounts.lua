@@ -42,14 +42,23 @@ end
 
 local function new_account(fields)
   fields.devices = {}
-  fields.contacts, fields.privacy = fields.contacts or {}, fields.privacy or {}
+  fields.contacts, fields.talked, fields.privacy = fields.contacts or {}, fields.talked or {}, fields.privacy or {}
+  fields.flags = fields.flags or {}
   return setmetatable(fields, Account)
+end
+
+-- What the prefix of a push name wants of its account (S-021): `restricted:Ana`, `scenario:restricted,tc_enabled=0:Ana`.
+local function flags_of(name)
+  local flags, list = {}, name:match "^scenario:([^:]*):"
+  if name:find "^restricted:" then flags.restricted = true end
+  for flag, value in (list or ""):gmatch "([%w_]+)=?([01]?)" do flags[flag] = value ~= "0" end
+  return flags
 end
 
 local function add(self, first_name, name, pn, lid)
   local account = new_account {
     first_name = first_name, name = name, pn = pn, lid = lid, raw_id = (">I4"):unpack(crypto.random(4)) & 0x7fffffff, next_device = 1,
-    created = math.floor(core.net.time()),
+    created = math.floor(core.net.time()), flags = flags_of(first_name), nct_salt = crypto.random(32),
   }
   file(self, account)
   self:save(account)
@@ -121,8 +130,10 @@ local function to_row(account)
   local row = {
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
-    privacy = account.privacy, name_patch = account.name_patch, crowd = account.crowd,
+    privacy = account.privacy, name_patch = account.name_patch, crowd = account.crowd, talked = {},
+    flags = account.flags, nct_salt = account.nct_salt and crypto.base64(account.nct_salt),
   }
+  for pn in pairs(account.talked) do row.talked[#row.talked + 1] = pn end
   for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end
   for number, device in pairs(account.devices) do
     local one = { number = number, key_index = device.key_index, fresh = device.fresh, active = device.active, crowd = device.crowd }
@@ -144,7 +155,10 @@ local function from_row(row)
   make_whole(row)
   local contacts = {}
   for _, pn in ipairs(row.contacts) do contacts[pn] = true end
-  row.contacts = contacts
+  local talked = {}
+  for _, pn in ipairs(row.talked or {}) do talked[pn] = true end
+  row.contacts, row.talked = contacts, talked
+  row.nct_salt = row.nct_salt and crypto.unbase64(row.nct_salt) or nil
   local devices = row.devices
   local account = new_account(row)
   for _, one in ipairs(devices) do
@@ -203,6 +217,14 @@ end
 function Accounts:acquaint(one, other)
   if one == other or one.contacts[other.pn] then return end
   one.contacts[other.pn], other.contacts[one.pn] = true, true
+  self:save(one)
+  self:save(other)
+end
+
+--- Notes that one account has written to another, which took it: they know each other from now on (S-803).
+function Accounts:introduce(one, other)
+  if one == other or one.talked[other.pn] then return end
+  one.talked[other.pn], other.talked[one.pn] = true, true
   self:save(one)
   self:save(other)
 end

@@ -26,5 +26,19 @@ return function(tools)
     answer(request, 200, {})
   end
 
+  -- {jid, restricted, tc_enabled, cs_enabled, nct_send_ab, nct_history_delivery}: what an account wants of strangers (S-806).
+  calls["POST /admin/account-flags"] = function(sandbox, request)
+    local flag = fields.flag
+    local value = read_json(request, {
+      jid = JID, restricted = flag, tc_enabled = flag, cs_enabled = flag, nct_send_ab = flag, nct_history_delivery = flag,
+    }, { "jid" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    value.jid = nil
+    for name, on in pairs(value) do accounts[1].flags[name] = on end
+    sandbox.accounts:save(accounts[1])
+    answer(request, 200, {})
+  end
+
   return calls
 end

@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local devices = require "moonpost.sandbox.devices"
 local phone = require "moonpost.sandbox.phone"
+local privacy_tokens = require "moonpost.sandbox.privacy_tokens"
 local repeats = require "moonpost.sandbox.repeats"
 local sent = require "moonpost.sandbox.sent"
 
@@ -191,6 +192,8 @@ function messages.message(conn, node)
     if answered then return messages.ack(conn, node, { t = answered }) end
     return peer_message(conn, node, target, number, server)
   end
+  if not answered and not privacy_tokens.admits(sandbox, own.account, target, node) then return messages.refuse(conn, node, 463) end
+  sandbox.accounts:introduce(own.account, target)
   sandbox.accounts:acquaint(own.account, target)
   sent.of(sandbox, own.account):add(node.attrs.id, target.pn)
   local list = addressed(conn, node, target, number)

@@ -141,6 +141,7 @@ local function history(self, kind)
   local payload = assert(proto.encode("HistorySync", {
     syncType = kind, chunkOrder = 1, progress = 100,
     pushnames = { { id = account:jid(), pushname = account.name } }, phoneNumberToLidMappings = mappings,
+    nctSalt = account.flags.nct_history_delivery ~= false and account.nct_salt or nil,
   }))
   return { protocolMessage = { type = "HISTORY_SYNC_NOTIFICATION", historySyncNotification = {
     syncType = kind, chunkOrder = 1, progress = 100, initialHistBootstrapInlinePayload = assert(core.wire.deflate(payload)),

@@ -2,6 +2,7 @@
 -- @module moonpost.sandbox.presence
 local core = require "moonpost.core"
 local group_messages = require "moonpost.sandbox.group_messages"
+local privacy_tokens = require "moonpost.sandbox.privacy_tokens"
 local stanza = require "moonpost.stanza"
 
 local jid = core.wire.jid
@@ -50,6 +51,7 @@ local function subscribe(conn, node, on)
   local account = conn.sandbox.accounts:lookup(node.attrs.to)
   if not account then return end
   local device = conn.device
+  if on and not privacy_tokens.shows(conn.sandbox, device.account, account, node) then return end -- S-622
   device.subscriptions = device.subscriptions or {}
   device.subscriptions[account] = on and jid.bare(node.attrs.to) or nil
   if on then conn:send(presence_node(conn.sandbox, account, device.subscriptions[account])) end

@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local iq = require "moonpost.sandbox.iq"
 local login = require "moonpost.sandbox.login"
+local privacy_tokens = require "moonpost.sandbox.privacy_tokens"
 
 local settings = {}
 
@@ -20,8 +21,10 @@ end
 --- Server properties: those that decide what a client sends in a 1:1 chat (S-807).
 function settings.props(conn, node)
   iq.result(conn, node, stanza.node("props", { protocol = "1", hash = "moonpost", refresh = "86400", ab_key = "moonpost" }, {
-    stanza.node("prop", { config_code = "10518", config_value = "1" }),
-    stanza.node("prop", { config_code = "24941", config_value = "0" }),
+    stanza.node("prop", { config_code = "10518", config_value = "1" }), -- tokens go with all messages to a person
+    stanza.node("prop", { config_code = "9666", config_value = "1" }),  -- and with questions for pictures
+    stanza.node("prop", { config_code = "14303", config_value = "1" }), -- they are issued to LIDs
+    stanza.node("prop", { config_code = "24941", config_value = conn.device.account.flags.nct_send_ab == false and "0" or "1" }),
   }))
 end
 
@@ -50,11 +53,13 @@ local function set_privacy(conn, node, wanted)
   iq.result(conn, node, stanza.node("privacy", nil, changed))
 end
 
---- The privacy settings (S-844). Tokens for contacts are taken and lead nowhere yet.
+--- The privacy settings (S-844), and the tokens an account gives to those it writes to (S-800).
 function settings.privacy(conn, node)
   local wanted = stanza.child(node, "privacy")
   if node.attrs.type == "set" then
+    local tokens = stanza.child(node, "tokens")
     if wanted then return set_privacy(conn, node, wanted) end
+    if tokens then privacy_tokens.issue(conn.sandbox, conn.device.account, tokens) end
     return iq.result(conn, node)
   end
   local categories = {}
@@ -76,8 +81,13 @@ function settings.disappearing_mode(conn, node)
   iq.result(conn, node, stanza.node("disappearing_mode", { duration = "0", t = "0" }))
 end
 
---- Nobody has a picture (S-840).
-function settings.picture(conn, node) iq.error(conn, node, node.attrs.type == "set" and 501 or 404) end
+--- Nobody has a picture (S-840); who wants to be left alone by strangers does not even tell them that (S-805).
+function settings.picture(conn, node)
+  if node.attrs.type == "set" then return iq.error(conn, node, 501) end
+  local target = conn.sandbox.accounts:lookup(node.attrs.target)
+  local hidden = target and not privacy_tokens.shows(conn.sandbox, conn.device.account, target, stanza.child(node, "picture"), node)
+  iq.error(conn, node, hidden and 401 or 404)
+end
 
 --- Logout by the device itself (S-119); nothing else of this namespace after the login, no linking above all.
 function settings.multi_device(conn, node)
