@@ -466,9 +466,13 @@ describe("the sweep", function()
     local store, now = ana.client.store, core.net.time()
     store:put("device-list", "1@lid", "no row at all")
     store:put("dedupe", "rshort", "abc")
-    store:put("secret", "1@lid\0001@lid\0A", ("x"):rep(32) .. ("\0"):rep(8))
+    store:put("message", "m1@lid\000A\0001@lid", "x" .. "o" .. ("\0"):rep(8))
+    store:put("message", "mshort", "abc")
+    ana.client.archive:recount()
     ana.client.sweep:run(now)
-    for _, row in ipairs { { "device-list", "1@lid" }, { "dedupe", "rshort" }, { "secret", "1@lid\0001@lid\0A" } } do
+    for _, row in ipairs {
+      { "device-list", "1@lid" }, { "dedupe", "rshort" }, { "message", "m1@lid\000A\0001@lid" }, { "message", "mshort" },
+    } do
       assert.is_nil(store:get(row[1], row[2]), row[1])
     end
   end))
@@ -481,13 +485,15 @@ describe("the sweep", function()
     assert(ana.client:send(client.me.jid, "hi"))
     assert(heard:pop(5)) -- behind the phone's key share and history
     local now = core.net.time()
-    local function counts() return { client.store:count("dedupe", "r"), client.store:count("secret", "") } end
+    local function counts() return { client.store:count("dedupe", "r"), client.store:count("message", "") } end
     rows.put(client.store, "device-list", ana.lid, "StoreDevices", { time = math.floor(now) })
     client.sweep:run(now + 14 * 24 * 3600)
     assert.same({ 3, 1 }, counts())
     client.sweep:run(now + 16 * 24 * 3600)
     assert.same({ 0, 1 }, counts())
     assert.equal(1, client.store:count("device-list", ""))
+    client.sweep:run(now + 31 * 24 * 3600)
+    assert.same({ 0, 0 }, counts())
     client.sweep:run(now + 91 * 24 * 3600)
     assert.equal(0, client.store:count("device-list", ""))
     assert.same({ 0, 0 }, counts())

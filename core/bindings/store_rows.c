@@ -16,7 +16,7 @@ static const struct {
     {"raw", MP_TABLE_RAW},         {"world", MP_TABLE_WORLD},
     {"queue", MP_TABLE_QUEUE},     {"recent", MP_TABLE_RECENT},
     {"group", MP_TABLE_GROUP},     {"told", MP_TABLE_TOLD},
-    {"token", MP_TABLE_TOKEN},
+    {"token", MP_TABLE_TOKEN},     {"message", MP_TABLE_MESSAGE},
 };
 
 /* What the arguments of a method name: store, table, and the scope that keys of the table are under. */

@@ -56,6 +56,8 @@ const char *mp_table_name(uint8_t table) {
       return "told";
     case MP_TABLE_TOKEN:
       return "token";
+    case MP_TABLE_MESSAGE:
+      return "message";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

@@ -22,8 +22,8 @@
 #define MAP_SIZE ((size_t)64 << 30)
 #define KEYS_MAP_SIZE ((size_t)64 << 20)
 
-/* steps[n] leads from version n to n + 1. */
-static const mp_migration steps[MP_STORE_VERSION] = {NULL, mp_store_add_scopes};
+/* steps[n] leads from version n to n + 1. What version 2 has in other tables each account moves when its client connects. */
+static const mp_migration steps[MP_STORE_VERSION] = {NULL, mp_store_add_scopes, NULL};
 
 static mp_store *open_stores; /* an environment may be opened once per process */
 

@@ -34,7 +34,7 @@
  * each), group 00 device 00, length of this padding (1: 0 to 1 bytes before), time (u64) skipped      scope 00 jid 00 ratchet key
  * 33 counter (u32)
  *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time u64
- *   device-list, lid, journal, outbox, dedupe, secret, appstate-key, raw, recent, group, told
+ *   device-list, lid, journal, outbox, dedupe, message, appstate-key, raw, recent, group, told
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 "r" device 00 sequence (u64) -> time, id 00 hash of a stanza;
@@ -46,7 +46,7 @@
 
 #include <stdbool.h>
 
-#define MP_STORE_VERSION 2   /* 1: a client's rows had no scope */
+#define MP_STORE_VERSION 3   /* 1: a client's rows had no scope; 2: sent messages and secrets had rows of their own */
 #define MP_STORE_KEY_MAX 500 /* bytes of a key; LMDB allows 511 with the table's byte */
 #define MP_SCOPE_MAX 120     /* bytes */
 
@@ -67,7 +67,7 @@ typedef enum {
   MP_TABLE_JOURNAL = 'H',
   MP_TABLE_OUTBOX = 'I',
   MP_TABLE_DEDUPE = 'J',
-  MP_TABLE_SECRET = 'K',
+  MP_TABLE_SECRET = 'K', /* of version 2: lua/moonpost/client/archive_upgrade.lua empties it */
   MP_TABLE_APPSTATE_KEY = 'L',
   MP_TABLE_RAW = 'M',
   MP_TABLE_STALE = 'N',
@@ -76,6 +76,7 @@ typedef enum {
   MP_TABLE_GROUP = 'T',
   MP_TABLE_TOLD = 'S',
   MP_TABLE_TOKEN = 'X',
+  MP_TABLE_MESSAGE = 'U',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

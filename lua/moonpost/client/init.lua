@@ -23,6 +23,7 @@ local core = require "moonpost.core"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local archive_upgrade = require "moonpost.client.archive_upgrade"
 local damage = require "moonpost.client.damage"
 local limits = require "moonpost.client.limits"
 local logout = require "moonpost.client.logout"
@@ -130,6 +131,8 @@ function Client:connect()
   in_task "connect"
   if self.closed then return closed() end
   if not self.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
+  local moved, err = pcall(archive_upgrade, self)
+  if not moved then return nil, err end
   self.sweep:start()
   return self.connection:start()
 end
@@ -257,7 +260,7 @@ function Client:commit() return self.turn:commit() end
 -- @bool again whether the turn before was lost too
 function Client:turn_lost(err, again)
   self.journal:turn_lost()
-  self.sent:recount()
+  self.archive:recount()
   self.retry_keys:recount()
   self.delivered:turn_lost()
   self.read_marks:turn_lost()
@@ -269,9 +272,10 @@ end
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "sent", "delivered", "read_marks",
-  "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts", "retry", "retry_keys", "missing",
-  "identities", "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes", "privacy_tokens",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "sent",
+  "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts",
+  "retry", "retry_keys", "missing", "identities", "notifications", "presence", "calls", "peer", "sweep", "resume",
+  "group_changes", "privacy_tokens",
 }
 local rooms = { sender = "send" }
 

@@ -16,6 +16,7 @@ end
 
 local personal = {
   "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told", "token",
+  "message",
 }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
@@ -27,7 +28,7 @@ function me.forget(client)
     rows.each(client.store, name, "", function(key) client.store:delete(name, key) end)
   end
   client.journal:recount()
-  client.sent:recount()
+  client.archive:recount()
   client.retry_keys:recount()
   client.missing:forget()
   client.delivered:forget()

@@ -16,14 +16,7 @@ local ACK_SECONDS = 75          -- without an ack the same bytes go again: the s
 local Outbox = {}
 Outbox.__index = Outbox
 
-local function sent_key(id) return "s" .. id end
 local function index_key(row) return "i" .. row.id .. (row.device and "\0" .. row.device or "") end
-
---- Whether a message whose id comes from its cause was sent and acknowledged before; its time then.
-function Outbox:sent(id)
-  local time = self.client.store:get("dedupe", sent_key(id))
-  return time and (">I8"):unpack(time)
-end
 
 --- Whether a message waits for its ack.
 function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= nil end
@@ -45,11 +38,17 @@ function Outbox:idle() return next_row(self) == nil end
 
 local function can_send(self) return self.client.connection.online and self.client.connection:has_room() end
 
+-- Takes out a message that will not be sent.
+local function fail(self, row)
+  self:remove(row)
+  if row.message and not row.device then self.client.archive:mark(row, "failed") end
+end
+
 -- Sends the bytes of a row. What fits into no frame never will: it is dropped, with a report.
 local function transmit(self, row)
   local sent, err = self.client.connection:send_encoded(row.stanza)
   if sent or err.code ~= "limit" then return end
-  self:remove(row)
+  fail(self, row)
   self:tell(row.id, nil, core.error("limit", ("message %s to %s was not sent: %s"):format(row.id, row.to, err.message)))
 end
 
@@ -65,7 +64,7 @@ function Outbox:patience(by_handler) return by_handler and self.client.reply_sec
 
 -- Drops a message that is too old, with a report. One whose handler runs again in this run, which makes it anew, is no loss.
 local function drop_old(self, row)
-  self:remove(row)
+  fail(self, row)
   if row.origin and not self.waiting[row.id] and self.client.journal:holds(row.origin) then return end
   self:tell(row.id, nil, self.expired(row.id, row.to, self:patience(row.cause)))
 end
@@ -208,9 +207,11 @@ end
 local function accepted(self, node, row)
   local client = self.client
   local result = { id = row.id, time = attributes.time(node.attrs.t) or math.floor(core.net.time()) }
-  if row.cause then client.store:put("dedupe", sent_key(row.id), rows.time(result.time)) end
   client.sender_keys:accepted(row)
-  if not row.device then client.sent:keep(row) end
+  if row.message and not row.device then
+    client.sent:keep(row.id, row.to, result.time)
+    client.archive:mark(row, "sent", result.time)
+  end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
     repair.start(client, row, node.attrs.phash)
   else
@@ -227,7 +228,7 @@ function Outbox:ack(node)
   if not row then return end
   local result, err
   if node.attrs.error then
-    self:remove(row)
+    fail(self, row)
     err = refusal(node, row)
     if err.code == "forbidden" or err.code == "not-found" then self.client.groups:forget(row.to) end
   else

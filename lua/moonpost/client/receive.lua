@@ -75,10 +75,11 @@ local function open_plaintext(self, envelope, plaintext)
   return {}
 end
 
-local function keep_secret(self, envelope, message)
-  local secret = message.messageContextInfo and message.messageContextInfo.messageSecret
-  if not secret or #secret ~= rows.SECRET_BYTES then return end
-  self.client.store:put("secret", key_of(envelope), secret .. rows.time(core.net.time()))
+local function keep(self, envelope, message, plaintext)
+  self.client.archive:put {
+    chat = envelope.chat, id = envelope.id, sender = envelope.author, from_me = envelope.from_me, name = envelope.name,
+    time = envelope.time, bytes = plaintext, message = message,
+  }
 end
 
 local function decrypt(self, envelope, enc)
@@ -120,7 +121,7 @@ end
 function Receive:file(envelope, message, plaintext)
   local client = self.client
   if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
-  keep_secret(self, envelope, message)
+  keep(self, envelope, message, plaintext)
   local content = messages.unwrap(message)
   if not messages.content(content) then return end
   if not kinds.is_event(content) then return client.journal:keep_raw(envelope.node, plaintext) end

@@ -1,6 +1,7 @@
 --- Whether the client's rows can be read (moonpost.client.rows): for `moonpost store check`. What is of no kind known here is left
 -- to the version that wrote it.
 -- @module moonpost.client.row_check
+local archive_rows = require "moonpost.client.archive_rows"
 local core = require "moonpost.core"
 local marks = require "moonpost.client.marks"
 local rows = require "moonpost.client.rows"
@@ -46,6 +47,12 @@ end
 
 local function missing(key, value) return timed(key, value) or decodes "StoreMissing"(key, value:sub(1, -9)) end
 
+local function message(key, value)
+  if key:sub(1, 1) == "a" then return not archive_rows.read_addon(value) and "it is no add-on of a message" or nil end
+  local row, err = archive_rows.read(value)
+  return not row and err.message or nil
+end
+
 -- A row of moonpost.client.ring, and, in a list of its own, where it stands.
 local function recent(key, value)
   local list, what = key:sub(2, 2), { s = decodes "StoreSent", k = of_length(4) }
@@ -62,7 +69,7 @@ local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
 local dedupe = {
-  r = of_length(40), u = missing, p = timed, s = of_length(8), t = timed, d = delivered, m = read_mark,
+  r = of_length(40), u = missing, p = timed, s = timed, t = timed, d = delivered, m = read_mark,
 }
 
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
@@ -73,6 +80,7 @@ local tables = {
     return check and check(key, value)
   end,
   journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices", group = decodes "StoreGroup",
+  message = message,
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
   ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told,
 }

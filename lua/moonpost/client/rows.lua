@@ -14,7 +14,7 @@
 --   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
 --                 "u" chat 00 author 00 id          -> StoreMissing, time: came, and not read yet
 --                 "p" id of a request to the phone  -> the key of the message it asks for, time
---                 "s" id                            -> time: sent and acknowledged, of an id with a cause
+--                 "s" id                            -> chat, time: sent and acknowledged
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time
 --                 "d" id 00 bare JID               -> when this account has received, read and played a message of ours (Unix
@@ -22,9 +22,9 @@
 --                                                      each) that have confirmed it; time
 --                 "m" "r" or "p" chat 00 author 00 id -> chat, author, id (u16 BE length before each), time: read or played here, and
 --                                                      the server has not taken the receipt yet
---   recent        kind ...                          -> moonpost.client.ring: "s" messages sent, "k" one-time keys of retry receipts
---   secret        chat 00 author 00 id              -> messageSecret, time
 --   told          group JID                         -> who was told our sender key there: moonpost.client.told
+--   message       "m" ..., "a" ...                  -> moonpost.client.archive: messages, and what was said to them
+--   recent        kind ...                          -> moonpost.client.ring: "k" one-time keys of retry receipts
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   group         JID                               -> StoreGroup: moonpost.client.groups
 --   token         bare JID                          -> StoreToken

@@ -83,11 +83,10 @@ local function store_stanza(self, letter, address)
     origin = letter.origin, told = told,
   }
   if not added then return nil, err end
-  local info = letter.message.messageContextInfo
-  if info and info.messageSecret then
-    local author = client.lids:stable(client.me.jid)
-    client.store:put("secret", rows.message_key(address.chat, author, letter.id), info.messageSecret .. rows.time(core.net.time()))
-  end
+  client.archive:put {
+    chat = address.chat, id = letter.id, sender = client.lids:stable(client.me.jid), from_me = true, name = client.me.name,
+    time = math.floor(core.net.time()), bytes = letter.bytes, message = letter.message, to = address.to, status = "pending",
+  }
   return true
 end
 
@@ -225,7 +224,7 @@ function Sender:send(to, spec, options)
   fits, err = check_size(message, bytes)
   if not fits then return nil, err end
   local id = options.cause and caused_id(client, options.cause) or random_id(client)
-  local before = options.cause and client.outbox:sent(id)
+  local before = options.cause and client.sent:time(id)
   if before then return { id = id, time = before } end
   local ticket <close> = client.outbox:expect(id)
   if options.cause and client.outbox:holds(id) then return ticket:wait() end

@@ -1,4 +1,4 @@
---- Old rows go: what was kept to recognise repeated messages, and secrets nobody will ask for any more.
+--- Old rows go: what was kept to recognise repeated messages, and messages nobody will ask for any more.
 -- @module moonpost.client.sweep
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
@@ -33,7 +33,6 @@ local aging = {
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
   { table = "dedupe", prefix = "d", seconds = limits.STATUS_SECONDS },
   { table = "dedupe", prefix = "m", seconds = limits.MARKS_SECONDS },
-  { table = "secret", prefix = "", seconds = 90 * DAY },
   { table = "device-list", prefix = "", seconds = 30 * DAY, time = list_time }, -- asked for again when it is needed
   { table = "group", prefix = "", seconds = 30 * DAY, time = group_time },           -- so is this
 }
@@ -79,7 +78,7 @@ function Sweep:run(now)
       if after then task.sleep(0) end
     until not after
   end
-  sweep_all(function() return self.client.sent:sweep(now) end)
+  self.client.archive:sweep(now)
   sweep_all(function() return self.client.retry_keys:sweep(now) end)
 end
 

@@ -1,0 +1,212 @@
+--- The archive: messages that came and were sent, with what became of them, for as long as somebody may refer to them: resends to
+-- devices that could not read one, quotes, edits, votes. One row each, written with the message's ratchet step, in table "message":
+--
+--     "m" chat 00 id 00 author                      -> StoreMessage, how long it is kept (a letter), time
+--     "a" chat 00 id 00 author 00 kind 00 who       -> an add-on: who, and what they have to say to the message (a reaction, a vote); time
+--
+-- Rows go when they are old, and the oldest first when there are too many (moonpost.client.archive_sweep).
+-- A chat or person known by the number at the time is found by the LID as well.
+-- @module moonpost.client.archive
+local archive_rows = require "moonpost.client.archive_rows"
+local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
+local messages = require "moonpost.client.messages"
+local new_sweep = require "moonpost.client.archive_sweep"
+local rows = require "moonpost.client.rows"
+
+local proto, jid = core.proto, core.wire.jid
+
+local AUTHORS = 16 -- of messages with one id that are looked at
+
+local Archive = {}
+Archive.__index = Archive
+
+local Entry = {}
+Entry.__index = Entry
+
+--- The Message as a table, without what wraps copies of own devices; nil when it was not kept.
+function Entry:message()
+  return self.bytes and messages.from_own_device(assert(proto.decode("Message", self.bytes)))
+end
+
+--- The Message as it reads after the last edit.
+function Entry:latest()
+  if self.edited_bytes then return assert(proto.decode("Message", self.edited_bytes)) end
+  return self:message()
+end
+
+--- Its messageSecret, 32 bytes; nil when it has none.
+function Entry:secret() return self.only_secret or archive_rows.secret_of(self:message()) end
+
+-- What somebody, or something, may be filed under: as it is named now, and by the number it had before.
+local function names_of(self, any)
+  local stable = self.client.lids:stable(any)
+  return { stable, self.client.lids:pn_of(stable) }
+end
+
+-- Calls fn(key, chat, author) for each name a message may be filed under, until it returns something.
+local function under_each_name(self, chat, id, author, fn)
+  local authors = names_of(self, author)
+  for _, c in ipairs(names_of(self, chat)) do
+    for _, a in ipairs(authors) do
+      local found = fn(archive_rows.key(c, id, a), c, a)
+      if found then return found end
+    end
+  end
+end
+
+-- A row as an entry. A damaged one is as good as none.
+local function to_entry(key, bytes, chat, id, author)
+  local row, keep, time = archive_rows.read(bytes)
+  if not row then return nil end
+  local entry = archive_rows.to_fields(row, chat, id, author)
+  entry.key, entry.keep, entry.time = key, keep, time
+  return setmetatable(entry, Entry)
+end
+
+local function write(self, entry)
+  local value = archive_rows.write(entry)
+  self.client.store:put("message", "m" .. entry.key, value)
+  self.sweeper:grown(#value)
+end
+
+local function new(entry, keep)
+  return {
+    key = archive_rows.key(entry.chat, entry.id, entry.sender), keep = keep, chat = entry.chat, id = entry.id, sender = entry.sender,
+    from_me = entry.from_me, name = entry.name, time = entry.time, status = entry.status, to = entry.to or entry.chat,
+  }
+end
+
+--- Keeps a message; inside its transaction. One that is too large is kept by its secret alone; one that holds nothing for people, or
+-- came and only acts on another message, not at all.
+-- @tparam table entry chat, id, sender (bare JIDs, stable), from_me, time (Unix seconds), bytes (the Message as its recipients get it),
+--   message (the same as a table, without what wraps copies of own devices); name; status and to (the stanza's) of a sent one
+function Archive:put(entry)
+  local keep = archive_rows.class_of(entry.message)
+  if not keep or keep == "s" and not entry.status then return end
+  local row = new(entry, keep)
+  if #entry.bytes <= limits.MESSAGE then row.bytes = entry.bytes else row.only_secret = archive_rows.secret_of(entry.message) end
+  write(self, row)
+end
+
+--- Keeps what is known of a message by its secret alone.
+-- @tparam table entry chat, id, sender, from_me, time, secret
+function Archive:put_secret(entry)
+  local row = new(entry, "l")
+  row.only_secret = entry.secret
+  write(self, row)
+end
+
+-- Which of several authors' messages with one id is meant: the own one, else the oldest.
+local function better(one, other)
+  if not one or one.from_me ~= other.from_me then return (not one or other.from_me) and other or one end
+  return other.time < one.time and other or one
+end
+
+local function by_any_author(self, chat, id)
+  local best
+  for _, c in ipairs(names_of(self, chat)) do
+    local prefix = ("m%s\0%s\0"):format(archive_rows.part(c), archive_rows.part(id))
+    for _, pair in ipairs(self.client.store:range("message", prefix, AUTHORS)) do
+      local entry = to_entry(pair[1]:sub(2), pair[2], c, id, pair[1]:sub(#prefix + 1))
+      best = entry and better(best, entry) or best
+    end
+  end
+  return best
+end
+
+--- A message that is kept.
+-- @string chat bare JID
+-- @string id
+-- @tparam ?string author bare JID; without it the own message of that id, else the oldest one
+-- @treturn ?table entry chat, id, sender, from_me, name, time, bytes (nil when it was too large), to; status ("pending", "sent",
+--   "delivered", "read", "played", "failed"; nil of others' messages); edited (Unix milliseconds) and edited_bytes after an edit;
+--   revoked (by whom) and revoked_at; methods message(), latest() and secret()
+function Archive:get(chat, id, author)
+  if not author then return by_any_author(self, chat, id) end
+  return under_each_name(self, chat, id, author, function(key, c, a)
+    local bytes = self.client.store:get("message", "m" .. key)
+    return bytes and to_entry(key, bytes, c, id, a)
+  end)
+end
+
+--- Changes a message that is kept; inside a transaction.
+-- @func fn fn(entry) changes its fields; false leaves the row as it is
+-- @treturn ?table entry, nil when there is none
+function Archive:update(chat, id, author, fn)
+  local entry = self:get(chat, id, author)
+  if entry and fn(entry) ~= false then write(self, entry) end
+  return entry
+end
+
+--- Notes what became of a message of the outbox.
+-- @tparam table row of the outbox, the message itself
+-- @string status
+-- @tparam ?number time Unix seconds: when the server took it
+function Archive:mark(row, status, time)
+  local client = self.client
+  local entry = self:update(row.to, row.id, client.me.jid, function(entry)
+    entry.status, entry.time = status, time or entry.time
+  end)
+  if entry then return end
+  self:put { -- of an outbox filled before there was an archive
+    chat = client.lids:stable(row.to), id = row.id, sender = client.lids:stable(client.me.jid), from_me = true, name = client.me.name,
+    time = time or row.time, bytes = row.message, message = assert(proto.decode("Message", row.message)), to = row.to, status = status,
+  }
+end
+
+-- What the keys of a message's add-ons of a kind begin with: it is as the message is filed, or would be now.
+local function addon_prefix(self, kind, chat, id, author)
+  local key = under_each_name(self, chat, id, author, function(key) return self.client.store:get("message", "m" .. key) and key end)
+  key = key or archive_rows.key(self.client.lids:stable(chat), id, self.client.lids:stable(author))
+  return ("a%s\0%s\0"):format(key, kind)
+end
+
+local function names_of_who(self, who) return jid.parse(who) and names_of(self, who) or { who } end
+
+--- Keeps an add-on, in place of the one this person had of the kind; inside a transaction.
+-- @string kind a word
+-- @string chat of the message it is for
+-- @string id
+-- @string author
+-- @string who bare JID, or another name of one add-on of the message
+-- @string bytes
+function Archive:addon_put(kind, chat, id, author, who, bytes)
+  local prefix, names = addon_prefix(self, kind, chat, id, author), names_of_who(self, who)
+  if names[2] then self.client.store:delete("message", prefix .. archive_rows.part(names[2])) end
+  local value = archive_rows.write_addon(names[1], bytes)
+  self.client.store:put("message", prefix .. archive_rows.part(names[1]), value)
+  self.sweeper:grown(#value)
+end
+
+--- Takes an add-on away.
+function Archive:addon_delete(kind, chat, id, author, who)
+  local prefix = addon_prefix(self, kind, chat, id, author)
+  for _, name in ipairs(names_of_who(self, who)) do self.client.store:delete("message", prefix .. archive_rows.part(name)) end
+end
+
+--- An add-on's bytes, and when it was kept (Unix seconds); nil when there is none.
+function Archive:addon_get(kind, chat, id, author, who)
+  local prefix = addon_prefix(self, kind, chat, id, author)
+  for _, name in ipairs(names_of_who(self, who)) do
+    local value = self.client.store:get("message", prefix .. archive_rows.part(name))
+    if value then return select(2, archive_rows.read_addon(value)) end
+  end
+end
+
+--- Calls fn(who, bytes, time) for each add-on of a kind.
+function Archive:addon_each(kind, chat, id, author, fn)
+  rows.each(self.client.store, "message", addon_prefix(self, kind, chat, id, author), function(_, value)
+    local who, bytes, time = archive_rows.read_addon(value)
+    if who then fn(jid.parse(who) and self.client.lids:stable(who) or who, bytes, time) end
+  end)
+end
+
+--- Drops what is too old or too much. In a task.
+-- @number now Unix seconds
+function Archive:sweep(now) self.sweeper:run(now) end
+
+--- The rows are not what they were.
+function Archive:recount() self.sweeper:recount() end
+
+return function(client) return setmetatable({ client = client, sweeper = new_sweep(client) }, Archive) end
