@@ -55,9 +55,9 @@ function Group:admins()
   return list
 end
 
-local function index(book, account_pn, group, on)
-  local groups = book.of_account[account_pn] or {}
-  book.of_account[account_pn] = groups
+local function index(all, account_pn, group, on)
+  local groups = all.of_account[account_pn] or {}
+  all.of_account[account_pn] = groups
   groups[group] = on or nil
 end
 
@@ -84,6 +84,18 @@ function Group:new_version()
   return tostring(self.version)
 end
 
+local book = {}
+
+--- A word of letters and digits nobody can guess.
+function book.word(length)
+  local bytes, word = crypto.random(length), {}
+  for i = 1, length do
+    local at = bytes:byte(i) % #LETTERS + 1
+    word[i] = LETTERS:sub(at, at)
+  end
+  return table.concat(word)
+end
+
 local Book = {}
 Book.__index = Book
 
@@ -107,28 +119,28 @@ local function make_whole(value)
 end
 
 -- What a group of an older world lacks, and what no row holds.
-local function complete(book, group)
+local function complete(all, group)
   group.mode, group.version = group.mode or "lid", group.version or 1
   group.s_t, group.s_o = group.s_t or group.created, group.s_o or group.creator
   for _, name in ipairs { "settings", "revoked", "requests", "invitations", "gone" } do group[name] = group[name] or {} end
-  group.book, group.by_pn, group.people = book, {}, 0 -- people counts who came and went
+  group.book, group.by_pn, group.people = all, {}, 0 -- people counts who came and went
   for _, member in ipairs(group.members) do
     group.by_pn[member.pn] = member
-    index(book, member.pn, group, true)
+    index(all, member.pn, group, true)
   end
   return setmetatable(group, Group)
 end
 
-local function file(book, group)
-  book.by_id[group.id] = complete(book, group)
-  if group.code then book.by_code[group.code] = group end
-  for _, code in ipairs(group.revoked) do book.revoked[code] = group end
+local function file(all, group)
+  all.by_id[group.id] = complete(all, group)
+  if group.code then all.by_code[group.code] = group end
+  for _, code in ipairs(group.revoked) do all.revoked[code] = group end
   return group
 end
 
-local function new_id(book)
+local function new_id(all)
   local id
-  repeat id = ("120363%012d"):format((">I8"):unpack(crypto.random(8)) % 1000000000000) until not book.by_id[id]
+  repeat id = ("120363%012d"):format((">I8"):unpack(crypto.random(8)) % 1000000000000) until not all.by_id[id]
   return id
 end
 
@@ -169,16 +181,6 @@ function Book:groups_of(account)
   return list
 end
 
---- A word of letters and digits nobody can guess.
-function Book.word(length)
-  local bytes, word = crypto.random(length), {}
-  for i = 1, length do
-    local at = bytes:byte(i) % #LETTERS + 1
-    word[i] = LETTERS:sub(at, at)
-  end
-  return table.concat(word)
-end
-
 --- Gives a group's link a new code; the old one is no longer good.
 function Book:renew_code(group)
   if group.code then
@@ -186,12 +188,11 @@ function Book:renew_code(group)
     group.revoked[#group.revoked + 1] = group.code
     if #group.revoked > REVOKED_KEPT then self.revoked[table.remove(group.revoked, 1)] = nil end
   end
-  group.code = self.word(CODE)
+  group.code = book.word(CODE)
   self.by_code[group.code] = group
   return group.code
 end
 
-local book = {}
 
 --- The groups of a sandbox, read at first need.
 function book.of(sandbox)

@@ -72,7 +72,9 @@ end
 --- Takes an account in, and forgets why it was not.
 function members.take_in(group, account)
   group:put(account)
-  group.invitations[account.pn], group.gone[account.pn] = nil, nil
+  group.invitations[account.pn] = nil
+  local gone = group.gone[account.pn]
+  if gone and gone.removed then group.gone[account.pn] = nil end -- how often he left is not forgotten
   for i, one in ipairs(group.requests) do
     if one.pn == account.pn then table.remove(group.requests, i) break end
   end
@@ -134,6 +136,23 @@ function members.first(group, creator, asked)
   return failed
 end
 
+-- The last admin of a group goes: who was there longest follows him, while he may still say so (07 §1.6).
+local function bequeath(group, account)
+  local admins = group:admins()
+  if #admins ~= 1 or admins[1] ~= account or #group.members == 1 then return end
+  local heir = group.members[1].pn ~= account.pn and group.members[1] or group.members[2]
+  heir.rank = "admin"
+  news.tell_all(group, account, node("promote", { v_id = group:new_version() },
+    news.person(group, group.book.sandbox.accounts.by_pn[heir.pn])))
+end
+
+-- Writes a group that people went from, and tells of it; one with nobody in it is no more.
+local function settle(group, actor, went)
+  group:new_version()
+  if #group.members == 0 then group.book:remove(group) else group.book:save(group) end
+  news.tell_removed(group, actor, went)
+end
+
 --- Removes people; who removes himself leaves. Only he himself removes the group's owner.
 function members.remove(group, actor, asked)
   if not group:is_admin(actor) then return nil, 403 end
@@ -146,31 +165,15 @@ function members.remove(group, actor, asked)
     elseif member.rank == "superadmin" and account ~= actor then
       list[i] = members.failed(group, account, one, 405)
     else
+      if account == actor then bequeath(group, account) end
       group:drop(account)
       group.gone[account.pn] = { t = now, times = 0, removed = account ~= actor }
       went[#went + 1] = account
       list[i] = news.person(group, account, { type = 200 })
     end
   end
-  if #went == 0 then return list end
-  group:new_version()
-  members.settle(group, actor, went)
+  if #went > 0 then settle(group, actor, went) end
   return list
-end
-
--- A group whose last admin went has another: who was there longest (07 §1.6).
-local function succeed(group)
-  if #group.members == 0 or #group:admins() > 0 then return nil end
-  group.members[1].rank = "admin"
-  return group.book.sandbox.accounts.by_pn[group.members[1].pn]
-end
-
---- Writes a group that people went from, and tells of it; one with nobody in it is no more.
-function members.settle(group, actor, went)
-  local heir = succeed(group)
-  if #group.members == 0 then group.book:remove(group) else group.book:save(group) end
-  news.tell_removed(group, actor, went)
-  if heir then news.tell_all(group, actor, node("promote", { v_id = group:new_version() }, news.person(group, heir))) end
 end
 
 local function ranked(group, actor, asked, rank)
@@ -223,10 +226,10 @@ function members.leave(group, account)
   if not group:has(account) then return false end
   local now, before = group.book.sandbox.time(), group.gone[account.pn]
   local lately = before and not before.removed and now - before.t < DAY
+  bequeath(group, account)
   group:drop(account)
   group.gone[account.pn] = { t = now, times = lately and before.times + 1 or 1 }
-  group:new_version()
-  members.settle(group, account, { account })
+  settle(group, account, { account })
   return true
 end
 

@@ -53,7 +53,7 @@ function settings.description(group, actor, about)
   if code then return nil, code end
   local before = group.description
   if about.prev and about.prev ~= (before and before.id) then return nil, 409 end
-  local now, id = group.book.sandbox.time(), about.id or book.of(group.book.sandbox).word(DESCRIPTION_ID)
+  local now, id = group.book.sandbox.time(), about.id or book.word(DESCRIPTION_ID)
   group.description = about.text and { id = id, t = now, by = actor.pn, text = about.text } or nil
   group.book:save(group)
   news.tell_all(group, actor, node("description", { id = id }, about.text and node("body", nil, about.text) or node "delete"))

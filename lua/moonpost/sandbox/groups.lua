@@ -37,7 +37,7 @@ local function described(group, creator, child)
   if not text or text == "" then return nil end
   local code = settings.unfit_description(text)
   if code then return code end
-  group.description = { id = child.attrs.id or book.of(group.book.sandbox).word(20), t = group.created, by = creator.pn, text = text }
+  group.description = { id = child.attrs.id or book.word(20), t = group.created, by = creator.pn, text = text }
 end
 
 -- What else a request for a group may hold.
