@@ -75,6 +75,47 @@ seed("retry", "no-registration", wire.encode(node("receipt", { from = "200:5@lid
   node("retry", { count = "x" }),
 })))
 
+-- Groups, and what is told of them
+local function member(name, attrs)
+  local all = { jid = name }
+  for key, value in pairs(attrs or {}) do all[key] = value end
+  return node("participant", all)
+end
+local function group(attrs, ...)
+  local all = {
+    id = "120363000000000001", subject = "Tea", creation = "1700000000", creator = "1@lid", s_t = "1700000000", size = "2",
+    addressing_mode = "lid", p_v_id = "1",
+  }
+  for name, value in pairs(attrs) do all[name] = value end
+  return node("group", all, { member("1@lid", { phone_number = "11@s.whatsapp.net", type = "superadmin" }), ... })
+end
+local settled = group({}, member "2@lid", node("announcement"), node("locked"), node("ephemeral", { expiration = "86400" }),
+  node("description", { id = "D1", t = "1700000000" }, { node("body", nil, "black") }), node("member_add_mode", nil, "all_member_add"),
+  node("membership_approval_mode", nil, { node("group_join", { state = "on" }) }), node("linked_parent", { jid = "9@g.us" }))
+seed("group", "whole", wire.encode(settled))
+seed("group", "by-number", wire.encode(group({ addressing_mode = "pn" }, member("33@s.whatsapp.net", { lid = "3@lid" }))))
+seed("group", "crowd", wire.encode(group { size = "100000" }))
+seed("group", "refused", wire.encode(group({}, member("5@lid", { error = "403" }))))
+local function told(...)
+  return wire.encode(node("notification", {
+    type = "w:gp2", from = "120363000000000001@g.us", to = "2:1@lid", id = "N1", t = "1700000000", participant = "1@lid",
+    participant_pn = "11@s.whatsapp.net", notify = "Ana", addressing_mode = "lid",
+  }, { ... }))
+end
+seed("group", "create", told(node("create", { type = "new" }, { settled })))
+seed("group", "members", told(node("add", { reason = "invite" }, { member("4@lid", { phone_number = "44@s.whatsapp.net" }) }),
+  node("remove", { v_id = "3", prev_v_id = "2" }, { member "2@lid" }), node("promote", nil, { member "4@lid" }),
+  node("demote", nil, { member "1@lid" }), node("modify", nil, { member "4@lid" })))
+seed("group", "settings", told(node("subject", { subject = "Coffee", s_t = "1700000000" }),
+  node("description", { id = "D2" }, { node("body", nil, "x") }), node("ephemeral", { expiration = "0" }), node("not_announcement"),
+  node("growth_locked", { type = "invite", expiration = "1700000000" }), node("growth_unlocked")))
+seed("group", "requests", told(node("created_membership_requests", { request_method = "invite_link" }, {
+  node("requested_user", { jid = "6@lid", phone_number = "66@s.whatsapp.net" }),
+}), node("invite", { code = "AbCd" }), node("link", { link_type = "sub_group" }, { node("group", { jid = "9@g.us", subject = "x" }) })))
+seed("group", "dirty", wire.encode(node("notification", { type = "w:gp2", from = "g.us", id = "N1", t = "1700000000" }, {
+  node("groups_dirty", nil, { node("group", { jid = "9@g.us" }) }),
+})))
+
 -- Signal: which message, how many were passed over, then edits of a place and a byte (signal_target.h)
 for _, target in ipairs { "sender_keys", "session" } do
   for which = 0, 1 do

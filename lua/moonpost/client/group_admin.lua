@@ -17,18 +17,21 @@ local admin = {}
 
 local function is_own(client, name) return name == client.me.jid or name == client.me.lid end
 
--- A person as a request names one: by LID with the number beside it where both are known.
-local function participant(client, name, with_number)
+-- A person as a request names one: by LID. Who is to be added has the number beside it where both are known, and his token, with which he
+-- lets those he knows add him.
+local function participant(client, name, to_add)
   local lid = client.lids:stable(name)
-  local pn = with_number and client.lids:pn_of(lid) or nil
-  return stanza.node("participant", { jid = lid, phone_number = pn })
+  if not to_add then return stanza.node("participant", { jid = lid }) end
+  local token = client.privacy_tokens:shown_to(lid)
+  return stanza.node("participant", { jid = lid, phone_number = client.lids:pn_of(lid) },
+    token and stanza.node("privacy", nil, token.content) or nil)
 end
 
 --- People as requests name them; a mistake of the caller is raised.
 -- @tparam table members bare JIDs
--- @bool with_numbers
+-- @bool to_add whether they are to be added
 -- @treturn table array of nodes
-function admin:people(members, with_numbers)
+function admin:people(members, to_add)
   if type(members) == "string" then members = { members } end
   if type(members) ~= "table" then error("members are an array of JIDs, got " .. type(members), 0) end
   local nodes, seen = {}, {}
@@ -36,7 +39,7 @@ function admin:people(members, with_numbers)
     if type(name) ~= "string" or not attributes.is_person(name) then
       error(("a member is a person's JID, not '%s'"):format(tostring(name)), 0)
     end
-    local node = participant(self.client, jid.bare(name), with_numbers)
+    local node = participant(self.client, jid.bare(name), to_add)
     if not seen[node.attrs.jid] then nodes[#nodes + 1] = node end
     seen[node.attrs.jid] = true
   end

@@ -21,12 +21,19 @@ function group_node.is_group(text)
   return server == SERVER and user ~= "" and device == 0
 end
 
--- A text that came as content, or as an attribute; nil when it is none.
-local function text_of(value, most)
+--- A text that came as content, or as an attribute. One that is no UTF-8, which any member may have chosen, is kept with "?" for what is
+-- not ASCII.
+-- @tparam ?string value
+-- @int most bytes
+-- @treturn ?string nil when it is no text
+-- @raise "malformed": it is too long
+function group_node.text(value, most)
   if type(value) ~= "string" then return nil end
   if #value > most then malformed("a text of %d bytes where %d are the most", #value, most) end
-  return value
+  return utf8.len(value) and value or (value:gsub("[\x80-\xff]", "?"))
 end
+
+local text_of = group_node.text
 
 --- A whole number an attribute holds, from 0 to a most; nil when it is none.
 function group_node.number(value, most)

@@ -19,7 +19,7 @@ local notice = {}
 
 local function malformed(text, ...) error(core.error("malformed", text:format(...)), 0) end
 
-local function short(value) return type(value) == "string" and #value <= limits.GROUP_NAME and value or nil end
+local function short(value) return type(value) == "string" and #value <= limits.GROUP_NAME and utf8.len(value) and value or nil end
 
 -- Those a change is about.
 local function people(change, node, tag)
@@ -72,7 +72,7 @@ function read.modify(change, node)
 end
 
 function read.subject(change, node)
-  change.subject = short(node.attrs.subject)
+  change.subject = group_node.text(node.attrs.subject, limits.GROUP_NAME)
   if not change.subject then malformed("a notification of the subject of %s without one", change.chat) end
   change.subject_time = attributes.time(node.attrs.s_t)
 end

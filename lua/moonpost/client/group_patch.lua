@@ -63,7 +63,11 @@ function patches.subject(group, change)
 end
 
 function patches.description(group, change) group.description, group.description_id = change.description, change.description_id end
-function patches.settings(group, change) group[change.setting] = change.value or change.value == 0 and 0 or false end
+
+function patches.settings(group, change)
+  group[change.setting] = change.value
+  group.growth_locked = group.growth_locked or nil
+end
 
 local function nothing() end
 for _, action in ipairs { "invite", "request", "withdrawn", "rejected", "revoke", "link" } do patches[action] = nothing end

@@ -142,10 +142,12 @@ function Groups:get(group)
   if not task.running() then return nil, core.error("invalid", "a group that is not known can only be asked for in a task") end
   local lock <close> = self.asking:of(group)
   local turn <close> = lock.turn:hold()
-  local err
   found = self:known(group)
-  if not found then found, err = query(self, group) end
-  return turn and found, err
+  if found then return turn and found end
+  local err
+  found, err = query(self, group)
+  if found then return found end
+  return nil, err
 end
 
 --- Asks the server for a group, whatever is known. In a task.
