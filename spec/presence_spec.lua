@@ -3,6 +3,15 @@ local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+local function group_of(rig, creator, ...)
+  local members = {}
+  for i, one in ipairs { ... } do members[i] = one.jid end
+  local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = creator.jid, subject = "Tea", members = members })
+  assert(status == 200, status)
+  return answer.jid
+end
 
 local function subscribe(contact, to, type)
   assert(contact.client.connection:send(stanza.node("presence", { type = type or "subscribe", to = to })))
@@ -108,6 +117,47 @@ describe("who subscribed", function()
     assert.is_false(heard:pop(5).available)
   end))
 
+  it("asks again at every login for those it watches", support.async(function()
+    local rig <close> = start()
+    local ana, bob = tap.quick(rig), rig:contact "Bob"
+    ping(bob)
+    local asked = rig:record("to-server", function(node) return node.attrs.type == "subscribe" end)
+    local heard = tap.event(ana.client, "presence")
+    assert.is_true(ana.client:watch(bob.jid))
+    assert.is_true(heard:pop(5).available)
+    ana.device.subscriptions = nil -- the real server forgets them with the connection
+    ana.device.connection:stream_error "515"
+    assert(ana.online:pop(5))
+    assert.is_true(heard:pop(5).available)
+    assert.equal(2, #asked)
+  end))
+
+  it("hears of somebody under the LID, whatever name it used, and no time where that is hidden", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    ana:hears(bob, "we know each other")
+    local heard = tap.event(ana.client, "presence")
+    for _, last in ipairs { "deny", "none", "error", "yesterday" } do
+      tap.hand(rig, ana, stanza.node("presence", { from = bob.lid, type = "unavailable", last = last }))
+      assert.same({ jid = bob.lid, available = false }, heard:pop(5))
+    end
+    tap.hand(rig, ana, stanza.node("presence", { from = bob.jid, type = "available" }))
+    assert.same({ jid = bob.lid, available = true }, heard:pop(5))
+  end))
+
+  it("hears how many of a group are there", support.async(function()
+    local rig <close> = start()
+    local ana = both(rig)
+    local heard, group = tap.event(ana.client, "presence"), "120363000000000001@g.us"
+    for _, attrs in ipairs { { count = "0" }, { count = "many" }, {}, { count = "3" }, { type = "unavailable" } } do
+      attrs.from = group
+      tap.hand(rig, ana, stanza.node("presence", attrs))
+    end
+    assert.same({ jid = group, count = 3, available = true }, heard:pop(5))
+    assert.same({ jid = group, count = 0, available = false }, heard:pop(5))
+    assert.equal(0, #heard)
+  end))
+
   it("hears nothing of a presence that says nothing", support.async(function()
     local rig <close> = start()
     local ana, bob = both(rig)
@@ -155,6 +205,68 @@ describe("typing", function()
     end
   end))
 
+  it("and recording are told apart", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    local heard = tap.event(bob.client, "chatstate")
+    assert.is_true(ana.client:recording(bob.lid, true))
+    assert.equal("recording", heard:pop(5).state)
+    assert.is_true(ana.client:recording(bob.lid, false))
+    assert.equal("paused", heard:pop(5).state)
+  end))
+
+  it("in a group is seen by all its members but who types, by name", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    local cleo, mallory = rig:contact "Cleo", rig:contact "Mallory"
+    local ana2 = rig:contact "Ana"
+    local group = group_of(rig, ana, bob, cleo)
+    local heard = {}
+    for i, one in ipairs { bob, cleo, ana, ana2, mallory } do heard[i] = tap.event(one.client, "chatstate") end
+    assert.is_true(ana.client:typing(group, true))
+    for i = 1, 2 do assert.same({ chat = group, sender = ana.lid, state = "composing" }, heard[i]:pop(5)) end
+    assert.is_true(mallory.client:typing(group, true))
+    ping(mallory)
+    for _, one in ipairs { bob, ana, ana2 } do ping(one) end
+    for i = 1, 5 do assert.equal(0, #heard[i]) end
+  end))
+
+  it("that nothing renews is over after a while", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    bob.client.presence.typing_seconds = 0.05
+    local heard = tap.event(bob.client, "chatstate")
+    assert.is_true(ana.client:typing(bob.lid, true))
+    assert.equal("composing", heard:pop(5).state)
+    assert.same({ chat = ana.lid, sender = ana.lid, state = "paused", expired = true }, heard:pop(5))
+    assert.equal(0, bob.client.presence.typers)
+  end))
+
+  it("of nobody, of oneself, of long ago, or of a kind unknown is passed over", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    local heard, composing = tap.event(ana.client, "chatstate"), stanza.node "composing"
+    tap.hand(rig, ana, stanza.node("chatstate", { to = bob.lid }, composing))
+    tap.hand(rig, ana, stanza.node("chatstate", { from = ana.lid }, composing))
+    tap.hand(rig, ana, stanza.node("chatstate", { from = bob.lid, offline = "1" }, composing))
+    tap.hand(rig, ana, stanza.node("chatstate", { from = bob.lid }, stanza.node "dancing"))
+    tap.hand(rig, ana, stanza.node("chatstate", { from = bob.lid }))
+    tap.hand(rig, ana, stanza.node("chatstate", { from = "120363000000000001@g.us" }, composing))
+    ping(ana)
+    assert.equal(0, #heard)
+  end))
+
+  it("is for people and groups, and names what is neither at the caller's line", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    for _, name in ipairs { "typing", "recording", "watch" } do
+      for _, wrong in ipairs { "status@broadcast", "so", 7, "@lid" } do
+        local _, err = pcall(function() ana.client[name](ana.client, wrong, true) end)
+        assert.matches(("presence_spec.lua:%%d+: client:%s expects the JID of a person or a group"):format(name), err)
+      end
+    end
+  end))
+
   it("cannot be shown while the connection is lost", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"
@@ -162,5 +274,37 @@ describe("typing", function()
     local ok, err = ana.client:typing(ana.lid, true)
     assert.is_nil(ok)
     assert.equal("closed", err.code)
+  end))
+end)
+
+describe("a bot", function()
+  it("hears who comes and goes and who types, and shows that it types or records", support.async(function()
+    local rig <close> = start()
+    local bot, seen, typed = rig:bot(), task.queue(), task.queue()
+    bot:on("presence", function(presence) seen:push(presence) end)
+    bot:on("typing", function(typing) typed:push(typing) end)
+    bot:on("message", function(ctx)
+      if ctx.text == "type" then ctx:typing() else ctx:recording() end
+    end)
+    local _, err = pcall(function() bot:presence "1@lid" end)
+    assert.matches("presence_spec.lua:%d+: bot:presence needs a bot that runs", err)
+    local me, bob = rig:run(bot), rig:contact "Bob"
+    local number = bob.jid:match "^%d+"
+    assert.is_true(bot:presence(bob.lid))
+    local now = seen:pop(5)
+    assert.same({ bob.lid, true }, { now.jid, now.available })
+    local heard = tap.event(bob.client, "chatstate")
+    for text, state in pairs { type = "composing", record = "recording" } do
+      assert(bob.client:send(me.lid, text))
+      assert.equal(state, heard:pop(5).state)
+    end
+    for state, client_state in pairs { typing = "typing", recording = "recording" } do
+      assert(bob.client[client_state](bob.client, me.lid, true))
+      assert.same({ chat = bob.lid, group = false, sender = bob.lid, phone = number, state = state }, typed:pop(5))
+    end
+    bob.client:close()
+    local gone = seen:pop(5)
+    assert.same({ bob.lid, number, false }, { gone.jid, gone.phone, gone.available })
+    assert.is_number(gone.last)
   end))
 end)

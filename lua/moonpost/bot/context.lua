@@ -105,13 +105,19 @@ function Context:react(emoji)
   return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
 end
 
---- Shows "typing…" in the chat until the next send; while offline there is nobody to show it to.
-function Context:typing()
-  to_text("typing", self, "", true)
-  local ok, err = self.run.client:typing(self.chat, true)
+local function show(name, ctx)
+  check_self(name, ctx)
+  local client = ctx.run.client
+  local ok, err = client[name](client, ctx.chat, true)
   if not ok and err.code ~= "closed" then error(err, 0) end
   return true
 end
+
+--- Shows "typing…" in the chat until the next send; while offline there is nobody to show it to.
+function Context:typing() return show("typing", self) end
+
+--- Shows "recording…" in the chat, likewise.
+function Context:recording() return show("recording", self) end
 
 --- Tells the sender that the message was read, before its handler has ended, or where the bot's `mark_read` is off.
 function Context:mark_read()

@@ -5,6 +5,10 @@
 --                  ("delivered", "read", "played"); once for each person and step, whichever of their devices tells it
 --     call         fn(call): one rings: id, from, phone, name, video, group, time; `:reject()`, `:send(spec)`
 --     missed_call  fn(call): one rang in vain, or while the bot was away
+--     presence     fn(presence): somebody of `bot:presence(jid)` came or went: jid, phone, available, last (Unix seconds, nil where they
+--                  do not show it); of a group: jid, available, count (how many are there)
+--     typing       fn(typing): somebody begins to write to the bot, or stops: chat, group, sender, phone, state ("typing", "recording",
+--                  "paused")
 -- @module moonpost.bot.signals
 local messages = require "moonpost.client.messages"
 local traceback = require "moonpost.traceback"
@@ -48,7 +52,23 @@ function told.receipt(client, change)
   }
 end
 
-local from_client = { call = "call", missed_call = "call", receipt = "status" }
+function told.presence(client, presence)
+  return {
+    jid = presence.jid, phone = client.lids:phone(presence.jid), available = presence.available, last = presence.last,
+    count = presence.count,
+  }
+end
+
+local states = { composing = "typing", recording = "recording", paused = "paused" }
+
+function told.typing(client, typing)
+  return {
+    chat = typing.chat, group = messages.is_group(typing.chat), sender = typing.sender, phone = client.lids:phone(typing.sender),
+    state = states[typing.state],
+  }
+end
+
+local from_client = { call = "call", missed_call = "call", receipt = "status", presence = "presence", typing = "chatstate" }
 
 --- The events of bots told here.
 signals.events = {}
@@ -70,6 +90,15 @@ function signals.listen(bot, client, report)
       end
     end)
   end
+end
+
+--- Has the event `presence` tell when somebody comes and goes, or how many of a group are there, as long as the bot runs. What is asked
+-- for before it is online is asked for then.
+-- @string jid of a person or a group
+-- @treturn boolean true
+function signals.presence(bot, jid)
+  if not bot.client or bot.client.closed then error("bot:presence needs a bot that runs", 2) end
+  return bot.client:watch(jid)
 end
 
 return signals

@@ -162,6 +162,7 @@ function Client:close()
   self.outbox:give_up(core.error("closed", "the client is closed"))
   self.delivered:write(true)
   self.delivered:rest()
+  self.presence:rest()
   self.read_marks:write(true)
   self:commit()
   self.turn:leave(self)
@@ -210,12 +211,28 @@ end
 -- @treturn ?table err
 function Client:react(m, emoji, options) return self.sender:react(m, emoji, options or {}) end
 
+-- The JID of a person or a group without its device; raises at the caller of the caller.
+local function chat_of(name, chat)
+  local user, server = core.wire.jid.parse(type(chat) == "string" and chat or "")
+  if (server == "s.whatsapp.net" or server == "lid" or server == "g.us") and user ~= "" then return core.wire.jid.bare(chat) end
+  error(("client:%s expects the JID of a person or a group, got '%s'"):format(name, tostring(chat)), 3)
+end
+
 --- Shows "typing…" in a chat, or takes it away.
--- @string jid bare JID
+-- @string jid of a person or a group
 -- @bool on
 -- @treturn ?boolean true
--- @treturn ?table err
-function Client:typing(jid, on) return self.presence:typing(jid, on) end
+-- @treturn ?table err code "closed": not connected
+function Client:typing(jid, on) return self.presence:typing(chat_of("typing", jid), on, false) end
+
+--- Shows "recording…" in a chat, or takes it away; see `typing`.
+function Client:recording(jid, on) return self.presence:typing(chat_of("recording", jid), on, true) end
+
+--- Has the event `presence` tell when somebody comes and goes, or how many of a group are there, as far as they let others know.
+-- Holds until the client is closed.
+-- @string jid of a person or a group
+-- @treturn boolean true
+function Client:watch(jid) return self.presence:subscribe(chat_of("watch", jid)) end
 
 --- Refuses a call that rings.
 -- @tparam table call as handlers of the event `call` are told
