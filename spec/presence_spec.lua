@@ -117,6 +117,34 @@ describe("who subscribed", function()
     assert.is_false(heard:pop(5).available)
   end))
 
+  it("hears of each what their settings let it know", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    local account, heard = rig.sandbox.accounts.by_name.Bob, tap.event(ana.client, "presence")
+    local function states(last, online)
+      account.privacy.last, account.privacy.online = last, online
+      tap.device(rig, ana.client).subscriptions = nil
+      bob.client.presence:available()
+      ping(bob)
+      subscribe(ana, bob.jid)
+      local there = heard:pop(5).available
+      bob.client.presence:unavailable()
+      local gone = online == "all" and heard:pop(5) or nil
+      subscribe(ana, bob.jid)
+      local now = heard:pop(5)
+      assert.is_false(now.available)
+      ping(ana)
+      assert.equal(0, #heard)
+      return { there, gone ~= nil, now.last ~= nil }
+    end
+    assert.same({ true, true, true }, states("all", "all"))
+    assert.same({ true, true, false }, states("none", "all"))
+    assert.same({ false, false, false }, states("none", "match_last_seen"))
+    assert.same({ true, true, false }, states("contacts", "all"))
+    assert(ana.client:send(bob.jid, "we know each other now"))
+    assert.same({ true, true, true }, states("contacts", "all"))
+  end))
+
   it("asks again at every login for those it watches", support.async(function()
     local rig <close> = start()
     local ana, bob = tap.quick(rig), rig:contact "Bob"

@@ -112,7 +112,7 @@ describe("who keeps to themselves what they read", function()
     local rig <close> = start()
     local ana, ben, ben2 = rig:contact "Ana", rig:contact "Ben", rig:contact "Ben"
     rig.sandbox.accounts.by_name.Ben.privacy.readreceipts = "none"
-    local asked = rig:record("to-server", function(node) return node.tag == "iq" and node.attrs.xmlns == "privacy" end)
+    local asked = rig:record("to-server", function(node) return node.attrs.xmlns == "privacy" and node.attrs.type == "get" end)
     local said = receipts_of(rig, ben, "read", "read-self")
     local m = ben:hears(ana, "hi")
     assert(ben.client:mark_read { m, { id = "A", chat = GROUP, sender = "1@lid" } })
@@ -126,6 +126,27 @@ describe("who keeps to themselves what they read", function()
     for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(5) or nil end do assert.equal("delivery", receipt.type) end
   end))
 
+  it("is taken at its word by the server, whose acks tell a client that the setting has changed", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local account, said = rig.sandbox.accounts.by_name.Ben, receipts_of(rig, ben, "read", "read-self")
+    local setting = "all"
+    assert(ben.client:mark_read { ben:hears(ana, "hi") })
+    assert.equal("read", said:pop(5).attrs.type)
+    next_of(ana.receipts, "read")
+    for _, now in ipairs { "none", "all", "all" } do
+      local m = ben:hears(ana, "hi")
+      account.privacy.readreceipts = now
+      assert(ben.client:mark_read { m })
+      assert.equal(setting == "all" and "read" or "read-self", said:pop(5).attrs.type)
+      ping(ben)
+      setting = now
+    end
+    assert.equal(1, #next_of(ana.receipts, "read").ids)
+    ping(ana)
+    for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(5) or nil end do assert.not_equal("read", receipt.type) end
+  end))
+
   it("is known after a restart, and heard of when it changes", support.async(function()
     local rig <close> = start()
     local ana, handle = rig:contact "Ana", assert(core.store.open {})
@@ -136,10 +157,11 @@ describe("who keeps to themselves what they read", function()
     assert.equal("read-self", said:pop(5).attrs.type)
     ben.client:close()
     ben = rig:contact("Ben", { store_handle = handle })
-    local asked = rig:record("to-server", function(node) return node.tag == "iq" and node.attrs.xmlns == "privacy" end)
+    local asked = rig:record("to-server", function(node) return node.attrs.xmlns == "privacy" and node.attrs.type == "get" end)
     assert(ben.client:mark_read { ben:hears(ana, "hi") })
     assert.equal("read-self", said:pop(5).attrs.type)
     assert.equal(0, #asked)
+    ping(ben)
     tap.hand(rig, ben, stanza.node("notification", { type = "account_sync", from = ben.jid, id = "1", t = "1769296600" },
       stanza.node("privacy", nil, stanza.node("category", { name = "readreceipts", value = "all" }))))
     assert(ben.client:mark_read { ben:hears(ana, "hi") })

@@ -31,8 +31,10 @@ function Presence:unavailable()
   self.shown_on = nil
 end
 
+-- Who wants no strangers to know is shown the token they gave us (03 §15.2).
 local function ask(self, chat)
-  return self.client.connection:send(stanza.node("presence", { type = "subscribe", to = chat }))
+  local token = self.client.privacy_tokens:shown_to(chat)
+  return self.client.connection:send(stanza.node("presence", { type = "subscribe", to = chat }, token))
 end
 
 --- Has the server tell from now on when somebody comes and goes, or how many of a group are there. It holds for each connection anew:

@@ -18,18 +18,31 @@ local function is_available(sandbox, account)
   return false
 end
 
-local function presence_node(sandbox, account, from)
-  local available = is_available(sandbox, account)
-  return stanza.node("presence", {
-    from = from, type = not available and "unavailable" or nil, last = not available and account.last_seen or nil,
-  })
+-- Whether an account lets another know when it was last seen, by its privacy settings (S-844).
+local function shows_last(account, viewer)
+  local setting = account.privacy.last or "all"
+  return viewer == account or setting == "all" or setting ~= "none" and account.contacts[viewer.pn] == true
 end
 
--- Tells everybody who subscribed, under the name they used.
+local function shows_coming(account, viewer)
+  return account.privacy.online ~= "match_last_seen" or shows_last(account, viewer)
+end
+
+local function presence_node(sandbox, account, from, viewer)
+  if is_available(sandbox, account) and shows_coming(account, viewer) then return stanza.node("presence", { from = from }) end
+  local last = "deny"
+  if shows_last(account, viewer) then last = account.last_seen end
+  return stanza.node("presence", { from = from, type = "unavailable", last = last })
+end
+
+-- Tells everybody who subscribed, under the name they used, and may know.
 local function publish(sandbox, account)
   for conn in pairs(sandbox.connections) do
-    local from = conn.device and conn.device.subscriptions and conn.device.subscriptions[account]
-    if from and conn.active then conn:send(presence_node(sandbox, account, from)) end
+    local device = conn.device
+    local from = device and device.subscriptions and device.subscriptions[account]
+    if from and conn.active and shows_coming(account, device.account) then
+      conn:send(presence_node(sandbox, account, from, device.account))
+    end
   end
 end
 
@@ -54,7 +67,7 @@ local function subscribe(conn, node, on)
   if on and not privacy_tokens.shows(conn.sandbox, device.account, account, node) then return end -- S-622
   device.subscriptions = device.subscriptions or {}
   device.subscriptions[account] = on and jid.bare(node.attrs.to) or nil
-  if on then conn:send(presence_node(conn.sandbox, account, device.subscriptions[account])) end
+  if on then conn:send(presence_node(conn.sandbox, account, device.subscriptions[account], device.account)) end
 end
 
 --- A presence of a client.
@@ -95,7 +108,7 @@ function presence.deliver_late(conn)
     if now - kept.at <= CHATSTATE_SECONDS then conn:send(kept.node) end
   end
   device.chatstates = nil
-  for account, from in pairs(device.subscriptions or {}) do conn:send(presence_node(conn.sandbox, account, from)) end
+  for account, from in pairs(device.subscriptions or {}) do conn:send(presence_node(conn.sandbox, account, from, device.account)) end
 end
 
 return presence

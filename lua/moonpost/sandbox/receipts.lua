@@ -54,11 +54,23 @@ local function content_of(node, ids, all)
   return #items > 0 and stanza.node("list", nil, items) or nil
 end
 
+-- Whether others may know what an account has read (S-844).
+local function setting_of(conn) return conn.device.account.privacy.readreceipts == "none" and "none" or "all" end
+
+-- A person is not told what was read by one who keeps that to themselves, whatever the client believes; groups are.
+local function keeps_to_itself(conn, type) return type == "read" and setting_of(conn) == "none" end
+
+-- The ack of what was read says how the setting stands (04 §7.1).
+local of_reading = { read = true, ["read-self"] = true, played = true, ["played-self"] = true }
+
 local function forward(conn, node, target, number, server)
   local how = routed[node.attrs.type or "delivery"]
   if not how or how == "phone" then return end
   if node.attrs.type == "retry" and number == 0 and target == conn.device.account and not node.attrs.recipient then
     return phone.retry(conn.sandbox, conn.device, node)
+  end
+  if keeps_to_itself(conn, node.attrs.type) then
+    return conn.sandbox:note(("%s: %s is not told what was read: the account keeps it to itself"):format(tostring(conn), target:jid()))
   end
   local ids = between(conn, node, target)
   if #ids == 0 then
@@ -94,6 +106,7 @@ function receipts.receipt(conn, node)
   end
   local answer = stanza.node("ack", {
     class = "receipt", id = id, from = to or "s.whatsapp.net", type = node.attrs.type, participant = node.attrs.participant,
+    readreceipts = of_reading[node.attrs.type] and setting_of(conn) or nil,
   })
   conn:send(answer)
 end
