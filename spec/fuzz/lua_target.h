@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 int luaopen_moonpost_core(lua_State *L);
+int luaopen_cjson_safe(lua_State *L);
 
 static int with_traceback(lua_State *L) {
   luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
@@ -20,6 +21,7 @@ static lua_State *open_target(const char *path) {
   HOLDS(L != NULL);
   luaL_openlibs(L);
   luaL_requiref(L, "moonpost.core", luaopen_moonpost_core, 0);
+  luaL_requiref(L, "cjson.safe", luaopen_cjson_safe, 0);
   lua_settop(L, 0);
   if (luaL_dostring(L, "package.path = '" MOONPOST_ROOT "/?.lua'") || luaL_dofile(L, path)) {
     fprintf(stderr, "%s\n", lua_tostring(L, -1));

@@ -116,6 +116,20 @@ seed("group", "dirty", wire.encode(node("notification", { type = "w:gp2", from =
   node("groups_dirty", nil, { node("group", { jid = "9@g.us" }) }),
 })))
 
+-- Messages: who wrote it and where, then its bytes (kinds.lua)
+local function message_seed(name, who, said) seed("kinds", name, string.char(who) .. assert(proto.encode("Message", said))) end
+for number, row in ipairs(dofile "spec/kinds.lua") do message_seed(("row-%d"):format(number), number % 4, row[2]) end
+message_seed("context", 2, { extendedTextMessage = { text = "@2 hi", contextInfo = {
+  mentionedJid = { "2@lid", "3:4@s.whatsapp.net", "x" }, nonJidMentions = 1, stanzaId = "A", participant = "2@lid", remoteJid = "9@g.us",
+  quotedMessage = { contactMessage = { displayName = "Ada", vcard = "TEL;waid=1:+1" } }, isForwarded = true, forwardingScore = 4,
+  expiration = 86400,
+} }, messageContextInfo = { messageSecret = ("s"):rep(32) } })
+message_seed("own", 1, { deviceSentMessage = { destinationJid = "2@lid", message = { _unknown = "\xc2\x3e\1a" } } })
+local deep = { conversation = "deep" }
+for _ = 1, 9 do deep = { viewOnceMessage = { message = deep } } end
+message_seed("deep", 0, deep)
+seed("kinds", "unknown", "\0\xc2\x3e\3abc\x9a\2\4\x1a\2ss")
+
 -- Signal: which message, how many were passed over, then edits of a place and a byte (signal_target.h)
 for _, target in ipairs { "sender_keys", "session" } do
   for which = 0, 1 do

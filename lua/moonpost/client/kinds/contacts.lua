@@ -6,19 +6,21 @@ local vcard = require "moonpost.client.kinds.vcard"
 
 local read, build = {}, {}
 
-local function card_of(content)
-  local card = vcard.read(content.vcard or "")
+local function card_of(content, most)
+  local card = vcard.read(content.vcard or "", most)
   card.name, card.vcard = content.displayName or card.name, content.vcard
   return card
 end
 
-function read.contactMessage(content, m) m.kind, m.contacts = "contact", { card_of(content) } end
+function read.contactMessage(content, m) m.kind, m.contacts = "contact", { card_of(content, limits.CARDS) } end
 
 function read.contactsArrayMessage(content, m)
+  local left = limits.CARDS
   m.kind, m.contacts = "contacts", {}
   for i, one in ipairs(content.contacts or {}) do
     if i > limits.CONTACTS then break end
-    m.contacts[i] = card_of(one)
+    m.contacts[i] = card_of(one, left)
+    left = math.max(0, left - #(one.vcard or ""))
   end
 end
 

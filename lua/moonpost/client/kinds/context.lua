@@ -21,12 +21,19 @@ function context.of(content)
   return type(info) == "table" and info or nil
 end
 
+-- Where the quoted message stands. The chat two have with each other bears the reader's name when it is the other one who says it.
+local function quoted_chat(info, m, client)
+  local chat = people.stable(client, info.remoteJid)
+  if not chat or people.is_me(client, chat) and not m.from_me then return m.chat end
+  return chat
+end
+
 local function read_quoted(info, m, client)
   if not info.stanzaId or not info.quotedMessage then return nil end
   local content = messages.unwrap(info.quotedMessage)
   local quoted = {
     id = info.stanzaId, sender = people.stable(client, info.participant), message = info.quotedMessage,
-    chat = people.stable(client, info.remoteJid) or m.chat,
+    chat = quoted_chat(info, m, client),
   }
   context.kinds.describe(content, quoted, client)
   return quoted

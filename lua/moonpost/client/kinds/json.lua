@@ -7,9 +7,14 @@ local DEPTH = 16
 local decoder = require("cjson.safe").new()
 decoder.decode_max_depth(DEPTH)
 
---- The table a text stands for; nil when it is none.
-return function(text)
-  if type(text) ~= "string" or #text > limits.JSON then return nil end
+--- The table a text stands for; nil when it is none, or when all texts of a message together are too long.
+-- @tparam ?string text
+-- @tparam ?table budget {spent = bytes read before}; grows
+return function(text, budget)
+  if type(text) ~= "string" then return nil end
+  budget = budget or { spent = 0 }
+  if budget.spent + #text > limits.JSON then return nil end
+  budget.spent = budget.spent + #text
   local value = decoder.decode(text)
   return type(value) == "table" and value or nil
 end

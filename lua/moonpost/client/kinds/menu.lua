@@ -57,8 +57,8 @@ local function template_menu(template)
 end
 
 -- A native flow's button: what it does stands in JSON.
-local function add_flow_button(menu, one)
-  local params = decode(one.buttonParamsJson) or {}
+local function add_flow_button(menu, one, budget)
+  local params = decode(one.buttonParamsJson, budget) or {}
   local function text(name) return type(params[name]) == "string" and params[name] or nil end
   local function rows(value) return ipairs(type(value) == "table" and value or {}) end
   if one.name ~= "single_select" then
@@ -77,30 +77,30 @@ local function add_flow_button(menu, one)
   end
 end
 
-local function interactive_menu(content, depth)
+local function interactive_menu(content, depth, budget)
   local menu = {
     title = content.header and content.header.title, text = content.body and content.body.text,
     footer = content.footer and content.footer.text, choices = {},
   }
   for _, one in ipairs(content.nativeFlowMessage and content.nativeFlowMessage.buttons or {}) do
     if #menu.choices == limits.CHOICES then break end
-    add_flow_button(menu, one)
+    add_flow_button(menu, one, budget)
   end
   local cards = depth == 0 and content.carouselMessage and content.carouselMessage.cards
   for i, card in ipairs(cards or {}) do
     if i > limits.CHOICES then break end
     menu.cards = menu.cards or {}
-    menu.cards[i] = interactive_menu(card, depth + 1)
+    menu.cards[i] = interactive_menu(card, depth + 1, budget)
   end
   return menu
 end
 
-function read.interactiveMessage(content, m) show(m, "interactive", interactive_menu(content, 0)) end
+function read.interactiveMessage(content, m) show(m, "interactive", interactive_menu(content, 0, { spent = 0 })) end
 
 function read.templateMessage(content, m)
   local template = content.hydratedTemplate or content.hydratedFourRowTemplate
   if template then return show(m, "template", template_menu(template)) end
-  if content.interactiveMessageTemplate then return show(m, "template", interactive_menu(content.interactiveMessageTemplate, 0)) end
+  if content.interactiveMessageTemplate then return show(m, "template", interactive_menu(content.interactiveMessageTemplate, 0, { spent = 0 })) end
   show(m, "template", { choices = {} })
 end
 

@@ -66,11 +66,12 @@ end
 
 --- Reads a card; never fails, whatever it is given.
 -- @string text
+-- @int most bytes of it that are read
 -- @treturn table {name = nil when it has none, phones = array of texts as they are written, jid = of the first number on WhatsApp, or nil,
 -- organisation}
-function vcard.read(text)
+function vcard.read(text, most)
   local card = { phones = {} }
-  for _, line in ipairs(lines_of(text:sub(1, limits.CARD))) do read_line(card, line) end
+  for _, line in ipairs(lines_of(text:sub(1, most))) do read_line(card, line) end
   card.name, card.said = card.name or card.said, nil
   return card
 end
