@@ -100,8 +100,8 @@ function read.interactiveMessage(content, m) show(m, "interactive", interactive_
 function read.templateMessage(content, m)
   local template = content.hydratedTemplate or content.hydratedFourRowTemplate
   if template then return show(m, "template", template_menu(template)) end
-  if content.interactiveMessageTemplate then return show(m, "template", interactive_menu(content.interactiveMessageTemplate, 0, { spent = 0 })) end
-  show(m, "template", { choices = {} })
+  local interactive = content.interactiveMessageTemplate
+  show(m, "template", interactive and interactive_menu(interactive, 0, { spent = 0 }) or { choices = {} })
 end
 
 --- A text of a business out of a catalogue of such, which only its phone knows; sometimes with what it comes to.
