@@ -2,6 +2,7 @@
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
+local tap = require "spec.tap"
 local writer = require "spec.group_writer"
 
 local function is_message(node) return node.tag == "message" end
@@ -17,6 +18,17 @@ end
 local function sorted(list)
   table.sort(list)
   return list
+end
+
+-- A group whose members are named by number.
+local function by_number(rig, creator, ...)
+  local members = {}
+  for i, one in ipairs { ... } do members[i] = one.jid end
+  local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", {
+    creator = creator.jid, subject = "Tea", members = members, mode = "pn",
+  })
+  assert(status == 200, answer.error)
+  return answer.jid
 end
 
 -- Ana writes, Ben and Cem hear.
@@ -51,5 +63,67 @@ describe("a message to a group", function()
     local attrs = stanzas[2].attrs
     assert.same({ group, "lid", "text" }, { attrs.to, attrs.addressing_mode, attrs.type })
     assert.matches("^2:%S+$", attrs.phash)
+  end))
+
+  it("names everybody by number in a group of numbers", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group = by_number(rig, ana, ben)
+    local stanzas = rig:record("to-server", is_message)
+    assert(ana.client:send(group, "1"))
+    assert.same(sorted { ana.jid, ben.jid, tap.device_jid(ben) }, told(stanzas[1]))
+    assert.equal("pn", stanzas[1].attrs.addressing_mode)
+    assert(ana.client:send(group, "2"))
+    assert.same({ ana.jid }, told(stanzas[2]))
+    for _, text in ipairs { "1", "2" } do
+      local m = ben:next()
+      assert.same({ text, group, ana.lid }, { m.text, m.chat, m.sender })
+    end
+    assert(ben.client:send(group, "3"))
+    local m = ana:next()
+    assert.same({ "3", ben.lid }, { m.text, m.sender })
+  end))
+
+  it("is a reaction, an edit, what else there is, as to a person", support.async(function()
+    local rig <close> = start()
+    local ana, ben, _, group = three(rig)
+    assert(ana.client:send(group, "question"))
+    local m = ben:next()
+    local stanzas = rig:record("to-server", is_message)
+    assert(ben.client:react(m, "👍"))
+    local reaction = ana:next()
+    assert.same({ "reaction", ben.lid, m.id }, { reaction.kind, reaction.sender, reaction.target.id })
+    assert.equal("reaction", stanzas[1].attrs.type)
+    for _, enc in stanza.children(stanzas[1], "enc") do assert.equal("hide", enc.attrs["decrypt-fail"]) end
+    assert(ben.client:send(group, "answer", { quote = m }))
+    local answer = ana:next()
+    assert.same({ "answer", m.id, ana.lid }, { answer.text, answer.quoted.id, answer.quoted.sender })
+  end))
+
+  it("that was not acknowledged goes again after the connection is back, as it was", support.async(function()
+    local rig <close> = start()
+    local ana, ben = tap.quick(rig), rig:contact "Ben"
+    local group = writer.make(rig, ana, ben)
+    local stanzas = rig:record("to-server", is_message)
+    rig:fault { what = "drop", jid = ana.lid, direction = "to-client", tag = "ack", class = "message" }
+    local sent = assert(ana.client:send(group, "once"))
+    assert.equal("once", ben:next().text)
+    assert.same({ sent.id, sent.id }, { stanzas[1].attrs.id, stanzas[2].attrs.id })
+    assert(ana.client:send(group, "twice"))
+    assert.equal("twice", ben:next().text)
+    assert.equal(0, #ben.heard)
+  end))
+
+  it("is refused in words where the server does not take it", support.async(function()
+    local rig <close> = start()
+    local ana, ben, _, group = three(rig)
+    assert(ana.client.groups:set(group, { announce = true }))
+    local sent, err = ben.client:send(group, "I am no admin")
+    assert.is_nil(sent)
+    assert.same({ "forbidden", 403 }, { err.code, err.status })
+    assert.matches("only its admins may write there", tostring(err), 1, true)
+    sent, err = ben.client:send("120363000000000009@g.us", "hi")
+    assert.is_nil(sent)
+    assert.equal("not-found", err.code)
   end))
 end)

@@ -39,12 +39,9 @@ local function settled(rig)
   return ana, ben, cem, group, rig:record("to-server", to_group)
 end
 
--- Somebody is no member any more, and Ana's client is told so.
+-- Somebody is no member any more, of which nobody is told; Ana's client asks for the members.
 local function leaves(rig, group, who, ana)
-  local members = sandbox_groups.lookup(rig.sandbox, group).members
-  for i, member in ipairs(members) do
-    if member.pn == who.jid:match "^%d+" then table.remove(members, i) break end
-  end
+  sandbox_groups.lookup(rig.sandbox, group):drop((rig.sandbox.accounts:lookup(who.jid)))
   ana.client.groups:forget(group)
 end
 
@@ -92,6 +89,25 @@ describe("a sender key of ours", function()
     assert.equal(key_id(stanzas[2]), key_id(stanzas[3]))
     assert.same({}, told(stanzas[3], ana))
     assert.equal("fourth", ben:next().text)
+  end))
+
+  it("is replaced when this account has removed a member, or another has left", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem, group, stanzas = settled(rig)
+    local changes = tap.event(ana.client, "group")
+    assert(ana.client:send(group, "second"))
+    assert(ana.client.groups:remove(group, { cem.jid }))
+    assert(ana.client:send(group, "third"))
+    assert.same(devices(ben), told(stanzas[2], ana))
+    assert.are_not.equal(key_id(stanzas[1]), key_id(stanzas[2]))
+    local change
+    assert(ben.client.groups:leave(group))
+    repeat change = assert(changes:pop(5)) until change.action == "leave"
+    assert(ana.client:send(group, "fourth"))
+    assert.same({}, told(stanzas[3], ana))
+    assert.are_not.equal(key_id(stanzas[2]), key_id(stanzas[3]))
+    assert.same({ "second", "third" }, { ben:next().text, ben:next().text })
+    assert.equal("second", cem:next().text)
   end))
 
   it("is replaced when one has left and come back before the next message", support.async(function()
@@ -146,12 +162,13 @@ describe("a sender key of ours", function()
     local rig <close> = start()
     local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
     local group = writer.make(rig, ana, ben, cem)
-    local members = sandbox_groups.lookup(rig.sandbox, group).members
+    local there, me = sandbox_groups.lookup(rig.sandbox, group), (rig.sandbox.accounts:lookup(ana.jid))
     ana.client.groups:get(group)
-    local me = table.remove(members, 1)
+    there:drop(me)
     local sent, err = ana.client:send(group, "first")
-    assert.same({ nil, "forbidden", 403 }, { sent, err.code, err.status })
-    table.insert(members, me)
+    assert.is_nil(sent)
+    assert.same({ "forbidden", 403 }, { err.code, err.status })
+    there:put(me, "superadmin")
     local stanzas = rig:record("to-server", to_group)
     assert(ana.client:send(group, "second"))
     assert.same(devices(ben, cem), told(stanzas[1], ana))

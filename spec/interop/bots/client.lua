@@ -33,6 +33,7 @@ client:on("receipt", function(receipt)
     say { kind = "receipt", id = id, chat = receipt.chat, sender = receipt.sender, type = receipt.type }
   end
 end)
+client:on("group", function(change) say { kind = "group", chat = change.chat, action = change.action } end)
 client:on("chatstate", function(state) say { kind = "typing", chat = state.chat, sender = state.sender, state = state.state } end)
 client:on("error", function(err) io.stderr:write(tostring(err), "\n") end)
 

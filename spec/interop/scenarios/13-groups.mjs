@@ -74,11 +74,93 @@ const damaged = async scene => {
   assert.equal(ben.complaints.filter(line => line.includes("type='retry'")).length, 1)
 }
 
+// A client of ours and two Baileys in a group of theirs.
+const three = async scene => {
+  const sandbox = await scene.sandbox()
+  const [ana, ben, cem] = [await scene.client(sandbox, 'Ana'), await scene.peer(sandbox, 'Ben'), await scene.peer(sandbox, 'Cem')]
+  const { id: group } = await ben.sock.groupCreate('Tea', [ana.jid, cem.jid])
+  return { sandbox, ana, ben, cem, group }
+}
+
+const bothWrite = async scene => {
+  const { ana, ben, cem, group } = await three(scene)
+  for (let i = 1; i <= 3; i++) {
+    const id = await ana.send(group, `Ana ${i}`)
+    for (const peer of [ben, cem]) {
+      const e = await peer.next(text(`Ana ${i}`))
+      assert.deepEqual([e.id, e.chat, e.raw.key.participant.replace(/:\d+@/, '@')], [id, group, ana.lid])
+    }
+    await ben.send(group, `Ben ${i}`)
+    await cem.send(group, `Cem ${i}`)
+    const heard = await hears(ana, 2)
+    assert.deepEqual(heard.map(e => e.text).sort(), [`Ben ${i}`, `Cem ${i}`])
+  }
+  const question = await ben.send(group, 'tea?')
+  await ana.next(text('tea?'))
+  await ana.send(group, 'yes', question)
+  assert.equal((await ben.next(text('yes'))).quoted.id, question)
+  await ana.react(question, '👍')
+  assert.deepEqual(await ben.next(e => e.kind === 'reaction', 'a reaction').then(e => [e.text, e.to]), ['👍', question])
+}
+
+// Which devices the sandbox saw our client tell its key in a message, as Baileys got it: with a pairwise ciphertext or without.
+const toldKey = peer => peer.pairwise
+
+// Counts the messages of a group that bring a pairwise ciphertext along.
+const countPairwise = (peer, group) => {
+  peer.pairwise = 0
+  peer.sock.ws.on('CB:message', node => {
+    if (node.attrs.from !== group) return
+    if ((node.content ?? []).some(enc => enc.tag === 'enc' && enc.attrs.type !== 'skmsg')) peer.pairwise++
+  })
+}
+
+const comeAndGo = async scene => {
+  const { sandbox, ana, ben, cem, group } = await three(scene)
+  const dan = await scene.peer(sandbox, 'Dan')
+  await ana.send(group, 'one')
+  for (const peer of [ben, cem]) await peer.next(text('one'))
+  countPairwise(ben, group)
+  countPairwise(dan, group)
+  await ben.sock.groupParticipantsUpdate(group, [dan.jid], 'add')
+  await ana.next(e => e.kind === 'group' && e.action === 'add', 'that Dan was added')
+  await ana.send(group, 'two')
+  for (const peer of [ben, cem, dan]) await peer.next(text('two'))
+  assert.deepEqual([toldKey(ben), toldKey(dan)], [0, 1]) // the key is told to the new one alone
+  await ben.sock.groupParticipantsUpdate(group, [cem.jid], 'remove')
+  await ana.next(e => e.kind === 'group' && e.action === 'remove', 'that Cem was removed')
+  await ana.send(group, 'three')
+  for (const peer of [ben, dan]) await peer.next(text('three'))
+  assert.deepEqual([toldKey(ben), toldKey(dan)], [1, 2]) // a key Cem does not have
+  await dan.send(group, 'four')
+  for (const one of [ana, ben]) await one.next(text('four'))
+  assert.deepEqual(cem.heard.map(e => e.text), ['one', 'two'])
+  await ana.send(group, 'five')
+  for (const peer of [ben, dan]) await peer.next(text('five'))
+  assert.deepEqual([toldKey(ben), toldKey(dan)], [1, 2])
+}
+
+// Baileys never gets our key: it asks for the message, and goes on with the key that comes with it.
+const lostByPeer = async scene => {
+  const { sandbox, ana, ben, cem, group } = await three(scene)
+  await sandbox.fault({ what: 'damage', jid: ben.lid, direction: 'to-client', enc: 'pkmsg' })
+  const id = await ana.send(group, 'one')
+  assert.equal((await ben.next(text('one'))).id, id)
+  await cem.next(text('one'))
+  await ana.send(group, 'two')
+  for (const peer of [ben, cem]) await peer.next(text('two'))
+}
+
 const asked = /type='retry'|recv retry request|asked for it again/
+
+const ours = /type='retry'|undecryptable|failed to decrypt|error='500'|SenderKey|sender ?key|session/i
 
 export default [
   { name: 'a bot hears all that two Baileys write into their group, in order', run: inOrder },
   { name: 'a bot that was away hears what Baileys wrote into a group meanwhile, in order', run: whileAway },
   { name: 'a bot that lost the sender key of a group asks Baileys once, and reads on', run: lostKey, lawful: asked },
   { name: 'a bot asks Baileys for a group message that came damaged, and reads on', run: damaged, lawful: asked },
+  { name: 'a client of ours and two Baileys write into one group, quote and react', run: bothWrite },
+  { name: 'who comes into a group is told our sender key, and another one is told when somebody goes', run: comeAndGo },
+  { name: 'a Baileys that lost our sender key asks our client once, and reads on', run: lostByPeer, lawful: ours },
 ]
