@@ -8,10 +8,12 @@ local function say(event)
   io.stdout:flush()
 end
 
-bot:command("tea", function(ctx, args) say { kind = "command", id = ctx.id, chat = ctx.chat, group = ctx.group, text = args.text } end)
+bot:command("tea", function(ctx, args)
+  say { kind = "command", id = ctx.id, chat = ctx.chat, group = ctx.group ~= false, text = args.text }
+end)
 bot:on("message", function(ctx)
   say {
-    kind = "message", id = ctx.id, chat = ctx.chat, group = ctx.group, sender = ctx.sender, name = ctx.name, phone = ctx.phone,
+    kind = "message", id = ctx.id, chat = ctx.chat, group = ctx.group ~= false, sender = ctx.sender, name = ctx.name, phone = ctx.phone,
     text = ctx.text,
   }
 end)

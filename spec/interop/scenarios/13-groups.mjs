@@ -1,5 +1,6 @@
 // Groups that Baileys makes and writes to: our bot hears all of it, asks for what it cannot read, and hears that too.
 import assert from 'node:assert/strict'
+import { userOf } from '../peer.mjs'
 
 const isMessage = e => e.kind === 'message'
 const text = wanted => e => e.kind === 'message' && e.text === wanted
@@ -103,15 +104,12 @@ const bothWrite = async scene => {
   assert.deepEqual(await ben.next(e => e.kind === 'reaction', 'a reaction').then(e => [e.text, e.to]), ['👍', question])
 }
 
-// Which devices the sandbox saw our client tell its key in a message, as Baileys got it: with a pairwise ciphertext or without.
-const toldKey = peer => peer.pairwise
-
-// Counts the messages of a group that bring a pairwise ciphertext along.
-const countPairwise = (peer, group) => {
-  peer.pairwise = 0
-  peer.sock.ws.on('CB:message', node => {
-    if (node.attrs.from !== group) return
-    if ((node.content ?? []).some(enc => enc.tag === 'enc' && enc.attrs.type !== 'skmsg')) peer.pairwise++
+// Counts the messages of a member of a group that tell a peer the member's sender key: they bring a pairwise ciphertext along.
+const countKeys = (peer, group, member) => {
+  peer.keys = 0
+  peer.sock.ws.on('CB:message', ({ attrs, content }) => {
+    if (attrs.from !== group || userOf(attrs.participant) !== userOf(member.lid)) return
+    if (content.some(enc => enc.tag === 'enc' && enc.attrs.type !== 'skmsg')) peer.keys++
   })
 }
 
@@ -120,24 +118,41 @@ const comeAndGo = async scene => {
   const dan = await scene.peer(sandbox, 'Dan')
   await ana.send(group, 'one')
   for (const peer of [ben, cem]) await peer.next(text('one'))
-  countPairwise(ben, group)
-  countPairwise(dan, group)
+  countKeys(ben, group, ana)
+  countKeys(dan, group, ana)
   await ben.sock.groupParticipantsUpdate(group, [dan.jid], 'add')
   await ana.next(e => e.kind === 'group' && e.action === 'add', 'that Dan was added')
   await ana.send(group, 'two')
   for (const peer of [ben, cem, dan]) await peer.next(text('two'))
-  assert.deepEqual([toldKey(ben), toldKey(dan)], [0, 1]) // the key is told to the new one alone
+  assert.deepEqual([ben.keys, dan.keys], [0, 1]) // the key is told to the new one alone
   await ben.sock.groupParticipantsUpdate(group, [cem.jid], 'remove')
   await ana.next(e => e.kind === 'group' && e.action === 'remove', 'that Cem was removed')
   await ana.send(group, 'three')
   for (const peer of [ben, dan]) await peer.next(text('three'))
-  assert.deepEqual([toldKey(ben), toldKey(dan)], [1, 2]) // a key Cem does not have
+  assert.deepEqual([ben.keys, dan.keys], [1, 2]) // a key Cem does not have
   await dan.send(group, 'four')
   for (const one of [ana, ben]) await one.next(text('four'))
   assert.deepEqual(cem.heard.map(e => e.text), ['one', 'two'])
   await ana.send(group, 'five')
   for (const peer of [ben, dan]) await peer.next(text('five'))
-  assert.deepEqual([toldKey(ben), toldKey(dan)], [1, 2])
+  assert.deepEqual([ben.keys, dan.keys], [1, 2])
+}
+
+const byNumber = async scene => {
+  const sandbox = await scene.sandbox()
+  const [ana, ben, cem] = [await scene.client(sandbox, 'Ana'), await scene.peer(sandbox, 'Ben'), await scene.peer(sandbox, 'Cem')]
+  const made = { creator: ben.jid, subject: 'Numbers', members: [ana.jid, cem.jid], mode: 'pn' }
+  const { jid: group } = JSON.parse(await sandbox.admin('POST', 'mock-phone/group', JSON.stringify(made)))
+  for (let i = 1; i <= 2; i++) {
+    await ana.send(group, `Ana ${i}`)
+    for (const peer of [ben, cem]) {
+      const e = await peer.next(text(`Ana ${i}`))
+      assert.equal(`${userOf(e.raw.key.participant)}@s.whatsapp.net`, ana.jid)
+    }
+    await cem.send(group, `Cem ${i}`)
+    assert.deepEqual(await ana.next(text(`Cem ${i}`)).then(e => [e.chat, e.sender]), [group, cem.lid])
+    await ben.next(text(`Cem ${i}`))
+  }
 }
 
 // Baileys never gets our key: it asks for the message, and goes on with the key that comes with it.
@@ -153,7 +168,7 @@ const lostByPeer = async scene => {
 
 const asked = /type='retry'|recv retry request|asked for it again/
 
-const ours = /type='retry'|undecryptable|failed to decrypt|error='500'|SenderKey|sender ?key|session/i
+const ours = /refuses message \w+: 500|type='retry'|undecryptable|failed to decrypt|error='500'|SenderKey|sender ?key|session/i
 
 export default [
   { name: 'a bot hears all that two Baileys write into their group, in order', run: inOrder },
@@ -161,6 +176,7 @@ export default [
   { name: 'a bot that lost the sender key of a group asks Baileys once, and reads on', run: lostKey, lawful: asked },
   { name: 'a bot asks Baileys for a group message that came damaged, and reads on', run: damaged, lawful: asked },
   { name: 'a client of ours and two Baileys write into one group, quote and react', run: bothWrite },
+  { name: 'a client of ours and two Baileys write into a group whose members are named by number', run: byNumber },
   { name: 'who comes into a group is told our sender key, and another one is told when somebody goes', run: comeAndGo },
   { name: 'a Baileys that lost our sender key asks our client once, and reads on', run: lostByPeer, lawful: ours },
 ]
