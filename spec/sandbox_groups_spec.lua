@@ -1,4 +1,5 @@
 -- The sandbox's groups (fact sheets 08 §16, 07 §1 and §3): what each rank may do, what becomes of each request, who is told.
+local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local scene = require "spec.group_scene"
 local start = require("spec.rig").start
@@ -106,6 +107,25 @@ describe("adding people to a group of the sandbox", function()
     assert.matches("^%w+$", stanza.child(list[3], "add_request").attrs.code)
     assert.equal("lid", answer.attrs.addressing_mode)
     assert.same({ [ana.lid] = "superadmin", [bea.lid] = "member", [cem.lid] = "member" }, scene.ranks(scene.shown(ana, group)))
+  end))
+
+  it("is let by a token of who lets only some add, as bytes or as hex", support.async(function()
+    local rig <close> = start()
+    local ana, bea, cem = cast(rig)
+    local group, tokens = scene.group(rig, ana, {}), require "moonpost.sandbox.privacy_tokens"
+    local given = {}
+    local told = rig:record("to-client", function(one) return one.attrs.type == "privacy_token" end)
+    for i, one in ipairs { bea, cem } do
+      one.account.privacy.groupadd = "contacts"
+      tokens.issue(rig.sandbox, one.account, node("tokens", nil, node("token", { jid = ana.lid, t = tostring(rig.sandbox.time()) })))
+      scene.tags(ana, {})
+      given[i] = stanza.bytes(told[i], "tokens", "token")
+    end
+    local function add(one, token)
+      return codes(assert(ask(ana, "set", group, node("add", nil, node("participant", { jid = one.lid }, node("privacy", nil, token))))),
+        "add")[1]
+    end
+    assert.same({ 403, 200, 200 }, { add(bea, given[2]), add(bea, given[1]), add(cem, core.crypto.hex(given[2])) })
   end))
 
   it("is anybody's where the group says so, and a request where admins let in", support.async(function()

@@ -3,11 +3,13 @@
 -- What is asked for is done and written before it is answered. Each function takes the group, who does it, and accounts or JIDs, and
 -- gives the people as nodes with their errors; or nil and the code with which the whole request is refused.
 -- @module moonpost.sandbox.group_members
+local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local book = require "moonpost.sandbox.group_book"
 local news = require "moonpost.sandbox.group_news"
+local tokens = require "moonpost.sandbox.privacy_tokens"
 
-local node = stanza.node
+local crypto, node = core.crypto, stanza.node
 
 local DAY = 24 * 3600
 
@@ -19,11 +21,13 @@ local members = {
 local LEFT_OFTEN = 2 -- times somebody leaves by himself within a day: then nobody adds him for a day
 local INVITATION_SECONDS, INVITATION_CODE = 3 * DAY, 16
 
--- Whether somebody lets this person add him (07 §5.1): by his privacy setting, unless what he wrote to him says so.
-local function lets_add(account, actor)
-  local setting = account.privacy.groupadd
-  if setting == "none" then return false end
-  return setting ~= "contacts" and setting ~= "contact_blacklist" or account.contacts[actor.pn] ~= nil
+-- Whether somebody lets this person add him (07 §1.5, §5.1): by his privacy setting, or since he gave him a token, which comes as
+-- bytes or, from R, as hex.
+local function lets_add(group, account, actor, token)
+  local setting, sandbox = account.privacy.groupadd, group.book.sandbox
+  if setting ~= "none" and setting ~= "contacts" and setting ~= "contact_blacklist" then return true end
+  if setting ~= "none" and account.contacts[actor.pn] then return true end
+  return token ~= nil and (tokens.is_good(sandbox, actor, account, token) or tokens.is_good(sandbox, actor, account, crypto.unhex(token)))
 end
 
 -- An invitation of his own for somebody whom nobody may add.
@@ -50,12 +54,12 @@ function members.was_removed(group, account)
 end
 
 --- Why an account cannot be added (10 §3.4), as a code, and what goes with it; nil when it can.
-function members.refusal(group, actor, account)
+-- @tparam ?string token the account's for the actor, that he shows
+function members.refusal(group, actor, account, token)
   if group:has(account) then return 409 end
   if #group.members >= members.MOST then return 419 end
-  if account.blocked and account.blocked[actor.pn] then return 401 end
   if members.wants_peace(group, account) then return 408 end
-  if not lets_add(account, actor) then return 403, invite(group, actor, account) end
+  if not lets_add(group, account, actor, token) then return 403, invite(group, actor, account) end
 end
 
 --- Somebody in an answer who could not be served.
@@ -90,16 +94,17 @@ end
 -- @tparam table group
 -- @tparam table actor account
 -- @tparam table asked JIDs
+-- @tparam ?table shown tokens, by JID
 -- @treturn ?table nodes
 -- @treturn ?int code
-function members.add(group, actor, asked)
+function members.add(group, actor, asked, shown)
   local admin = group:is_admin(actor)
   if not group:has(actor) or not admin and group.settings.member_add_mode ~= "all_member_add" then return nil, 403 end
   local list, came, asks = {}, {}, not admin and group.settings.membership_approval_mode
   for i, one in ipairs(asked) do
     local account = group.book.sandbox.accounts:lookup(one)
     local code, child = 404, nil
-    if account then code, child = members.refusal(group, actor, account) end
+    if account then code, child = members.refusal(group, actor, account, shown and shown[one]) end
     if not code and asks then code, child = wish(group, actor, account) end
     if code then
       list[i] = members.failed(group, account, one, code, child)
@@ -119,12 +124,12 @@ function members.add(group, actor, asked)
 end
 
 --- Adds people to a group that is being made: those who cannot be come back as nodes.
-function members.first(group, creator, asked)
+function members.first(group, creator, asked, shown)
   local failed, seen = {}, { [creator.pn] = true }
   for _, one in ipairs(asked) do
     local account = group.book.sandbox.accounts:lookup(one)
     local code, child = 404, nil
-    if account then code, child = members.refusal(group, creator, account) end
+    if account then code, child = members.refusal(group, creator, account, shown and shown[one]) end
     if account and seen[account.pn] then code = nil end
     if code then
       failed[#failed + 1] = members.failed(group, account, one, code, child)

@@ -25,11 +25,14 @@ function groups.lookup(sandbox, text) return book.of(sandbox):lookup(text) end
 
 local function text_of(node) return node and (node.text or node.content) end
 
--- The people a request names, as JIDs without device.
+-- The people a request names, as JIDs without device; and the tokens it shows of them.
 local function named(node)
-  local list = {}
-  for _, one in stanza.children(node, "participant") do list[#list + 1] = jid.bare(one.attrs.jid) end
-  return list
+  local list, tokens = {}, {}
+  for _, one in stanza.children(node, "participant") do
+    list[#list + 1] = jid.bare(one.attrs.jid)
+    tokens[list[#list]] = stanza.bytes(one, "privacy")
+  end
+  return list, tokens
 end
 
 local function described(group, creator, child)

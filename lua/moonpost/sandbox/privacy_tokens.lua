@@ -49,11 +49,17 @@ function privacy_tokens.issue(sandbox, issuer, tokens)
   end
 end
 
--- Whether a node shows a token that its target has given this account, and that is still good (S-802).
-local function shows_token(sandbox, account, target, node)
-  local shown = stanza.bytes(node, "tctoken")
+--- Whether a token is the one somebody has given an account, and still good (S-802).
+-- @tparam table account
+-- @tparam table target who has given it
+-- @tparam ?string shown
+function privacy_tokens.is_good(sandbox, account, target, shown)
   local token, time = read(sandbox, target, account)
   return shown ~= nil and shown == token and time >= (sandbox.time() // BUCKET - (BUCKETS - 1)) * BUCKET
+end
+
+local function shows_token(sandbox, account, target, node)
+  return privacy_tokens.is_good(sandbox, account, target, stanza.bytes(node, "tctoken"))
 end
 
 --- Whether somebody's picture and presence may be shown to an account: one of these nodes holds a good token, where that is wanted.
