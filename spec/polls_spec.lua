@@ -1,8 +1,11 @@
 -- Polls and votes (fact sheet 05 §8.1, §8.2), through real sockets.
 local core = require "moonpost.core"
+local secrets = require "moonpost.client.secrets"
+local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local writer = require "spec.group_writer"
 
 local crypto = core.crypto
 
@@ -15,9 +18,28 @@ local function with(more)
   return spec
 end
 
+-- Ana and Ben of one sandbox, for all specs of a group: what they have not heard yet is forgotten before each.
+local function share()
+  local rig, ana, ben
+  setup(support.async(function()
+    rig = start()
+    ana, ben = rig:contact "Ana", rig:contact "Ben"
+    for _, one in ipairs { ana, ben } do one.errors = tap.event(one.client, "error") end
+  end))
+  teardown(support.async(function() rig:__close() end))
+  return function()
+    for _, one in ipairs { ana, ben } do
+      for _, queue in ipairs { one.heard, one.errors } do
+        while queue:pop(0) do end
+      end
+    end
+    return rig, ana, ben
+  end
+end
+
 -- Ana sends it, Ben hears it.
-local function heard_of(rig, spec)
-  local ana, ben = rig:contact "Ana", rig:contact "Ben"
+local function heard_of(pair, spec)
+  local _, ana, ben = pair()
   local sent = assert(ana.client:send(ben.jid, spec))
   local m = ben:next()
   assert.equal(sent.id, m.id)
@@ -25,9 +47,10 @@ local function heard_of(rig, spec)
 end
 
 describe("a poll", function()
+  local pair = share()
+
   it("is heard with its question and its choices, one of which may be chosen", support.async(function()
-    local rig <close> = start()
-    local m = heard_of(rig, LUNCH)
+    local m = heard_of(pair, LUNCH)
     assert.same({ "poll", "Lunch?" }, { m.kind, m.text })
     assert.same({ question = "Lunch?", choices = { "Soup", "Salad", "Bread" }, multiple = 1, quiz = false }, m.poll)
     assert.equal(32, #m.message.messageContextInfo.messageSecret)
@@ -35,8 +58,7 @@ describe("a poll", function()
   end))
 
   it("may leave open how many are chosen, or say how many", support.async(function()
-    local rig <close> = start()
-    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local _, ana, ben = pair()
     for _, row in ipairs { { true, 0 }, { 0, 0 }, { 2, 2 }, { 3, 3 } } do
       assert(ana.client:send(ben.jid, with { multiple = row[1] }))
       local m = ben:next()
@@ -46,9 +68,9 @@ describe("a poll", function()
   end))
 
   it("tells the server that it is one, and hides no failure to read it", support.async(function()
-    local rig <close> = start()
+    local rig = pair()
     local sent = rig:record("to-server", function(node) return node.tag == "message" and node.attrs.type == "poll" end)
-    heard_of(rig, LUNCH)
+    heard_of(pair, LUNCH)
     assert.equal(1, #sent)
     assert.equal("creation", tap.child(sent[1], "meta").attrs.polltype)
     local enc = tap.child(tap.child(tap.child(sent[1], "participants"), "to"), "enc")
@@ -56,8 +78,7 @@ describe("a poll", function()
   end))
 
   it("with an answer is a quiz", support.async(function()
-    local rig <close> = start()
-    local m = heard_of(rig, with { quiz = true, answer = "Salad" })
+    local m = heard_of(pair, with { quiz = true, answer = "Salad" })
     assert.same({ true, "Salad", 1 }, { m.poll.quiz, m.poll.answer, m.poll.multiple })
     local content = m.message.pollCreationMessageV3
     assert.equal("QUIZ", content.pollType)
@@ -65,9 +86,8 @@ describe("a poll", function()
   end))
 
   it("may end", support.async(function()
-    local rig <close> = start()
     local ends = math.floor(core.net.time()) + 3600
-    assert.equal(ends, heard_of(rig, with { ends = ends }).poll.ends)
+    assert.equal(ends, heard_of(pair, with { ends = ends }).poll.ends)
   end))
 
   -- What the versions of polls are, and that of an image poll, whose pictures are media.
@@ -78,8 +98,7 @@ describe("a poll", function()
     pollCreationMessageV6 = content,
   }
   it("is read in every version there is", support.async(function()
-    local rig <close> = start()
-    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local _, ana, ben = pair()
     for name, value in pairs(versions) do
       assert(ana.client:send(ben.jid, { [name] = value }))
       local m = ben:next()
@@ -88,8 +107,7 @@ describe("a poll", function()
   end))
 
   it("may have its results posted", support.async(function()
-    local rig <close> = start()
-    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local _, ana, ben = pair()
     local votes = { { optionName = "Soup", optionVoteCount = 3 }, { optionName = "Salad", optionVoteCount = 1 } }
     local result = { name = "Lunch?", pollVotes = votes }
     for _, name in ipairs { "pollResultSnapshotMessage", "pollResultSnapshotMessageV3" } do
@@ -127,4 +145,305 @@ describe("a poll that cannot be", function()
       assert.equal(row[2], why:sub(1, #row[2]))
     end)
   end
+end)
+
+-- Ana asks, Ben hears it: who they are, the poll as Ben heard it, and as Ana names it.
+local function asked(pair, spec)
+  local _, ana, ben = pair()
+  local sent = assert(ana.client:send(ben.jid, spec or LUNCH))
+  local poll = ben:next()
+  assert.equal(sent.id, poll.id)
+  return ana, ben, poll, { chat = ben.lid, id = sent.id, sender = ana.lid }
+end
+
+local function counts(contact, poll)
+  local list, tally = {}, assert(contact.client:votes(poll))
+  for i, one in ipairs(tally) do list[i] = ("%s %d"):format(one.choice, one.count) end
+  return table.concat(list, ", "), tally
+end
+
+-- A vote as another client might write it: `of` has what differs.
+local function vote_message(poll, hashes, of)
+  of = of or {}
+  local named = {
+    secret = of.secret or poll.message.messageContextInfo.messageSecret, id = poll.id, author = of.author or poll.sender,
+    actor = assert(of.actor),
+  }
+  local plaintext = of.plaintext or assert(core.proto.encode("Message.PollVoteMessage", { selectedOptions = hashes }))
+  local payload, iv = secrets.seal("vote", named, plaintext)
+  return { pollUpdateMessage = {
+    pollCreationMessageKey = of.key or { remoteJid = poll.chat, fromMe = false, id = poll.id },
+    vote = { encPayload = payload, encIv = iv }, senderTimestampMs = of.time or 1769296600000,
+  } }
+end
+
+local function hashes_of(...)
+  local list = {}
+  for i, choice in ipairs { ... } do list[i] = crypto.sha256(choice) end
+  return list
+end
+
+describe("a vote", function()
+  local pair = share()
+
+  it("is heard by who asked, and counted", support.async(function()
+    local ana, ben, poll, own = asked(pair)
+    assert.equal("Soup 0, Salad 0, Bread 0", (counts(ana, own)))
+    assert(ben.client:vote(poll, "Salad"))
+    local vote = ana:next()
+    assert.same({ "vote", { "Salad" }, ben.lid }, { vote.kind, vote.vote.choices, vote.sender })
+    assert.same({ chat = ben.lid, id = poll.id, sender = ana.lid, from_me = true }, vote.target)
+    local text, tally = counts(ana, own)
+    assert.equal("Soup 0, Salad 1, Bread 0", text)
+    assert.same({ ben.lid }, tally[2].voters)
+    assert.same({ 1, "Salad" }, { tally.total, tally:winner().choice })
+  end))
+
+  it("leads from itself to the count", support.async(function()
+    local ana, ben, poll = asked(pair)
+    assert(ben.client:vote(poll, { "Soup" }))
+    assert.equal("Soup 1, Salad 0, Bread 0", (counts(ana, ana:next())))
+  end))
+
+  it("is counted by who votes, too", support.async(function()
+    local _, ben, poll = asked(pair)
+    assert(ben.client:vote(poll, "Soup"))
+    local text, tally = counts(ben, poll)
+    assert.equal("Soup 1, Salad 0, Bread 0", text)
+    assert.same({ ben.lid }, tally[1].voters)
+  end))
+
+  it("may be one's own", support.async(function()
+    local ana, ben, poll, own = asked(pair)
+    assert(ana.client:vote(own, "Bread"))
+    assert.same({ "Bread" }, ben:next().vote.choices)
+    assert.equal("Soup 0, Salad 0, Bread 1", (counts(ana, own)))
+    assert.equal("Soup 0, Salad 0, Bread 1", (counts(ben, poll)))
+  end))
+
+  it("of another own device is counted", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local other = rig:contact("Ana", { own = true })
+    local sent = assert(ben.client:send(ana.jid, LUNCH))
+    local poll, copy = ana:next(), other:next()
+    assert(ana.client:vote(poll, "Salad"))
+    local vote = other:next()
+    assert.same({ "vote", true, { "Salad" } }, { vote.kind, vote.from_me, vote.vote.choices })
+    assert.equal("Soup 0, Salad 1, Bread 0", (counts(other, copy)))
+    ben:next()
+    assert.equal("Soup 0, Salad 1, Bread 0", (counts(ben, { chat = ana.lid, id = sent.id, sender = ben.lid })))
+  end))
+
+  it("replaces the one before, and may be taken back", support.async(function()
+    local ana, ben, poll, own = asked(pair, with { multiple = true })
+    local rows = {
+      { { "Soup", "Bread" }, "Soup 1, Salad 0, Bread 1", 1 }, { "Salad", "Soup 0, Salad 1, Bread 0", 1 },
+      { {}, "Soup 0, Salad 0, Bread 0", 0 },
+    }
+    for _, row in ipairs(rows) do
+      assert(ben.client:vote(poll, row[1]))
+      assert.equal(type(row[1]) == "table" and #row[1] or 1, #ana:next().vote.choices)
+      local text, tally = counts(ana, own)
+      assert.same({ row[2], row[3] }, { text, tally.total })
+    end
+    assert.is_nil((ana.client:votes(own)):winner())
+  end))
+
+  it("that is older than what the same person said last does not count", support.async(function()
+    local ana, ben, poll, own = asked(pair)
+    assert(ben.client:send(ana.jid, vote_message(poll, hashes_of "Soup", { actor = ben.lid, time = 2000 })))
+    ana:next()
+    assert(ben.client:send(ana.jid, vote_message(poll, hashes_of "Salad", { actor = ben.lid, time = 1000 })))
+    assert(ben.client:send(ana.jid, "that was late"))
+    assert.equal("that was late", ana:next().text)
+    assert.equal("Soup 1, Salad 0, Bread 0", (counts(ana, own)))
+  end))
+
+  it("tells the server what it is, and is hidden where it cannot be read", support.async(function()
+    local rig = pair()
+    local ana, ben, poll = asked(pair)
+    local sent = rig:record("to-server", function(node) return node.tag == "message" end)
+    assert(ben.client:vote(poll, "Soup"))
+    ana:next()
+    assert.same({ "poll", "vote" }, { sent[1].attrs.type, tap.child(sent[1], "meta").attrs.polltype })
+    assert.equal("hide", tap.child(tap.child(tap.child(sent[1], "participants"), "to"), "enc").attrs["decrypt-fail"])
+  end))
+
+  it("holds no secret of its own, and shows nothing of the choice", support.async(function()
+    local ana, ben, poll = asked(pair)
+    assert(ben.client:vote(poll, "Soup"))
+    local vote = ana:next()
+    assert.is_nil(vote.message.messageContextInfo)
+    assert.is_nil(vote.raw:find(crypto.sha256 "Soup", 1, true))
+  end))
+
+  it("reads the same whichever names stand in its key, and stays one person's", support.async(function()
+    local ana, ben, poll, own = asked(pair)
+    local names = {
+      { ana.lid, ben.lid, "Soup" }, { ana.jid, ben.jid, "Salad" }, { ana.jid, ben.lid, "Bread" }, { ana.lid, ben.jid, "Soup" },
+    }
+    for i, row in ipairs(names) do
+      local of = { author = row[1], actor = row[2], time = i }
+      assert(ben.client:send(ana.jid, vote_message(poll, hashes_of(row[3]), of)))
+      assert.same({ row[3] }, ana:next().vote.choices)
+      assert.equal(1, select(2, counts(ana, own)).total)
+    end
+  end))
+
+  it("is counted again after a restart", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir() .. "/state"
+    local ana, ben = rig:contact("Ana", { store = folder }), rig:contact "Ben"
+    local sent = assert(ana.client:send(ben.jid, LUNCH))
+    assert(ben.client:vote(ben:next(), "Bread"))
+    ana:next()
+    ana.client:close()
+    local again = rig:contact("Ana", { store = folder })
+    assert.equal("Soup 0, Salad 0, Bread 1", (counts(again, { chat = ben.lid, id = sent.id, sender = again.lid })))
+  end))
+end)
+
+describe("a vote that does not count", function()
+  local pair = share()
+
+  -- What Ben sends for Ana's poll, and why Ana does not count it.
+  local function refused(of, hashes, code, spec)
+    return support.async(function()
+      local ana, ben, poll, own = asked(pair, spec)
+      local values = { actor = ben.lid }
+      for name, value in pairs(of) do values[name] = value end
+      assert(ben.client:send(ana.jid, vote_message(poll, hashes, values)))
+      assert(ben.client:send(ana.jid, "after"))
+      assert.equal("after", ana:next().text)
+      local err = assert(ana.errors:pop(5))
+      assert.same({ code, true }, { err.code, tostring(err):find("a vote ", 1, true) ~= nil }, tostring(err))
+      if poll.id == (of.key or poll).id then assert.equal(0, select(2, counts(ana, own)).total) end
+    end)
+  end
+
+  it("is for something that is no choice", refused({}, hashes_of "Cake", "malformed"))
+  it("is for something else beside a choice", refused({}, hashes_of("Soup", "Cake"), "malformed", with { multiple = true }))
+  it("is for more choices than may be chosen", refused({}, hashes_of("Soup", "Salad"), "malformed"))
+  it("was made under another secret", refused({ secret = ("\1"):rep(32) }, hashes_of "Soup", "crypto"))
+  it("is somebody else's, sent again", refused({ actor = "333333333333333@lid" }, hashes_of "Soup", "crypto"))
+  it("holds no vote", refused({ plaintext = "\255\255" }, {}, "malformed"))
+  it("names no poll", refused({ key = {} }, hashes_of "Soup", "malformed"))
+  it("is for a poll nobody knows", refused({ key = { fromMe = false, id = "NOBODY" } }, hashes_of "Soup", "no-message"))
+  it("is for a message that is no poll", support.async(function()
+    local _, ana, ben = pair()
+    assert(ana.client:send(ben.jid, "no poll"))
+    local text = ben:next()
+    assert(ben.client:send(ana.jid, vote_message(text, hashes_of "Soup", { actor = ben.lid })))
+    assert.equal("malformed", assert(ana.errors:pop(5)).code)
+  end))
+
+  it("came after the poll's end", support.async(function()
+    local _, ana, ben = pair()
+    local over = { name = "?", options = { { optionName = "Soup" }, { optionName = "No" } }, selectableOptionsCount = 1, endTime = 1000 }
+    local sent = assert(ana.client:send(ben.jid, { pollCreationMessageV3 = over }))
+    assert(ben.client:send(ana.jid, vote_message(ben:next(), hashes_of "Soup", { actor = ben.lid })))
+    assert.equal("late", assert(ana.errors:pop(5)).code)
+    assert.equal(0, ana.client:votes({ chat = ben.lid, id = sent.id, sender = ana.lid }).total)
+  end))
+end)
+
+describe("a vote that comes before its poll", function()
+  local pair = share()
+
+  it("is told, kept, and heard once the poll has come", support.async(function()
+    local rig, ana, ben = pair()
+    tap.meet(ana, ben)
+    local content = { name = "Tea?", options = { { optionName = "Yes" }, { optionName = "No" } }, selectableOptionsCount = 1 }
+    local secret = ("\7"):rep(32)
+    local poll = {
+      id = "3EB0LATE", chat = ben.lid, sender = ben.lid,
+      message = { pollCreationMessageV3 = content, messageContextInfo = { messageSecret = secret } },
+    }
+    local vote = vote_message(poll, hashes_of "Yes", { actor = ben.lid, key = { fromMe = true, id = poll.id } })
+    local sent = assert(ben.client:send(ana.jid, vote))
+    local err = assert(ana.errors:pop(5))
+    assert.equal("no-message", err.code)
+    assert.matches("kept until that comes", tostring(err), 1, true)
+    local bytes = assert(core.proto.encode("Message", poll.message))
+    local one = ben.client.account:encrypt({ tap.device_jid(ana, "lid") }, bytes)[1]
+    tap.hand(rig, ana, stanza.node("message", {
+      from = tap.device_jid(ben, "lid"), sender_pn = ben.jid, id = poll.id, t = "1769296600", type = "poll", notify = "Ben",
+    }, { stanza.node("enc", { v = "2", type = one.type }, one.ciphertext), stanza.node("meta", { polltype = "creation" }) }))
+    assert.same({ "poll", poll.id }, { (function(m) return m.kind, m.id end)(ana:next()) })
+    local heard = ana:next()
+    assert.same({ "vote", { "Yes" }, sent.id }, { heard.kind, heard.vote.choices, heard.id })
+    assert.equal("Yes 1, No 0", (counts(ana, { chat = ben.lid, id = poll.id, sender = ben.lid })))
+  end))
+end)
+
+describe("voting", function()
+  local pair = share()
+
+  it("is refused when the choices are wrong, by the name of the call", support.async(function()
+    local _, ben, poll = asked(pair)
+    local rows = {
+      { "Cake", "polls_spec.lua:%d+: client:vote: a vote: 'Cake' is no choice of 'Lunch%?'" },
+      { { "Soup", "Salad" }, "a vote: 2 of 3 choices, of which 1 may be" }, { { 5 }, "a vote: choice 1 is a number, not a text" },
+    }
+    for _, row in ipairs(rows) do
+      local ok, why = pcall(function() assert(ben.client:vote(poll, row[1])) end)
+      assert.is_false(ok)
+      assert.matches(row[2], tostring(why))
+    end
+  end))
+
+  it("on what is not known fails, and says so", support.async(function()
+    local _, ana = pair()
+    local none = { chat = "1@lid", id = "NONE", sender = "1@lid" }
+    for _, method in ipairs { "vote", "votes", "respond", "responses" } do
+      local done, err = ana.client[method](ana.client, none, "going")
+      assert.is_nil(done)
+      assert.equal("no-message", err.code)
+    end
+  end))
+end)
+
+describe("in a group", function()
+  it("each counts the votes of all, the author's own among them", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
+    local group = writer.make(rig, ana, ben, cem)
+    local sent = assert(ana.client:send(group, with { multiple = true }))
+    local at_ben, at_cem = ben:next(), cem:next()
+    local own = { chat = group, id = sent.id, sender = ana.lid }
+    assert(ben.client:vote(at_ben, { "Soup", "Salad" }))
+    for _, one in ipairs { ana, cem } do
+      local vote = one:next()
+      assert.same({ { "Soup", "Salad" }, ben.lid, group }, { vote.vote.choices, vote.sender, vote.chat })
+      assert.same({ sent.id, ana.lid, one == ana }, { vote.target.id, vote.target.sender, vote.target.from_me })
+    end
+    assert(cem.client:vote(at_cem, "Salad"))
+    ana:next()
+    ben:next()
+    assert(ana.client:vote(own, "Salad"))
+    ben:next()
+    cem:next()
+    for _, one in ipairs { ana, ben, cem } do
+      local text, tally = counts(one, own)
+      assert.equal("Soup 1, Salad 3, Bread 0", text)
+      assert.same({ 3, "Salad" }, { tally.total, tally:winner().choice })
+    end
+  end))
+
+  it("nobody votes for somebody else", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
+    ana.errors = tap.event(ana.client, "error")
+    local group = writer.make(rig, ana, ben, cem)
+    local sent = assert(ana.client:send(group, LUNCH))
+    local poll = ben:next()
+    local key = { remoteJid = group, fromMe = false, id = sent.id, participant = ana.lid }
+    local vote = vote_message(poll, hashes_of "Soup", { actor = ben.lid, key = key })
+    assert(ben.client:send(group, vote))
+    assert.same({ "Soup" }, ana:next().vote.choices)
+    assert(cem.client:send(group, vote)) -- Ben's ciphertext in Cem's name
+    assert.equal("crypto", assert(ana.errors:pop(5)).code)
+    assert.same({ ben.lid }, select(2, counts(ana, { chat = group, id = sent.id, sender = ana.lid }))[1].voters)
+  end))
 end)

@@ -445,7 +445,6 @@ describe("what this client does not read yet", function()
     return {
       { "a channel's post", delivered(ana, "AAAA", stanza.node("plaintext", nil, "x"), { from = "1@newsletter", sender_pn = false }),
         "ack message AAAA" },
-      { "a bot's answer", delivered(ana, "AAAA", stanza.node("enc", { v = "2", type = "msmsg" }, "x")), "ack message AAAA" },
       { "one with nothing inside", delivered(ana, "AAAA"), "ack message AAAA 488" },
     }
   end

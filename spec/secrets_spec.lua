@@ -1,6 +1,11 @@
 -- What is encrypted under a message's secret: vectors of fact sheet 05 §20.5.
 local core = require "moonpost.core"
+local messages = require "moonpost.client.messages"
 local secrets = require "moonpost.client.secrets"
+local start = require("spec.rig").start
+local stanza = require "moonpost.stanza"
+local support = require "spec.support"
+local tap = require "spec.tap"
 
 local crypto = core.crypto
 
@@ -132,4 +137,96 @@ describe("the names in a key", function()
     assert.equal("\10\2hi", of_client:open_answer(SECRET, "ABCDEF1234567890", "11122233344@s.whatsapp.net",
       "867051314767696@bot", answer))
   end)
+end)
+
+-- Ana writes, Ben hears it: who they are, the message as Ben heard it, and as Ana names it.
+local function written(rig, text)
+  local ana, ben = rig:contact "Ana", rig:contact "Ben"
+  ana.errors = tap.event(ana.client, "error")
+  local sent = assert(ana.client:send(ben.jid, text or "hello"))
+  local m = ben:next()
+  return ana, ben, m, { chat = ben.lid, id = sent.id, sender = ana.lid, from_me = true }
+end
+
+describe("an encrypted reaction", function()
+  it("is heard as a reaction, and as one taken back", support.async(function()
+    local rig <close> = start()
+    local ana, ben, m = written(rig)
+    local sent = rig:record("to-server", function(node) return node.tag == "message" end)
+    for _, emoji in ipairs { "🔥", "" } do
+      assert(ben.client.answering:react(m, emoji))
+      local heard = ana:next()
+      assert.same({ "reaction", { emoji = emoji }, m.id, ben.lid }, { heard.kind, heard.reaction, heard.target.id, heard.sender })
+      assert.equal("encReactionMessage", messages.content(assert(core.proto.decode("Message", heard.raw))))
+    end
+    assert.equal("reaction", sent[1].attrs.type)
+    assert.is_nil(sent[1].attrs.edit)
+  end))
+
+  it("that does not fit its message is told and not heard", support.async(function()
+    local rig <close> = start()
+    local ana, ben, m = written(rig)
+    assert(ben.client:send(ana.jid, { encReactionMessage = {
+      targetMessageKey = { remoteJid = ana.lid, fromMe = false, id = m.id }, encPayload = ("x"):rep(30), encIv = ("i"):rep(12),
+    } }))
+    assert(ben.client:send(ana.jid, "after"))
+    assert.equal("after", ana:next().text)
+    assert.equal("crypto", assert(ana.errors:pop(5)).code)
+  end))
+end)
+
+describe("a comment", function()
+  it("is heard with what it says and what it is on", support.async(function()
+    local rig <close> = start()
+    local ana, ben, m = written(rig)
+    local sent = rig:record("to-server", function(node) return node.tag == "message" end)
+    assert(ben.client.answering:comment(m, { extendedTextMessage = { text = "well said" } }))
+    local heard = ana:next()
+    assert.same({ "comment", "well said", m.id, ana.lid }, { heard.kind, heard.text, heard.target.id, heard.target.sender })
+    local meta = tap.child(sent[1], "meta").attrs
+    assert.same({ m.id, ana.lid }, { meta.thread_msg_id, meta.thread_msg_sender_jid })
+  end))
+end)
+
+describe("an assistant's answer", function()
+  local BOT = "867051314767696@bot"
+
+  -- Ana's question, and a function that hands her an answer as the server would: fn(id, message, of = attributes of <bot>, secret)
+  local function asked(rig)
+    local ana, ben, m = written(rig, "what is the time?")
+    local secret = m.message.messageContextInfo.messageSecret
+    local function answer(id, message, of, other)
+      of = of or {}
+      local sealed, iv = secrets.seal("bot", {
+        secret = crypto.hkdf(other or secret, 32, "Bot Message"), id = of.edit_target_id or id, author = ana.lid, actor = BOT,
+      }, assert(core.proto.encode("Message", message)))
+      local bytes = assert(core.proto.encode("MessageSecretMessage", { version = 1, encIv = iv, encPayload = sealed }))
+      tap.hand(rig, ana, stanza.node("message", { from = BOT, id = id, t = "1769296600", type = "text" }, {
+        stanza.node("enc", { v = "2", type = "msmsg" }, bytes),
+        stanza.node("meta", { target_id = m.id, target_sender_jid = ana.lid, target_chat_jid = ben.lid }), stanza.node("bot", of),
+      }))
+    end
+    return ana, answer
+  end
+
+  it("is read under the secret of the question", support.async(function()
+    local rig <close> = start()
+    local ana, answer = asked(rig)
+    answer("AB12", { conversation = "noon" })
+    local heard = ana:next()
+    assert.same({ "text", "noon", BOT, BOT }, { heard.kind, heard.text, heard.sender, heard.chat })
+  end))
+
+  it("to a question nobody asked is refused", support.async(function()
+    local rig <close> = start()
+    local ana, answer = asked(rig)
+    local refused = rig:record("to-server", function(node) return node.tag == "ack" and node.attrs.error ~= nil end)
+    answer("AB12", { conversation = "noon" }, nil, ("\1"):rep(32))
+    assert.equal("no-secret", assert(ana.errors:pop(5)).code)
+    local unread = ana:next()
+    assert.same({ "undecryptable", "no-secret" }, { unread.kind, unread.reason })
+    answer("AB13", { conversation = "noon" })
+    assert.equal("noon", ana:next().text)
+    assert.same({ "AB12", "495" }, { refused[1].attrs.id, refused[1].attrs.error })
+  end))
 end)

@@ -40,7 +40,7 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true, commit = true }
+local alone = { fleet = true, commit = true, poll = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, or so many
 -- `times` less than Baileys.
@@ -63,6 +63,8 @@ local rows = {
   { "commit (wall), process, plain: 50 sharing one", "commit", "process_plain_shared", us },
   { "commit (wall), process, sealed: alone", "commit", "process_sealed", us },
   { "commit (wall), process, sealed: 50 sharing one", "commit", "process_sealed_shared", us },
+  { "a vote in a poll of 500: decrypted and kept", "poll", "vote", us },
+  { "a poll of 500 votes: tallied", "poll", "tally", us },
   { "load: time", "load", "seconds", ms, 15 },
   { "load: resident", "load", "resident", mb, 8 },
   { "start to online, wss, verified", "online", "seconds", ms },

@@ -147,7 +147,7 @@ export class Peer extends Inbox {
       auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },
       waWebSocketUrl: sandbox.url, agent: sandbox.certificate ? new Agent({ ca: sandbox.certificate }) : undefined,
       appStateMacVerification: { patch: true, snapshot: true }, logger, pushName: this.name, emitOwnEvents: false,
-      getMessage: async key => this.sent.get(key.id), ...this.options.config,
+      getMessage: async key => this.sent.get(key.id) ?? this.heard.find(event => event.id === key.id)?.raw.message, ...this.options.config,
     })
     this.sock = sock
     sock.ev.on('creds.update', update => {
@@ -157,7 +157,7 @@ export class Peer extends Inbox {
     sock.ev.on('connection.update', update => this.connectionUpdate(sock, update))
     sock.ev.on('messages.upsert', ({ messages, type }) => { for (const message of messages) this.hear(describe(message, type)) })
     sock.ev.on('messages.update', list => {
-      for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status })
+      for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status, responses: update.eventResponses })
     })
     sock.ev.on('presence.update', ({ id, presences }) => {
       for (const jid in presences) this.push({ kind: 'presence', chat: id, jid, state: presences[jid].lastKnownPresence })

@@ -38,11 +38,11 @@ local function group_of(ctx, run, chat)
   return run.group
 end
 
--- Methods first; every other field is the message's.
+-- Methods first; every other field is the message's, and so is `vote` where it is one.
 function Context.__index(ctx, name)
   local method = Context[name]
-  if method ~= nil or hidden[name] then return method end
   local m = rawget(ctx, "m")
+  if method ~= nil and not (name == "vote" and m.vote) or hidden[name] then return method end
   if name == "group" then return m.group and group_of(ctx, rawget(ctx, "run"), m.chat) or false end
   return rawget(m, name)
 end
@@ -103,6 +103,36 @@ end
 function Context:react(emoji)
   emoji = to_text("react", self, emoji, true)
   return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
+end
+
+--- Votes in the poll that this message is, in place of what the account voted before.
+-- @tparam string|table choices a choice, or an array of them; an empty one takes the vote back
+-- @treturn table {id=, time=}
+function Context:vote(choices)
+  check_self("vote", self)
+  return check(self.run.client:vote(self.m, choices, { cause = cause(self), said_by = "ctx:vote", level = 1 }))
+end
+
+--- Answers the event that this message is.
+-- @string answer "going", "not_going" or "maybe"
+-- @tparam ?table options guests = how many come along
+-- @treturn table {id=, time=}
+function Context:respond(answer, options)
+  check_self("respond", self)
+  local guests = options and options.guests
+  return check(self.run.client:respond(self.m, answer, { guests = guests, cause = cause(self), said_by = "ctx:respond", level = 1 }))
+end
+
+--- The votes on the poll that this message is, is a vote on, or quotes; see client:votes.
+function Context:votes()
+  check_self("votes", self)
+  return check(self.run.client:votes(self.m))
+end
+
+--- The responses to the event that this message is, answers, or quotes; see client:responses.
+function Context:responses()
+  check_self("responses", self)
+  return check(self.run.client:responses(self.m))
 end
 
 local function show(name, ctx)

@@ -211,6 +211,34 @@ end
 -- @treturn ?table err
 function Client:react(m, emoji, options) return self.sender:react(m, emoji, options or {}) end
 
+--- Votes in a poll, in place of what this account voted before. In a task.
+-- @tparam table m the poll: chat, id, sender
+-- @tparam string|table choices a choice, or an array of them; an empty one takes the vote back
+-- @treturn ?table {id=, time=}
+-- @treturn ?table err code "no-message": the poll is not known, or too old
+function Client:vote(m, choices, options) return self.answering:vote(m, choices, options) end
+
+--- Answers an event. In a task.
+-- @tparam table m the event
+-- @string word "going", "not_going" or "maybe"
+-- @tparam ?table options guests = how many come along
+-- @treturn ?table {id=, time=}
+-- @treturn ?table err as `vote`
+function Client:respond(m, word, options) return self.answering:respond(m, word, options) end
+
+--- The votes on a poll, counted: an array in the order of its choices of { choice=, count=, voters = JIDs }; `total` is how many people
+-- have voted, `:winner()` the row with the most votes, nil when there is not one alone.
+-- @tparam table m the poll, a vote on it, or a message that quotes it
+-- @treturn ?table
+-- @treturn ?table err code "no-message"
+function Client:votes(m) return self.answers:votes(m) end
+
+--- The responses to an event: an array of { jid=, answer=, guests= }; `going`, `maybe`, `not_going`: how many people, guests included.
+-- @tparam table m the event, a response to it, or a message that quotes it
+-- @treturn ?table
+-- @treturn ?table err code "no-message"
+function Client:responses(m) return self.answers:responses(m) end
+
 -- The JID of a person or a group without its device; raises at the caller of the caller.
 local function chat_of(name, chat)
   local user, server = core.wire.jid.parse(type(chat) == "string" and chat or "")
@@ -290,9 +318,9 @@ Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "sent",
-  "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "journal", "receipts",
-  "retry", "retry_keys", "missing", "identities", "notifications", "presence", "calls", "peer", "sweep", "resume",
-  "group_changes", "privacy_tokens",
+  "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "secrets", "assistants",
+  "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence", "calls",
+  "peer", "sweep", "resume", "group_changes", "privacy_tokens",
 }
 local rooms = { sender = "send" }
 

@@ -54,7 +54,8 @@ end
 -- @treturn table fields of a message event
 function Journal:describe(row, message)
   local client = self.client
-  message = message or messages.from_own_device(assert(proto.decode("Message", row.message)))
+  local opened = row.opened
+  message = message or messages.from_own_device(assert(proto.decode("Message", opened and opened.message or row.message)))
   local m = {
     id = row.id, chat = row.chat, group = messages.is_group(row.chat), place = places.of_row(row),
     sender = row.sender, phone = client.lids:phone(row.sender),
@@ -62,8 +63,11 @@ function Journal:describe(row, message)
     age = math.max(0, client.connection:server_time() - row.time),
     raw = row.message, kind = row.unread and "undecryptable" or nil, reason = row.unread, offline = row.offline or false,
     attempts = row.attempts, broadcast = row.broadcast, newsletter = row.serverId and { server_id = row.serverId } or nil,
+    opened = opened,
   }
-  return kinds.read(message, m, client)
+  kinds.read(message, m, client)
+  m.opened = nil
+  return m
 end
 
 local function make_event(self, entry)
@@ -157,7 +161,8 @@ end
 -- @string plaintext bytes of the Message
 -- @tparam table message decoded
 -- @tparam ?string unread why the message could not be read; then both are empty
-function Journal:add(envelope, plaintext, message, unread)
+-- @tparam ?table opened StoreOpened: what was decrypted of it under another message's secret
+function Journal:add(envelope, plaintext, message, unread, opened)
   local chat = envelope.chat
   self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0), self.lanes.waiting)
   local idle = self.lanes:idle(chat) and not self.expected[chat] and not self.closing
@@ -166,7 +171,7 @@ function Journal:add(envelope, plaintext, message, unread)
     row = {
       chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
-      unread = unread, statusPost = envelope.status_post, broadcast = envelope.broadcast, serverId = envelope.server_id,
+      unread = unread, opened = opened, statusPost = envelope.status_post, broadcast = envelope.broadcast, serverId = envelope.server_id,
     },
   }
   local size = self:write(entry)

@@ -19,6 +19,7 @@ local limits = {
   SENT_SECONDS = 3 * 24 * 3600,       -- age of a message until which it is brought again to a device that could not read it (03 §18.3)
   STATUS_SECONDS = 30 * 24 * 3600,    -- age of what is known of who has received and read a message of ours
   MARKS_SECONDS = 15 * 24 * 3600,     -- age of read marks the server has not taken
+  WAITING_ANSWER = 4096,              -- bytes of a vote or response that is kept until what it answers comes
   RETRY_KEYS = 1024,                  -- one-time keys given in retry receipts; the oldest are dropped
   RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
   WRAPPERS = 8,                       -- around a message; more are not opened (fact sheet 04 §4)

@@ -12,7 +12,7 @@ local vouch = require "moonpost.client.vouch"
 
 local proto, jid = core.proto, core.wire.jid
 
-local MALFORMED, UNRECOGNISED, NO_MESSAGE = 487, 488, 491 -- refusals (§14.1)
+local MALFORMED, UNRECOGNISED, NO_MESSAGE, NO_SECRET = 487, 488, 491, 495 -- refusals (§14.1)
 
 local Receive = {}
 Receive.__index = Receive
@@ -21,6 +21,9 @@ Receive.__index = Receive
 local retry_reasons = {
   ["no-session"] = 1, untrusted = 2, ["invalid-key-id"] = 3, ahead = 4, signature = 5, crypto = 7, unvouched = 12,
 }
+
+-- What nobody can mend by sending it again, and the number it is refused by.
+local refusals = { padding = NO_MESSAGE, malformed = MALFORMED, ["no-secret"] = NO_SECRET }
 
 -- Gives people their stable names. What the stanza says of their other ones is taken as true for its decryption.
 local function settle_names(self, envelope)
@@ -41,7 +44,7 @@ local function find_enc(node, types)
   end
 end
 
-local pairwise, for_group = { msg = true, pkmsg = true }, { skmsg = true }
+local pairwise, for_group = { msg = true, pkmsg = true, msmsg = true }, { skmsg = true }
 
 -- A new session in the own account's name is the own phone's, or that of a device the phone vouches for; in somebody else's name the
 -- word of their phone must hold where there is one (§3.4, §3.5).
@@ -88,6 +91,7 @@ local function decrypt(self, envelope, enc)
     local plaintext, err = client.sender_keys:decrypt(envelope, enc.content)
     return plaintext or error(err, 0)
   end
+  if enc.attrs.type == "msmsg" then return client.assistants:decrypt(envelope, enc.content) end
   local before = enc.attrs.type == "pkmsg" and client.account:remote_identity(envelope.address) or nil
   local plaintext, identity = client.account:decrypt(envelope.address, enc.attrs.type, enc.content)
   if not plaintext then error(identity, 0) end
@@ -124,9 +128,15 @@ function Receive:file(envelope, message, plaintext)
   keep(self, envelope, message, plaintext)
   local content = messages.unwrap(message)
   if not messages.content(content) then return end
+  local opened
+  if client.answers.field(content) then
+    opened, message = client.answers:take(envelope, message, plaintext)
+    if not opened then return end
+    content = messages.unwrap(message)
+  end
   if not kinds.is_event(content) then return client.journal:keep_raw(envelope.node, plaintext) end
-  if envelope.from_me and not client.own then return end
-  client.journal:add(envelope, plaintext, message)
+  if client.own or not envelope.from_me then client.journal:add(envelope, plaintext, message, nil, opened) end
+  client.answers:arrived(envelope, content)
 end
 
 -- Decrypts and files; inside the transaction. Returns what is to be done after the commit, "confirm" or "refuse"; what keeps the
@@ -159,7 +169,7 @@ local function atomically(self, fn, envelope, enc)
   if done then return verdict end
   local code = type(verdict) == "table" and verdict.code
   if code == "duplicate" then return "confirm" end
-  if code == "padding" or code == "malformed" or retry_reasons[code] then return nil, verdict end
+  if refusals[code] or retry_reasons[code] then return nil, verdict end
   error(verdict, 0)
 end
 
@@ -181,7 +191,7 @@ local function refuse(self, envelope, err)
   report(self, core.error(err.code, ("message %s from %s: %s"):format(envelope.id, envelope.sender, err.message)))
   self.client.missing:lost(envelope, err.code)
   self.client.store:after_commit(function()
-    self.client.receipts:ack(envelope.node, err.code == "padding" and NO_MESSAGE or MALFORMED)
+    self.client.receipts:ack(envelope.node, refusals[err.code])
   end)
 end
 

@@ -24,8 +24,8 @@ client:on("message", function(m)
   say {
     kind = reaction and "reaction" or "message", id = m.id, chat = m.chat, sender = m.sender, fromMe = m.from_me, name = m.name,
     text = reaction and reaction.text or m.text,
-    phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = reaction and reaction.key.id,
-    redelivered = m.redelivered or false,
+    phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = m.target and m.target.id,
+    redelivered = m.redelivered or false, what = m.kind, poll = m.poll, vote = m.vote, event = m.event, response = m.response,
   }
 end)
 client:on("receipt", function(receipt)
@@ -45,6 +45,18 @@ function calls.send(jid, text, quoted)
 end
 
 function calls.react(id, emoji) return assert(client:react(assert(heard[id], "nothing heard has that id"), emoji)).id end
+
+-- Whatever is sent is known by its id, as what is heard is.
+function calls.say(jid, spec)
+  local sent = assert(client:send(jid, spec))
+  heard[sent.id] = { id = sent.id, chat = client.lids:stable(jid), sender = client.lids:stable(client.me.jid), from_me = true }
+  return sent.id
+end
+
+function calls.vote(id, choices) return assert(client:vote(heard[id], choices)).id end
+function calls.votes(id) return { table.unpack((assert(client:votes(heard[id])))) } end
+function calls.respond(id, answer, guests) return assert(client:respond(heard[id], answer, { guests = guests })).id end
+function calls.responses(id) return { table.unpack((assert(client:responses(heard[id])))) } end
 
 function calls.typing(jid, on) return assert(client:typing(jid, on)) end
 
