@@ -159,6 +159,18 @@ export class Peer extends Inbox {
     sock.ev.on('messages.update', list => {
       for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status, responses: update.eventResponses })
     })
+    sock.ev.on('groups.upsert', list => {
+      for (const group of list) this.push({ kind: 'group', what: 'new', chat: group.id, by: group.author, group })
+    })
+    sock.ev.on('groups.update', list => {
+      for (const { id, author, authorPn, authorUsername, ...change } of list) this.push({ kind: 'group', what: 'set', chat: id, by: author, change })
+    })
+    sock.ev.on('group-participants.update', ({ id, author, participants, action }) => {
+      this.push({ kind: 'group', what: action, chat: id, by: author, people: participants.map(one => one.id) })
+    })
+    sock.ev.on('group.join-request', ({ id, author, participant, action, method }) => {
+      this.push({ kind: 'group', what: 'request', chat: id, by: author, person: participant, action, method })
+    })
     sock.ev.on('presence.update', ({ id, presences }) => {
       for (const jid in presences) this.push({ kind: 'presence', chat: id, jid, state: presences[jid].lastKnownPresence })
     })
