@@ -13,6 +13,28 @@ end
 
 local inject = tap.hand
 
+local function group_of(rig, creator, ...)
+  local members = {}
+  for i, one in ipairs { ... } do members[i] = one.jid end
+  local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = creator.jid, subject = "Tea", members = members })
+  assert(status == 200, status)
+  return answer.jid
+end
+
+-- From now on no client hears of a receipt that another has sent.
+local function mute_receipts(rig)
+  rig:tap(function(direction, node) return not (direction == "to-client" and node.tag == "receipt") end)
+end
+
+-- What is known of these contacts, in their order.
+local function by_jid(list, ...)
+  local found, ordered = {}, {}
+  for _, one in ipairs(list) do found[one.jid] = one end
+  for i, contact in ipairs { ... } do ordered[i] = found[contact.lid] or false end
+  assert.equal(#list, #ordered)
+  return ordered
+end
+
 -- What a client acknowledges receipts with, from now on.
 local function acks_of(rig, contact)
   local device = tap.device(rig, contact.client)
@@ -131,19 +153,95 @@ describe("what became of a message", function()
   end)
 end)
 
+describe("a message of ours", function()
+  local status_of = require "moonpost.client.message_status"
+
+  local function status(contact, chat, id) return status_of(contact.client, contact.client.archive:get(chat, id)) end
+
+  it("is sent, delivered, read, played, whichever device of the other side says so, and is so after a restart", support.async(function()
+    local rig <close> = start()
+    local ana, ben, ben2 = rig:contact "Ana", rig:contact "Ben", rig:contact "Ben"
+    local changes, held = tap.event(ana.client, "status"), true
+    rig:tap(function(direction, node, conn)
+      return not (held and direction == "to-client" and node.tag == "message" and conn.device.account.name == "Ben")
+    end)
+    local id = assert(ana.client:send(ben.jid, "hi")).id
+    assert.equal("sent", status(ana, ben.lid, id))
+    held = false
+    for _, one in ipairs { ben, ben2 } do tap.device(rig, one.client).connection:drop() end
+    local m = ben:next(10)
+    local change = assert(changes:pop(10))
+    assert.same({ id, ben.lid, ben.lid, "delivered" }, { change.id, change.chat, change.sender, change.status })
+    assert.equal("delivered", status(ana, ben.lid, id))
+    ben2:next(10)
+    for _, what in ipairs { "read", "played" } do
+      assert(ben.client:mark_read({ m }, what))
+      assert.equal(what, changes:pop(5).status)
+      assert.equal(what, status(ana, ben.lid, id))
+    end
+    assert(ben2.client:mark_read { m })
+    ping(ben2)
+    ping(ana)
+    assert.equal(0, #changes)
+    local handle = ana.client.store
+    ana.client:close()
+    ana = rig:contact("Ana", { store_handle = handle })
+    assert.equal("played", status(ana, ben.lid, id))
+    local one = ana.client.delivered:of(id)[1]
+    assert.is_true(one.jid == ben.lid and one.delivered <= one.read and one.read <= one.played)
+  end))
+
+  it("in a group is as far as the last of its members", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cleo = rig:contact "Ana", rig:contact "Ben", rig:contact "Cleo"
+    local group = group_of(rig, ana, ben, cleo)
+    local changes = tap.event(ana.client, "status")
+    local function change(sender, what)
+      local seen = assert(changes:pop(5))
+      assert.same({ sender.lid, what, group }, { seen.sender, seen.status, seen.chat })
+    end
+    local id = assert(ana.client:send(group, "hi")).id
+    local of_ben, of_cleo = ben:next(), cleo:next()
+    for _ = 1, 2 do assert.equal("delivered", changes:pop(5).status) end
+    assert.equal("delivered", status(ana, group, id))
+    assert(ben.client:mark_read { of_ben })
+    change(ben, "read")
+    assert.equal("delivered", status(ana, group, id))
+    assert(cleo.client:mark_read { of_cleo })
+    change(cleo, "read")
+    assert.equal("read", status(ana, group, id))
+  end))
+
+  it("that was refused has failed, one to oneself is sent", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    rig:fault { what = "error", tag = "message", direction = "to-server", code = 406 }
+    local ids = {}
+    rig:tap(function(direction, node)
+      if direction == "to-server" and node.tag == "message" then ids[#ids + 1] = node.attrs.id end
+    end)
+    assert.is_nil((ana.client:send(ben.jid, "hi")))
+    assert.equal("failed", status(ana, ben.lid, ids[1]))
+    local own = assert(ana.client:send(ana.jid, "note")).id
+    assert.equal("sent", status(ana, ana.lid, own))
+  end))
+end)
+
 describe("a receipt", function()
   it("of many readers is told one by one, in both forms", support.async(function()
     local rig <close> = start()
-    local ana, ben = rig:contact "Ana", rig:contact "Ben"
-    local group = "120363000000000001@g.us"
+    local ana, ben, cleo = rig:contact "Ana", rig:contact "Ben", rig:contact "Cleo"
+    local group = group_of(rig, ana, ben, cleo)
+    mute_receipts(rig)
+    local sent = assert(ana.client:send(group, "hi")).id
     local users = {
       stanza.node("user", { jid = device_jid(ben, "lid"), t = "1769296600", type = "read" }),
-      stanza.node("user", { jid = "1@lid", t = "1769296601" }),
+      stanza.node("user", { jid = cleo.lid, t = "1769296601" }),
     }
-    inject(rig, ana, stanza.node("receipt", { from = group, id = "X", t = "1" },
-      stanza.node("participants", { message_id = "AAAA" }, users)))
+    local changes = tap.event(ana.client, "status")
+    inject(rig, ana, stanza.node("receipt", { from = group, id = "X", t = "1" }, stanza.node("participants", { message_id = sent }, users)))
     inject(rig, ana, stanza.node("receipt", { from = group, id = "X", t = "1", type = "read" },
-      stanza.node("participants", { key = "BBBB" }, { users[2] })))
+      stanza.node("participants", { key = sent }, { users[2] })))
     local told = {}
     for i = 1, 3 do
       local receipt = assert(ana.receipts:pop(5))
@@ -151,8 +249,14 @@ describe("a receipt", function()
       assert.equal(group, receipt.chat)
     end
     assert.same({
-      ("AAAA %s read 1769296600"):format(device_jid(ben, "lid")), "AAAA 1@lid delivery 1769296601", "BBBB 1@lid read 1769296601",
+      ("%s %s read 1769296600"):format(sent, device_jid(ben, "lid")), ("%s %s delivery 1769296601"):format(sent, cleo.lid),
+      ("%s %s read 1769296601"):format(sent, cleo.lid),
     }, told)
+    for _, status in ipairs { "read", "delivered", "read" } do assert.equal(status, changes:pop(5).status) end
+    assert.same({
+      { jid = ben.lid, delivered = 1769296600, read = 1769296600 }, { jid = cleo.lid, delivered = 1769296601, read = 1769296601 },
+    },
+    by_jid(ana.client.delivered:of(sent), ben, cleo))
   end))
 
   it("of another own device that has read a chat is about that chat, and no tick", support.async(function()
@@ -172,7 +276,6 @@ describe("a receipt", function()
     inject(rig, ana, stanza.node("receipt", { from = from, id = "A", t = "1" }))
     inject(rig, ana, stanza.node("receipt", { from = from, id = "B", t = "1", type = "read", participant = from, recipient = ben.lid }))
     inject(rig, ana, stanza.node("receipt", { from = from, id = "C", t = "1", type = "of tomorrow" }))
-    for _ = 1, 3 do assert(ana.receipts:pop(5)) end
     ping(ana)
     assert.same({
       { class = "receipt", id = "A", to = from },
@@ -180,6 +283,33 @@ describe("a receipt", function()
       { class = "receipt", id = "C", to = from, type = "of tomorrow" },
     }, { acks[1].attrs, acks[2].attrs, acks[3].attrs })
   end))
+
+  it("for what nobody has sent, for somebody else's message or from nobody of the group is passed over, with the reason in the log",
+    support.async(function()
+      local rig <close> = start()
+      local ana, ben, mallory = rig:contact "Ana", rig:contact "Ben", rig:contact "Mallory"
+      local group = group_of(rig, ana, ben)
+      assert(ana.client.groups:get(group))
+      mute_receipts(rig)
+      local in_group, to_ben = assert(ana.client:send(group, "hi")).id, assert(ana.client:send(ben.jid, "hi")).id
+      local reasons, changes = {}, tap.event(ana.client, "status")
+      ana.client.log = setmetatable({ debug = function(_, text, ...) reasons[#reasons + 1] = text:format(...) end },
+        { __index = ana.client.log })
+      for _, one in ipairs {
+        { { from = device_jid(ben), id = "3EB0FFFF" }, "message 3EB0FFFF is passed over: nobody here has sent it" },
+        { { from = device_jid(mallory), id = to_ben, type = "read" }, "passed over: that was for " .. ben.lid },
+        { { from = mallory.lid, id = in_group }, "passed over: that was for " .. group },
+        { { from = group, participant = device_jid(mallory, "lid"), id = in_group }, "passed over: the sender is not in the group" },
+        { { from = ben.lid:gsub("@", ":100@"), id = to_ben }, "passed over: no device has such a number" },
+      } do
+        one[1].t = "1769296600"
+        inject(rig, ana, stanza.node("receipt", one[1]))
+        ping(ana)
+        assert.matches(one[2], table.remove(reasons) or "", 1, true)
+      end
+      assert.same({ 0, 0 }, { #ana.receipts, #changes })
+      assert.same({}, ana.client.delivered:of(to_ben))
+    end))
 
   it("without an id is passed over", support.async(function()
     local rig <close> = start()

@@ -5,6 +5,7 @@
 -- @module moonpost.client.delivered
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local messages = require "moonpost.client.messages"
 local rows = require "moonpost.client.rows"
 local jid = core.wire.jid
 
@@ -104,19 +105,27 @@ local function take(self, receipt, id, told)
   return true, changed
 end
 
---- Notes what a receipt says of one message, if that is one of ours.
+-- Why nobody listens to a receipt: there is no such message of ours, or it was not for who sends it.
+local function wrong(self, receipt, id)
+  local client = self.client
+  if not client.archive:get(receipt.chat, id, client.me.jid) then
+    local sent = client.sent:find(id)
+    return sent and "that was for " .. client.lids:stable(sent.to) or "nobody here has sent it"
+  end
+  local group = not receipt.own and messages.is_group(receipt.chat) and client.groups:known(receipt.chat)
+  if group and not client.groups:member(group, jid.bare(receipt.sender)) then return "the sender is not in the group" end
+end
+
+--- Notes what a receipt says of one message.
 -- @tparam table receipt as handlers are told of it
--- @string id one of its messages
--- @treturn ?boolean whether it has to be written; nil when the message was for somebody else
--- @return whether its sender has come further than before with this message; whom it was for
+-- @string id
+-- @treturn ?boolean whether it has to be written; nil when nobody listens to it
+-- @return whether its sender has come further than before with this message; why nobody listens
 function Delivered:receipt(receipt, id)
   local told = tells[receipt.type]
-  if not told or select(3, jid.parse(receipt.sender)) >= limits.DEVICES then return false, false end
-  local client = self.client
-  local sent = client.sent:find(id)
-  if not sent then return false, false end
-  local chat = client.lids:stable(sent.to)
-  if not receipt.own and receipt.chat ~= chat then return nil, chat end
+  if not told then return false, false end
+  local why = select(3, jid.parse(receipt.sender)) >= limits.DEVICES and "no device has such a number" or wrong(self, receipt, id)
+  if why then return nil, why end
   return take(self, receipt, id, told)
 end
 

@@ -153,7 +153,7 @@ local function take(self, receipt, further)
   for _, id in ipairs(receipt.ids) do
     local write, changed = delivered:receipt(receipt, id)
     if write == nil then
-      self.client.log:debug("a receipt of %s for message %s is passed over: that was for %s", receipt.sender, id, changed)
+      self.client.log:debug("a receipt of %s in %s for message %s is passed over: %s", receipt.sender, receipt.chat, id, changed)
     else
       waits = waits or write
       ids[#ids + 1] = id
