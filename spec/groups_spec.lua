@@ -90,7 +90,7 @@ describe("a message in a group", function()
   it("whose receipt reaches its author tells who has it", support.async(function()
     local rig <close> = start()
     local ana, ben, group = two(rig)
-    local id = writer.send(ana, group, "hello all", { ben })
+    local id = assert(ana.client:send(group, "hello all")).id
     local receipt = assert(ana.receipts:pop(5))
     assert.same({ group, writer.device(ben), id }, { receipt.chat, receipt.sender, receipt.ids[1] })
   end))
