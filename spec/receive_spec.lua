@@ -443,8 +443,6 @@ describe("what this client does not read yet", function()
   -- Each: the stanza and what confirms it. All are kept.
   local function stanzas(ana)
     return {
-      { "a channel's post", delivered(ana, "AAAA", stanza.node("plaintext", nil, "x"), { from = "1@newsletter", sender_pn = false }),
-        "ack message AAAA" },
       { "one with nothing inside", delivered(ana, "AAAA"), "ack message AAAA 488" },
     }
   end

@@ -47,7 +47,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true, status = true, group = true, call = true,
+  chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -157,6 +157,7 @@ function Client:close()
   self.journal:finish()
   self.sweep:stop()
   self.missing:stop()
+  self.newsletters:stop()
   self.delivered:hasten()
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
@@ -320,7 +321,7 @@ local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "sent",
   "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "secrets", "assistants",
   "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence", "calls",
-  "peer", "sweep", "resume", "group_changes", "privacy_tokens",
+  "peer", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
 }
 local rooms = { sender = "send" }
 

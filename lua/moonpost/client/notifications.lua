@@ -28,6 +28,8 @@ function on.devices(self, node) self.client.devices:on_notification(node) end
 
 on["w:gp2"] = function(self, node) self.client.group_changes:on_notification(node) end
 
+function on.newsletter(self, node) self.client.newsletters:notification(node) end
+
 function on.privacy_token(self, node) self.client.privacy_tokens:notification(node) end
 
 function on.account_sync(self, node)

@@ -5,6 +5,7 @@ local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local places = require "moonpost.client.places"
 local repair = require "moonpost.client.repair"
 local rows = require "moonpost.client.rows"
 local stored = require "moonpost.client.stored"
@@ -194,7 +195,7 @@ local words = {
 
 local function refusal(node, row)
   local status = math.tointeger(tonumber(node.attrs.error)) or 0
-  local word = not row.device and messages.is_group(row.to) and words[status]
+  local word = not row.device and (messages.is_group(row.to) or places.of(row.to) == "newsletter") and words[status]
   local err = core.error(word and word[1] or "refused", ("the server refused message %s to %s (error %s)%s"):format(
     row.id, row.to, node.attrs.error, word and ": " .. word[2] or ""))
   err.status = status
@@ -208,6 +209,8 @@ local function accepted(self, node, row)
   local client = self.client
   local result = { id = row.id, time = attributes.time(node.attrs.t) or math.floor(core.net.time()) }
   client.sender_keys:accepted(row)
+  result.server_id = attributes.server_id(node.attrs.server_id)
+  if result.server_id then client.newsletters.posts:accepted(row, result.server_id) end
   if row.message and not row.device then
     client.sent:keep(row.id, row.to, result.time)
     client.archive:mark(row, "sent", result.time)

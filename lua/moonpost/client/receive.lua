@@ -215,7 +215,7 @@ end
 local function confirm_unread(self, envelope)
   local node, receipts = envelope.node, self.client.receipts
   local enc = stanza.child(node, "enc")
-  if envelope.kind == "newsletter" or stanza.child(node, "unavailable") then return receipts:ack(node) end
+  if stanza.child(node, "unavailable") then return receipts:ack(node) end
   if not enc then return receipts:ack(node, UNRECOGNISED) end
   if envelope.kind == "group" then return receipts:confirm(envelope) end
   receipts:ack(node)
@@ -234,7 +234,7 @@ function Receive:message(node)
   local client = self.client
   local envelope = envelopes(client.me, node)
   if client.lids:stable(envelope.sender) == client.fanout:this() then return client.receipts:ack(node) end -- our own words
-  if envelope.kind == "newsletter" then return keep_unread(self, envelope) end
+  if envelope.kind == "newsletter" then return client.newsletters:message(envelope) end
   local enc, group_enc = find_enc(node, pairwise), envelope.shared and find_enc(node, for_group)
   local empty = envelope.kind ~= "peer" and not stanza.child(node, "enc") and stanza.child(node, "unavailable")
   if empty then return take_unavailable(self, envelope) end

@@ -14,6 +14,7 @@
 --   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
 --                 "u" chat 00 author 00 id          -> StoreMissing, time: came, and not read yet
 --                 "p" id of a request to the phone  -> the key of the message it asks for, time
+--                 "n" newsletter 00 id            -> the number of a post, time
 --                 "s" id                            -> chat, time: sent and acknowledged
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time

@@ -73,16 +73,17 @@ end
 -- The ciphertexts and the outbox row, in one transaction.
 local function store_stanza(self, letter, address)
   local client = self.client
-  local room = address.group and client.fanout_group or client.fanout
+  local room = address.post and client.newsletters.posts or address.group and client.fanout_group or client.fanout
   local node, told = room:build(letter.id, address, letter.message, letter.bytes)
   if not node then return nil, told end
   letter.tells = told ~= nil
+  local changes = address.post and address.post.id -- what changes a post goes under the post's id, and is no message of its own
   local added, err
   added, err = client.outbox:add {
-    id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = letter.bytes,
+    id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = not changes and letter.bytes or nil,
     origin = letter.origin, told = told,
   }
-  if not added then return nil, err end
+  if not added or changes then return added, err end
   client.archive:put {
     chat = address.chat, id = letter.id, sender = client.lids:stable(client.me.jid), from_me = true, name = client.me.name,
     time = math.floor(core.net.time()), bytes = letter.bytes, message = letter.message, to = address.to, status = "pending",
@@ -97,7 +98,9 @@ local function try(self, letter)
   local ok, err = client.connection:wait_online(math.max(0, letter.began + seconds - core.net.now()))
   if not ok then return nil, err.code == "timeout" and client.outbox.expired(letter.id, letter.to, seconds) or err end
   local address
-  if letter.group then
+  if letter.post then
+    address = { to = letter.to, chat = letter.to, post = letter.post }
+  elseif letter.group then
     address, err = client.fanout_group:address(letter.to, letter.recipients, letter.mode)
   else
     address, err = client.fanout:address(letter.to, letter.by_pn)
@@ -166,11 +169,12 @@ local function deliver(self, letter, ticket)
   end
 end
 
--- The bare JID to write to, and whether it is a group's.
+-- The bare JID to write to, and which room it is in: "group", "newsletter", or nil: a person's.
 local function recipient(to)
   local user, server = jid.parse(to)
   if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
-  if user and user ~= "" and server == "g.us" then return to, true end
+  if user and user ~= "" and server == "g.us" then return to, "group" end
+  if user and user ~= "" and server == "newsletter" then return to, "newsletter" end
   if server == "broadcast" and to ~= places.STATUS then
     return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
   end
@@ -211,27 +215,34 @@ function Sender:send(to, spec, options)
   local name, level = options.said_by or "client:send", 2 + (options.level or 0)
   if not client.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
   if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
-  local bare, group = recipient(to)
-  if not bare then return nil, group end
-  if group then know_group(client, bare, options.cause ~= nil) end
-  local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = options.quote })
+  local bare, room = recipient(to)
+  if not bare then return nil, room end
+  local quote = room ~= "newsletter" and options.quote or nil -- nothing is quoted there (03 §12)
+  if room == "group" then know_group(client, bare, options.cause ~= nil) end
+  local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = quote })
   if not message then error(("%s: %s"):format(name, wrong), level) end
-  message = with_secret(message)
+  if room ~= "newsletter" then message = with_secret(message) end
   local bytes, err = proto.encode("Message", message)
   wrong = not bytes and tostring(err) or lacking(message)
   if wrong then error(("%s: %s"):format(name, wrong), level) end
   local fits
   fits, err = check_size(message, bytes)
   if not fits then return nil, err end
-  local id = options.cause and caused_id(client, options.cause) or random_id(client)
-  local before = options.cause and client.sent:time(id)
+  local channel_post, unknown
+  if room == "newsletter" then
+    channel_post, unknown = client.newsletters.posts:prepare(bare, message)
+    if not channel_post then return nil, unknown end
+  end
+  local cause = not (channel_post and channel_post.id) and options.cause or nil -- what changes a post goes under the post's id
+  local id = channel_post and channel_post.id or cause and caused_id(client, cause) or random_id(client)
+  local before = cause and client.sent:time(id)
   if before then return { id = id, time = before } end
   local ticket <close> = client.outbox:expect(id)
-  if options.cause and client.outbox:holds(id) then return ticket:wait() end
+  if cause and client.outbox:holds(id) then return ticket:wait() end
   local letter = {
-    id = id, to = bare, message = message, bytes = bytes, cause = options.cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
-    group = group,
-    origin = options.cause and options.cause[1].entry and options.cause[1].entry.sequence,
+    id = id, to = bare, message = message, bytes = bytes, cause = cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
+    group = room == "group", post = channel_post,
+    origin = cause and cause[1].entry and cause[1].entry.sequence,
   }
   return deliver(self, letter, ticket)
 end

@@ -98,6 +98,7 @@ local function settle(self)
   self.client:emit("online", self.client:identity())
   self.client.journal:go()
   self.client.missing:go()
+  self.client.newsletters:go()
   self.ready:close()
   return true
 end

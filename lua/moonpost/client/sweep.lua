@@ -28,6 +28,7 @@ local function last_time(value) return #value >= 8 and (">I8"):unpack(value, #va
 local aging = {
   { table = "dedupe", prefix = "r", seconds = 15 * DAY },
   { table = "dedupe", prefix = "s", seconds = 15 * DAY },
+  { table = "dedupe", prefix = "n", seconds = 30 * DAY },
   { table = "dedupe", prefix = "u", seconds = 15 * DAY },
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },

@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local calls = require "moonpost.sandbox.calls"
 local group_messages = require "moonpost.sandbox.group_messages"
+local newsletters = require "moonpost.sandbox.newsletters"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
 local status = require "moonpost.sandbox.status"
@@ -99,6 +100,8 @@ function receipts.receipt(conn, node)
   elseif select(2, jid.parse(to or "")) == "g.us" then
     local ids = ids_of(node)
     group_messages.receipt(conn, node, routed[node.attrs.type or "delivery"], ids, function(kept) return content_of(node, kept, #ids) end)
+  elseif node.attrs.type == "view" then
+    newsletters.viewed(conn, node)
   elseif status.is(to) then
     status.receipt(conn, node, routed)
   elseif target then

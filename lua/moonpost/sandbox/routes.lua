@@ -16,6 +16,7 @@ local queries = {
   blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("settings", "media_conn"),
   ["urn:xmpp:whatsapp:dirty"] = to("settings", "empty"), ["w:stats"] = to("settings", "empty"), tos = to("settings", "empty"),
   disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("settings", "picture"),
+  ["w:mex"] = to("mex", "query"), newsletter = to("newsletters", "query"),
   ["w:g2"] = to("groups", "query"), encrypt = to("keys", "query"), usync = to("devices", "usync"),
   ["w:sync:app:state"] = to("appstate", "query"), md = to("settings", "multi_device"),
 }
@@ -42,11 +43,12 @@ local function ignore() end
 local function in_group(node) return select(2, jid.parse(node.attrs.to or "")) == "g.us" end
 
 local group_message, direct_message = to("group_messages", "message"), to("messages", "message")
-local status_message = to("status", "message")
+local status_message, newsletter_message = to("status", "message"), to("newsletters", "message")
 
 local function message(conn, node)
   if in_group(node) then return group_message(conn, node) end
   if node.attrs.to == "status@broadcast" then return status_message(conn, node) end
+  if select(2, jid.parse(node.attrs.to or "")) == "newsletter" then return newsletter_message(conn, node) end
   return direct_message(conn, node)
 end
 
