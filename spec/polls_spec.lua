@@ -5,6 +5,7 @@ local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local task = require "moonpost.task"
 local writer = require "spec.group_writer"
 
 local crypto = core.crypto
@@ -445,5 +446,41 @@ describe("in a group", function()
     assert(cem.client:send(group, vote)) -- Ben's ciphertext in Cem's name
     assert.equal("crypto", assert(ana.errors:pop(5)).code)
     assert.same({ ben.lid }, select(2, counts(ana, { chat = group, id = sent.id, sender = ana.lid }))[1].voters)
+  end))
+end)
+
+describe("a bot", function()
+  it("votes in the polls it hears, hears votes with their choices, and counts them", support.async(function()
+    local rig <close> = start()
+    local bot = rig:bot()
+    local heard = task.queue()
+    bot:on("message", { kind = "poll" }, function(ctx) ctx:vote(ctx.poll.choices[2]) end)
+    bot:on("message", { kind = "vote" }, function(ctx)
+      local tally = ctx:votes()
+      heard:push { choices = ctx.vote.choices, target = ctx.target.id, total = tally.total, winner = tally:winner().choice }
+    end)
+    bot:command("count", function(ctx) ctx:reply(("%d"):format(ctx:votes().total)) end)
+    local me, ana = rig:run(bot), rig:contact "Ana"
+    local sent = assert(ana.client:send(me.jid, LUNCH))
+    local own = { chat = me.lid, id = sent.id, sender = ana.lid, message = { conversation = "" } }
+    assert.same({ "vote", { "Salad" } }, { (function(m) return m.kind, m.vote.choices end)(ana:next()) })
+    assert(ana.client:vote(own, "Salad"))
+    assert.same({ choices = { "Salad" }, target = sent.id, total = 2, winner = "Salad" }, heard:pop(5))
+    own.message = ana.client.archive:get(own.chat, own.id, own.sender):message()
+    assert(ana.client:send(me.jid, "!count", { quote = own }))
+    assert.equal("2", ana:next().text)
+  end))
+
+  it("answers events, and lists who comes", support.async(function()
+    local rig <close> = start()
+    local bot = rig:bot()
+    local heard = task.queue()
+    bot:on("message", { kind = "event" }, function(ctx) ctx:respond("going", { guests = 1 }) end)
+    bot:on("message", { kind = "response" }, function(ctx) heard:push { ctx.response.answer, ctx:responses().going } end)
+    local me, ana = rig:run(bot), rig:contact "Ana"
+    local sent = assert(ana.client:send(me.jid, { event = "Tea", starts = 1800000000 }))
+    assert.same({ answer = "going", guests = 1 }, ana:next().response)
+    assert(ana.client:respond({ chat = me.lid, id = sent.id, sender = ana.lid }, "going"))
+    assert.same({ "going", 3 }, heard:pop(5))
   end))
 end)

@@ -122,10 +122,18 @@ local function stale_hash(conn, node, group)
   return told ~= all and told ~= without and all or nil
 end
 
+-- Whether it only answers what others said: a reaction, a vote, a response, a comment. Members do so to announcements too (05 §8.5).
+local function is_answer(node)
+  local meta = stanza.child(node, "meta")
+  local about = meta and meta.attrs or {}
+  return node.attrs.type == "reaction" or about.polltype == "vote" or about.event_type == "response" or about.thread_msg_id ~= nil
+end
+
 -- Why an account may not write this (S-421, 05 §8): in a group for admins' announcements, somebody else's message taken back.
 local function may_write(group, account, node)
   if not group:has(account) then return false end
-  return group:is_admin(account) or not group.settings.announcement and node.attrs.edit ~= "8"
+  if group:is_admin(account) then return true end
+  return node.attrs.edit ~= "8" and (not group.settings.announcement or is_answer(node))
 end
 
 local function refuse(conn, node, about) messages.ack(conn, node, about) end

@@ -114,7 +114,7 @@ end
 
 --- { poll = "Lunch?", choices = { "Soup", "Salad" }, multiple = true or how many, answer = "Soup" (a quiz), ends = Unix seconds }
 -- @tparam table spec
--- @tparam table given `announcements`: it goes to the announcement group of a community
+-- @tparam table given client and chat: a poll for the announcement group of a community is of a version of its own
 -- @treturn table Message
 function poll.build.poll(spec, given)
   check.fields("a poll", spec, {
@@ -124,7 +124,8 @@ function poll.build.poll(spec, given)
   local options, seen = check_choices(spec.choices)
   local count = selectable(spec, #options)
   local answer = quiz_answer(spec, seen)
-  local version = given and given.announcements and "pollCreationMessageV2" or count == 1 and "pollCreationMessageV3"
+  local group = given.client and given.client.groups:known(given.chat)
+  local version = group and group.announcements and "pollCreationMessageV2" or count == 1 and "pollCreationMessageV3"
     or "pollCreationMessage"
   return {
     [version] = {
