@@ -217,7 +217,7 @@ describe("a message", function()
     local key = { remoteJid = ben.lid, fromMe = true, id = "3EB0AAAA" }
     assert(ana.client:send(ben.jid, { protocolMessage = { key = key, type = "REVOKE" } }))
     assert(ana.client:send(ben.jid, { editedMessage = { message = { protocolMessage = {
-      key = key, type = "MESSAGE_EDIT", editedMessage = { conversation = "better" },
+      key = key, type = "MESSAGE_EDIT", editedMessage = { conversation = "better" }, timestampMs = 1,
     } } } }))
     assert(ana.client:send(ben.jid, "next"))
     assert.equal("next", ben:next().text)

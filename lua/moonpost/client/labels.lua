@@ -55,7 +55,7 @@ local hidden = {
 
 -- The author's own revoke, or an admin's of somebody else's words.
 local function protocol_edit(protocol)
-  if protocol.editedMessage then return "1" end
+  if protocol.editedMessage or protocol.type == "MESSAGE_EDIT" or protocol.type == 14 then return "1" end
   if protocol.type ~= "REVOKE" and protocol.type ~= 0 then return nil end
   return (protocol.key or {}).fromMe == false and "8" or "7"
 end

@@ -24,6 +24,7 @@ local limits = {
   RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
   WRAPPERS = 8,                       -- around a message; more are not opened (fact sheet 04 §4)
   MENTIONS = 1024,                    -- people a message mentions, as handlers are told
+  REACTION = 128,                     -- bytes of a reaction: emoji with all their joints have some 35
   CONTACTS = 256,                     -- cards of one message
   CARDS = 65536,                      -- bytes of the cards of a message that are read
   CARD_PHONES = 64,                   -- numbers of a card

@@ -3,6 +3,7 @@
 -- @module moonpost.client.receive
 local core = require "moonpost.core"
 local envelopes = require "moonpost.client.envelope"
+local fitting = require "moonpost.client.kinds.fitting"
 local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
@@ -149,6 +150,8 @@ local function take(self, envelope, enc)
   if seen and seen:sub(1, 32) == hash then error(core.error("duplicate", "received before"), 0) end
   local plaintext = decrypt(self, envelope, enc)
   local message, err = open_plaintext(self, envelope, plaintext)
+  local wrong = message and fitting(envelope.node, messages.unwrap(message), enc.attrs.count ~= nil)
+  if wrong then message, err = nil, core.error("refused", wrong) end
   if not message then client.missing:lost(envelope, err.code) end
   client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
   if not message then
