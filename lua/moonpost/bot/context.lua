@@ -26,6 +26,7 @@
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
 local make_group = require "moonpost.bot.group"
+local message = require "moonpost.bot.message"
 local seen = require "moonpost.bot.seen"
 
 local Context = {}
@@ -84,25 +85,28 @@ end
 
 --- Answers in the chat, quoting the message.
 -- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
--- @treturn table {id=, time=}
+-- @treturn table the message that was sent (moonpost.bot.message)
 function Context:reply(spec)
   spec = to_spec("reply", self, spec)
-  return check(self.run.client:send(self.chat, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
+  local sent = check(self.run.client:send(self.chat, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
+  return message.sent_by(self, self.chat, sent)
 end
 
 --- Writes to the chat without quoting.
 -- @tparam string|table spec as for `reply`
--- @treturn table {id=, time=}
+-- @treturn table the message that was sent (moonpost.bot.message)
 function Context:send(spec)
   spec = to_spec("send", self, spec)
-  return check(self.run.client:send(self.chat, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
+  local sent = check(self.run.client:send(self.chat, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
+  return message.sent_by(self, self.chat, sent)
 end
 
---- Reacts to the message; an empty text takes the reaction back.
--- @string emoji
-function Context:react(emoji)
-  emoji = to_text("react", self, emoji, true)
-  return check(self.run.client:react(self.m, emoji, { cause = cause(self) }))
+-- What can be done to a message (moonpost.bot.message), to this one.
+for name, method in pairs(message.methods) do
+  Context[name] = Context[name] or function(ctx, ...)
+    check_self(name, ctx)
+    return method(ctx, ...)
+  end
 end
 
 --- Votes in the poll that this message is, in place of what the account voted before.
@@ -140,14 +144,19 @@ local function show(name, ctx)
   local client = ctx.run.client
   local ok, err = client[name](client, ctx.chat, true)
   if not ok and err.code ~= "closed" then error(err, 0) end
-  return true
 end
 
 --- Shows "typing…" in the chat until the next send; while offline there is nobody to show it to.
-function Context:typing() return show("typing", self) end
+function Context:typing()
+  show("typing", self)
+  return true
+end
 
 --- Shows "recording…" in the chat, likewise.
-function Context:recording() return show("recording", self) end
+function Context:recording()
+  show("recording", self)
+  return true
+end
 
 --- Tells the sender that the message was read, before its handler has ended, or where the bot's `mark_read` is off.
 function Context:mark_read()
@@ -190,9 +199,12 @@ end
 
 --- Makes contexts: called with the client, a message event and the bot's conversation, it returns the context of the message.
 -- What a handler's run has in common with the answers it asks for stands in `run`: its first message, the answers it
--- holds, the number of its sends; `mark_read`: whether what a handler has dealt with is shown as read. `cause(run)` is the cause of its
--- next one.
-return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation, mark_read)
-  local run = { client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {} }
+-- holds, the number of its sends; `mark_read`: whether what a handler has dealt with is shown as read; `made`: makes objects of messages
+-- (moonpost.bot.message). `cause(run)` is the cause of its next one.
+return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation, mark_read, made)
+  local run = {
+    client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {}, cause = cause,
+    made = made,
+  }
   return setmetatable({ m = m, run = run }, Context)
 end })

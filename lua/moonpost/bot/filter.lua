@@ -45,11 +45,14 @@ local function matches(fields, ctx)
   return true
 end
 
+-- Kinds that are for handlers who ask for them: others expect a message that says something new.
+local quiet = { undecryptable = true, edit = true }
+
 -- Whether a message is for a filter at all.
 local function is_meant(filter, ctx)
   local named = type(filter) == "table" and filter or {}
   if places.aloof[ctx.place] and named.place == nil and named.chat == nil then return false end
-  return ctx.kind ~= "undecryptable" or named.kind ~= nil or type(filter) == "function"
+  return not quiet[ctx.kind] or named.kind ~= nil or type(filter) == "function"
 end
 
 --- Makes a predicate of a filter.

@@ -17,6 +17,7 @@ local conversation = require "moonpost.bot.conversation"
 local groups = require "moonpost.bot.groups"
 local host = require "moonpost.bot.host"
 local kinds = require "moonpost.client.kinds"
+local message = require "moonpost.bot.message"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
@@ -102,7 +103,8 @@ end
 
 local function dispatch(bot, ctx)
   local name, args
-  if ctx.text and not places.aloof[ctx.place] then name, args = commands.parse(ctx.text, bot.options.prefix) end
+  local is_said = ctx.text and kinds.is_content(ctx.kind) and not places.aloof[ctx.place]
+  if is_said then name, args = commands.parse(ctx.text, bot.options.prefix) end
   local command = name and bot.commands[name]
   local matched = command ~= nil
   if command then command(ctx, args) end
@@ -117,7 +119,7 @@ end
 
 local function on_message(bot, m)
   if kinds.is_content(m.kind) and not places.aloof[m.place] and bot.conversation:offer(m) then return end
-  local ctx = context(bot.client, m, bot.conversation, bot.options.mark_read)
+  local ctx = context(bot.client, m, bot.conversation, bot.options.mark_read, bot.made)
   bot.contexts[m], bot.runs[task.running()] = ctx, ctx.run
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)
   if ok and err then seen(ctx.run) end -- a handler has dealt with it
@@ -136,8 +138,12 @@ local function make_client(bot)
     reply_seconds = options.reply_seconds,
   }
   if not client then return nil, err end
+  bot.made = message.maker(client, function()
+    local run = bot.runs[task.running()]
+    return run and context.cause(run)
+  end)
   client:on("message", function(m) on_message(bot, m) end)
-  client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation))) end)
+  client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation, nil, bot.made))) end)
   groups.listen(bot, client, report)
   signals.listen(bot, client, report)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
@@ -269,13 +275,36 @@ end
 --- Writes to a chat. In a task; what a handler sends so takes an id derived from its message, as ctx:send does.
 -- @string chat bare JID of a person: phone number or LID
 -- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
--- @treturn table {id=, time=}
+-- @treturn table the message that was sent (moonpost.bot.message)
 -- @raise when it cannot be sent
 function Bot:send(chat, spec)
   if not self.client or self.client.closed then error("bot:send needs a bot that runs", 2) end
   local run = self.runs[task.running()]
   local sent, err = self.client:send(chat, spec, { cause = run and context.cause(run), said_by = "bot:send", level = 1 })
-  return sent or error(err, 0)
+  if not sent then error(err, 0) end
+  return self.made { id = sent.id, chat = chat, sender = self.client.me.jid, from_me = true, time = sent.time, partly = true }
+end
+
+--- A message that came or was sent, by its chat and id: as it is now, edited or deleted. In a task.
+-- @string chat bare JID
+-- @string id
+-- @tparam ?string sender bare JID; without it the own message of that id, else the oldest one
+-- @treturn ?table message (moonpost.bot.message); nil when it is not known, or not any more (docs/messages.md)
+function Bot:message(chat, id, sender)
+  if not self.client or self.client.closed then error("bot:message needs a bot that runs", 2) end
+  local m = self.client:message(chat, id, sender)
+  return m and self.made(m)
+end
+
+--- Sets after how long messages of a chat disappear. In a task.
+-- @string chat bare JID of a person, or a group's
+-- @int seconds 0 (never), 86400, 604800 or 7776000
+-- @raise when it cannot be set
+function Bot:set_expiration(chat, seconds)
+  if not self.client or self.client.closed then error("bot:set_expiration needs a bot that runs", 2) end
+  local run = self.runs[task.running()]
+  local ok, err = self.client:set_expiration(chat, seconds, { cause = run and context.cause(run) })
+  if not ok then error(err, 0) end
 end
 
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.

@@ -97,6 +97,25 @@ function Archive:put_secret(entry)
   write(self, row)
 end
 
+--- Keeps that a message was deleted before it came.
+-- @tparam table target chat, id, sender, from_me
+-- @string by bare JID
+-- @int time Unix seconds
+function Archive:put_revoked(target, by, time)
+  local row = new({
+    chat = self.client.lids:stable(target.chat), id = target.id, sender = target.sender, from_me = target.from_me, time = time,
+  }, "o")
+  row.revoked, row.revoked_at = by, time
+  write(self, row)
+end
+
+--- Whether a message was deleted before it came.
+function Archive:was_revoked(chat, id, author)
+  local bytes = self.client.store:get("message", "m" .. archive_rows.key(chat, id, author))
+  local row = bytes and archive_rows.read(bytes)
+  return row and row.revokedBy ~= nil or false
+end
+
 -- Which of several authors' messages with one id is meant: the own one, else the oldest.
 local function better(one, other)
   if not one or one.from_me ~= other.from_me then return (not one or other.from_me) and other or one end

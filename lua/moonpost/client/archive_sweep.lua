@@ -10,6 +10,8 @@ local PAUSE = 6 * 3600  -- seconds between two sweeps, when not much has come
 local STEPS = 8         -- counts per doubling of the age: what is dropped first is the oldest but for 9 %
 local SPARED = 0.9      -- of the limits is what is left when something was dropped for want of room
 
+local TIMER = 0x74 -- "t": of moonpost.client.timers, one a chat
+
 local seconds_of = { o = limits.ARCHIVE_SECONDS, l = limits.ARCHIVE_LONG_SECONDS, s = limits.SENT_SECONDS + 24 * 3600 }
 
 local Sweeper = {}
@@ -35,7 +37,7 @@ local function each(self, fn)
     found = self.client.store:range("message", "", SLICE, after)
     for _, row in ipairs(found) do
       after = row[1]
-      fn(row[1], row[2])
+      if after:byte(1) ~= TIMER then fn(after, row[2]) end
     end
     if #found == SLICE then task.sleep(0) end
   until #found < SLICE

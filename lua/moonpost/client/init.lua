@@ -23,6 +23,7 @@ local core = require "moonpost.core"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
+local actions = require "moonpost.client.actions"
 local archive_upgrade = require "moonpost.client.archive_upgrade"
 local damage = require "moonpost.client.damage"
 local limits = require "moonpost.client.limits"
@@ -205,12 +206,15 @@ function Client:send(jid, message, options)
   return self.sender:send(jid, message, options or {})
 end
 
---- Reacts to a message; an empty emoji takes the reaction back.
--- @tparam table m message event
--- @string emoji
--- @treturn ?table {id=, time=}
--- @treturn ?table err
-function Client:react(m, emoji, options) return self.sender:react(m, emoji, options or {}) end
+for name, action in pairs(actions) do -- moonpost.client.actions: edit, delete, react, pin, keep, forward, message, …
+  assert(Client[name] == nil, name)
+  local waits = name ~= "message" and name ~= "status_of"
+  Client[name] = function(self, ...)
+    if waits then in_task(name) end
+    if self.over then return closed() end
+    return action(self, ...)
+  end
+end
 
 --- Votes in a poll, in place of what this account voted before. In a task.
 -- @tparam table m the poll: chat, id, sender
@@ -318,10 +322,10 @@ end
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
 local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "sent",
-  "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups", "secrets", "assistants",
-  "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities", "notifications", "presence", "calls",
-  "peer", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
+  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "effects",
+  "timers", "sent", "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups",
+  "secrets", "assistants", "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities",
+  "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
 }
 local rooms = { sender = "send" }
 

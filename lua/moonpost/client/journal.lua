@@ -67,6 +67,8 @@ function Journal:describe(row, message)
   }
   kinds.read(message, m, client)
   m.opened = nil
+  local target = m.target
+  if target and not client.archive:get(target.chat, target.id, target.sender) then target.unknown = true end
   return m
 end
 
@@ -107,6 +109,7 @@ local function run_handlers(self, entry, m)
 end
 
 local function handle(self, entry)
+  if entry.row.asks and not self.client.effects:settle(entry.row) then return self:remove(entry) end
   local m = make_event(self, entry)
   entry.message = nil
   local ok, err = xpcall(run_handlers, traceback.told, self, entry, m)
@@ -161,8 +164,9 @@ end
 -- @string plaintext bytes of the Message
 -- @tparam table message decoded
 -- @tparam ?string unread why the message could not be read; then both are empty
--- @tparam ?table opened StoreOpened: what was decrypted of it under another message's secret
-function Journal:add(envelope, plaintext, message, unread, opened)
+-- @tparam ?table more opened = StoreOpened: what was decrypted of it under another message's secret; asks = true: what it does to another
+--   message waits for its handler's turn (moonpost.client.effects)
+function Journal:add(envelope, plaintext, message, unread, more)
   local chat = envelope.chat
   self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0), self.lanes.waiting)
   local idle = self.lanes:idle(chat) and not self.expected[chat] and not self.closing
@@ -171,7 +175,8 @@ function Journal:add(envelope, plaintext, message, unread, opened)
     row = {
       chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
-      unread = unread, opened = opened, statusPost = envelope.status_post, broadcast = envelope.broadcast, serverId = envelope.server_id,
+      unread = unread, opened = more and more.opened, asks = more and more.asks, statusPost = envelope.status_post,
+      broadcast = envelope.broadcast, serverId = envelope.server_id,
     },
   }
   local size = self:write(entry)

@@ -126,17 +126,22 @@ end
 function Receive:file(envelope, message, plaintext)
   local client = self.client
   if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
-  keep(self, envelope, message, plaintext)
   local content = messages.unwrap(message)
-  if not messages.content(content) then return end
-  local opened
+  if not messages.content(content) or client.archive:was_revoked(envelope.chat, envelope.id, envelope.author) then return end
+  keep(self, envelope, message, plaintext)
+  local opened, done
   if client.answers.field(content) then
+    local edit = content.secretEncryptedMessage
+    done = edit and edit.secretEncType ~= "MESSAGE_EDIT" -- of polls and events: it has been done
     opened, message = client.answers:take(envelope, message, plaintext)
     if not opened then return end
     content = messages.unwrap(message)
   end
+  local heard = done or client.effects:apply(envelope, message, content)
   if not kinds.is_event(content) then return client.journal:keep_raw(envelope.node, plaintext) end
-  if client.own or not envelope.from_me then client.journal:add(envelope, plaintext, message, nil, opened) end
+  if heard and (client.own or not envelope.from_me) then
+    client.journal:add(envelope, plaintext, message, nil, { opened = opened, asks = heard == "ask" or nil })
+  end
   client.answers:arrived(envelope, content)
 end
 

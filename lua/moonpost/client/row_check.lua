@@ -48,6 +48,7 @@ end
 local function missing(key, value) return timed(key, value) or decodes "StoreMissing"(key, value:sub(1, -9)) end
 
 local function message(key, value)
+  if key:sub(1, 1) == "t" then return of_length(20)(key, value) end
   if key:sub(1, 1) == "a" then return not archive_rows.read_addon(value) and "it is no add-on of a message" or nil end
   local row, err = archive_rows.read(value)
   return not row and err.message or nil

@@ -7,7 +7,6 @@ local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_locks = require "moonpost.client.locks"
 local places = require "moonpost.client.places"
-local reaction = require "moonpost.client.kinds.reaction"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 
@@ -247,9 +246,11 @@ function Sender:send(to, spec, options)
   return deliver(self, letter, ticket)
 end
 
---- Reacts; see client:react.
-function Sender:react(m, emoji, options)
-  return self:send(m.chat, reaction.message(m, emoji, core.net.time()), options)
+--- What became of the send of a cause before: {id=, time=}; nil when the server has not taken it.
+function Sender:done(cause)
+  local id = caused_id(self.client, cause)
+  local time = self.client.sent:time(id)
+  return time and { id = id, time = time }
 end
 
 return function(client) return setmetatable({ client = client, locks = new_locks(), busy_pause = BUSY_PAUSE }, Sender) end

@@ -36,6 +36,7 @@ local families = {
   "call",
   "other",
   "reaction",
+  "act",
 }
 
 local readers, protocol, builders, takes, acts = {}, {}, {}, {}, { undecryptable = true }

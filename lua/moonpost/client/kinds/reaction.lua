@@ -8,13 +8,4 @@ function read.reactionMessage(content, m, client)
   m.kind, m.reaction, m.target = "reaction", { emoji = content.text or "" }, key.read(content.key, m, client)
 end
 
---- A reaction to a message event; an empty emoji takes it back.
--- @tparam table m what is reacted to
--- @string emoji
--- @number now Unix seconds
--- @treturn table Message
-local function message(m, emoji, now)
-  return { reactionMessage = { key = key.write(m), text = emoji, senderTimestampMs = math.floor(now * 1000) } }
-end
-
-return { read = read, message = message }
+return { read = read }

@@ -1,0 +1,169 @@
+--- Messages as bots hold them: what `ctx:send`, `ctx:reply`, `bot:send` and `bot:message` give, and what can be done to one. A handler's
+-- `ctx` has the same methods. They raise when they fail. What a handler does so takes ids derived from its message: run again, it does
+-- nothing twice.
+-- @module moonpost.bot.message
+-- @field id, chat, group (whether the chat is one), sender, phone, from_me, name, time, kind, text, quoted, mentions, … as of `ctx`
+-- @field edited when it was edited last (Unix seconds), or nil; `text` is then the new one
+-- @field revoked by whom it was deleted for everybody, or nil; its words are gone then
+-- @field status of an own one: "pending", "sent", "failed", or what all it was for have done: "delivered", "read", "played"
+local methods = {}
+
+local function check(value, err, ...)
+  if value == nil then error(err, 0) end
+  return value, err, ...
+end
+
+-- What was not needed so far: a message just sent is read from the archive when somebody asks for more than its id.
+local function complete(m, client)
+  m.partly = nil
+  for name, value in pairs(client:message(m.chat, m.id, m.sender) or {}) do m[name] = value end
+end
+
+-- The message behind an object, the client, and the options of a send made through it: its cause is the handler that runs.
+local function parts(object, name)
+  local m, run = rawget(object, "m"), rawget(object, "run")
+  if not m then error(("%s was called with a dot: write message:%s(…)"):format(name, name), 3) end
+  if m.partly and (name == "forward" or name == "reply") then complete(m, run.client) end
+  return m, run.client, { cause = run.cause(object), said_by = "message:" .. name }
+end
+
+local function text_of(name, text, empty_too)
+  if type(text) == "number" then text = tostring(text) end
+  if type(text) ~= "string" or text == "" and not empty_too then
+    error(("message:%s expects a text%s, got %s"):format(name, empty_too and "" or " that is not empty", type(text)), 3)
+  end
+  return text
+end
+
+-- What a send returned, as an object that can be acted on.
+local function sent_by(object, chat, sent)
+  local run = rawget(object, "run")
+  return run.made { id = sent.id, chat = chat, sender = run.client.me.jid, from_me = true, time = sent.time, partly = true }
+end
+
+--- Edits an own text, or the caption of an own picture, within 20 minutes.
+-- @tparam string|table spec a text, or { text =, mentions = }
+-- @treturn table the message
+function methods:edit(spec)
+  local m, client, options = parts(self, "edit")
+  check(client:edit(m, type(spec) == "table" and spec or text_of("edit", spec), options))
+  return self
+end
+
+--- Deletes the message for everybody: an own one; as an admin of a group, anybody's there.
+function methods:delete()
+  local m, client, options = parts(self, "delete")
+  check(client:delete(m, options))
+  return self
+end
+
+--- Reacts; an empty text takes the reaction back.
+-- @string emoji
+function methods:react(emoji)
+  emoji = text_of("react", emoji, true)
+  local m, client, options = parts(self, "react")
+  check(client:react(m, emoji, options))
+  return self
+end
+
+--- Pins the message for everybody.
+-- @tparam ?int seconds a day, a week (usual) or 30 days
+function methods:pin(seconds)
+  local m, client, options = parts(self, "pin")
+  check(client:pin(m, seconds, options))
+  return self
+end
+
+for _, name in ipairs { "unpin", "keep", "unkeep" } do
+  methods[name] = function(self)
+    local m, client, options = parts(self, name)
+    check(client[name](client, m, options))
+    return self
+  end
+end
+
+--- Forwards the message.
+-- @string chat bare JID of a person, or a group's
+-- @treturn table the message that was sent
+function methods:forward(chat)
+  local m, client, options = parts(self, "forward")
+  return sent_by(self, chat, check(client:forward(m, chat, options)))
+end
+
+--- Answers in the chat, quoting the message.
+-- @tparam string|table spec as `ctx:reply` takes it
+-- @treturn table the message that was sent
+function methods:reply(spec)
+  local m, client, options = parts(self, "reply")
+  options.quote = m
+  return sent_by(self, m.chat, check(client:send(m.chat, type(spec) == "table" and spec or text_of("reply", spec), options)))
+end
+
+--- The reactions to the message, one a person: array of {sender, emoji, time}, oldest first.
+function methods:reactions()
+  local m, client = parts(self, "reactions")
+  return client.effects:reactions(m)
+end
+
+--- Votes in the poll that this message is; see ctx:vote.
+-- @tparam string|table choices
+function methods:vote(choices)
+  local m, client, options = parts(self, "vote")
+  return check(client:vote(m, choices, options))
+end
+
+--- Answers the event that this message is; see ctx:respond.
+-- @string answer "going", "not_going" or "maybe"
+-- @tparam ?table more guests = how many come along
+function methods:respond(answer, more)
+  local m, client, options = parts(self, "respond")
+  options.guests = more and more.guests
+  return check(client:respond(m, answer, options))
+end
+
+--- The votes on the poll that this message is, counted; see client:votes.
+function methods:votes()
+  local m, client = parts(self, "votes")
+  return check(client:votes(m))
+end
+
+--- The responses to the event that this message is; see client:responses.
+function methods:responses()
+  local m, client = parts(self, "responses")
+  return check(client:responses(m))
+end
+
+--- Who has received, read and played an own message: array of {jid, delivered, read, played}, each Unix seconds or nil.
+function methods:receipts()
+  local m, client = parts(self, "receipts")
+  return client.delivered:of(m.id)
+end
+
+local Message = { methods = methods }
+
+function Message.__index(message, name)
+  local method = methods[name]
+  if method then return method end
+  local m = rawget(message, "m")
+  local client = rawget(message, "run").client
+  if name == "status" and m.from_me then return client:status_of(m) end
+  if m[name] == nil and m.partly then complete(m, client) end
+  return m[name]
+end
+
+function Message.__newindex(_, name) error(("a message's '%s' is not set so: its methods change it"):format(tostring(name)), 2) end
+function Message.__tostring(message) return ("message %s in %s"):format(message.id, message.chat) end
+
+--- Makes the objects of a bot's messages.
+-- @param client
+-- @func cause fn() -> the cause of what is sent now, or nil outside of handlers
+-- @treturn function fn(m) -> object
+function Message.maker(client, cause)
+  local run = { client = client, cause = cause }
+  function run.made(m) return setmetatable({ m = m, run = run }, Message) end
+  return run.made
+end
+
+Message.sent_by = sent_by
+
+return Message
