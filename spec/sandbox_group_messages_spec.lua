@@ -5,6 +5,7 @@ local scene = require "spec.group_scene"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local task = require "moonpost.task"
 local writer = require "spec.group_writer"
 
 local act, ask, node = scene.act, scene.ask, stanza.node
@@ -223,5 +224,64 @@ describe("a crowd in a group of the sandbox", function()
     assert.same({ phone, device }, {
       keys.bundle(rig.sandbox, name).identity, keys.bundle(rig.sandbox, (name:gsub("@", ":1@"))).identity,
     })
+  end))
+end)
+
+describe("what a group of very many devices is told", function()
+  local devices = require "moonpost.sandbox.devices"
+  local settings, book = require "moonpost.sandbox.group_settings", require "moonpost.sandbox.group_book"
+
+  -- Linked devices that are never there.
+  local function absent(rig, count)
+    local list = {}
+    for i = 1, count do
+      local one = scene.phone(rig, "Absent " .. i, ("1555000%04d"):format(1000 + i))
+      local device = rig.sandbox.accounts:add_device(one.account, { noise = ("n"):rep(32), identity = ("i"):rep(32) })
+      device.active = true
+      devices.open_queue(rig.sandbox, device)
+      list[i] = one
+    end
+    return list
+  end
+
+  local function tags(device)
+    local list = {}
+    for one in device.queue:each() do list[#list + 1] = one.content and one.content[1].tag or one.tag end
+    return list
+  end
+
+  it("reaches them a few at a time, each in the order it was sent", support.async(function()
+    local rig <close> = start()
+    local bea, away = scene.phone(rig, "Bea", "15550000001"), absent(rig, 150)
+    local group = book.of(rig.sandbox):lookup((scene.group(rig, bea, away)))
+    task.sleep(0)
+    local last, done = away[150].account.devices[1], task.queue()
+    assert(settings.subject(group, bea.account, "one"))
+    last.queue:push(node("receipt", { id = "R" }))
+    assert(settings.subject(group, bea.account, "two"))
+    assert.equal(0, #away[150].account.devices[1].queue.items)
+    rig.sandbox.spread:hand_out(absent(rig, 0), error)
+    rig.sandbox.spread:behind(last.queue, node("receipt", { id = "end" }))
+    local put = last.queue.put
+    function last.queue.put(queue, one)
+      put(queue, one)
+      if one.attrs.id == "end" then done:push(true) end
+    end
+    assert.is_true(done:pop(5))
+    local list = tags(last)
+    assert.same({ "create", "subject", "receipt", "subject", "receipt" }, list)
+  end))
+
+  it("is written before the sandbox ends, and passes by who was unlinked meanwhile", support.async(function()
+    local rig <close> = start()
+    local bea, away = scene.phone(rig, "Bea", "15550000001"), absent(rig, 150)
+    local group = book.of(rig.sandbox):lookup((scene.group(rig, bea, away)))
+    local first, second = away[1].account.devices[1], away[2].account.devices[1]
+    rig.sandbox.spread:finish()
+    assert(settings.subject(group, bea.account, "one"))
+    second.queue:clear()
+    rig.sandbox.spread:finish()
+    assert.same({ "create", "subject" }, tags(first))
+    assert.same({}, tags(second))
   end))
 end)

@@ -35,14 +35,14 @@ local function shared_part(conn, node, group, skmsg)
 end
 
 -- Its own pairwise ciphertext first, which may bring the sender key, then everybody's (S-420).
-local function deliver(device, shared, own_enc)
-  if not own_enc and not shared.skmsg then return end
+local function copy_of(shared, own_enc)
+  if not own_enc and not shared.skmsg then return nil end
   local content = shared.plain
   if own_enc then
     local rest = own_enc.attrs.type == "pkmsg" and shared.proven or shared.plain
     content = { own_enc, table.unpack(rest) }
   end
-  device.queue:push(stanza.node("message", shared.attrs, content))
+  return stanza.node("message", shared.attrs, content)
 end
 
 -- The pairwise ciphertexts by account, then device number; of several for one device the first.
@@ -68,15 +68,16 @@ end
 local none = {}
 
 local function distribute(conn, node, group)
-  local sandbox, encs = conn.sandbox, addressed(conn, node)
+  local sandbox, encs, others = conn.sandbox, addressed(conn, node), {}
   local shared = shared_part(conn, node, group, find_skmsg(node))
   for _, account in ipairs(group:accounts()) do
-    local own = encs[account] or none
-    if own[0] and not account.crowd then phone.read(sandbox, account, conn.device, own[0]) end
+    local for_phone = (encs[account] or none)[0]
+    if for_phone then phone.read(sandbox, account, conn.device, for_phone) end
     for _, device in ipairs(sandbox.accounts:reachable(account)) do
-      if device ~= conn.device then deliver(device, shared, own[device.number]) end
+      if device ~= conn.device then others[#others + 1] = device end
     end
   end
+  sandbox.spread:hand_out(others, function(device) return copy_of(shared, (encs[device.account] or none)[device.number]) end)
 end
 
 -- A message brought again to the one device that asked for it (S-422): of two ciphertexts the one at the top counts.
@@ -87,7 +88,7 @@ local function bring_again(conn, node, group)
   if not account or not enc or not group:has(account) or account.crowd then return end
   if number == 0 then return phone.read(sandbox, account, conn.device, enc) end
   local device = account.devices[number]
-  if device and device.active and device ~= conn.device then deliver(device, shared_part(conn, node, group), enc) end
+  if device and device.active and device ~= conn.device then device.queue:push(copy_of(shared_part(conn, node, group), enc)) end
 end
 
 -- The hashes of all devices in a group, without each of its author's: what a client may know of it (03 §7). Kept until somebody

@@ -86,14 +86,14 @@ function news.hold(sandbox)
   sandbox.held_news = held
   return setmetatable({}, { __close = function()
     sandbox.held_news = nil
-    for i = 1, #held, 2 do held[i].queue:push(held[i + 1]) end
+    for _, one in ipairs(held) do sandbox.spread:hand_out(one.devices, one.make) end
   end })
 end
 
-local function push(sandbox, device, notification)
+local function hand_out(sandbox, devices, make)
   local held = sandbox.held_news
-  if not held then return device.queue:push(notification) end
-  held[#held + 1], held[#held + 2] = device, notification
+  if not held then return sandbox.spread:hand_out(devices, make) end
+  held[#held + 1] = { devices = devices, make = make }
 end
 
 --- Tells accounts, on every device, what happened in a group (S-702). The node is shared: nobody changes it.
@@ -101,19 +101,20 @@ end
 -- @tparam table actor account that did it
 -- @tparam table accounts
 -- @tparam table action node
--- @tparam ?func attributes_of fn(device) -> another action for this device, or nil
-function news.tell(group, actor, accounts, action, attributes_of)
+-- @tparam ?func action_of fn(device) -> another action for this device, or nil
+function news.tell(group, actor, accounts, action, action_of)
   local sandbox = group.book.sandbox
   local id, t, from = sandbox:next_id(), sandbox.time(), group:jid()
-  local participant, participant_pn = group:name(actor), actor:jid()
+  local participant, participant_pn, devices = group:name(actor), actor:jid(), {}
   for _, account in ipairs(accounts) do
-    for _, device in ipairs(sandbox.accounts:reachable(account)) do
-      push(sandbox, device, node("notification", {
-        type = "w:gp2", from = from, to = group:device_name(device), id = id, t = t, participant = participant,
-        participant_pn = participant_pn, notify = actor.name, addressing_mode = group.mode,
-      }, attributes_of and attributes_of(device) or action))
-    end
+    for _, device in ipairs(sandbox.accounts:reachable(account)) do devices[#devices + 1] = device end
   end
+  hand_out(sandbox, devices, function(device)
+    return node("notification", {
+      type = "w:gp2", from = from, to = group:device_name(device), id = id, t = t, participant = participant,
+      participant_pn = participant_pn, notify = actor.name, addressing_mode = group.mode,
+    }, action_of and action_of(device) or action)
+  end)
 end
 
 --- Tells all members.

@@ -13,6 +13,7 @@ local admin = require "moonpost.sandbox.admin"
 local connection = require "moonpost.sandbox.connection"
 local devices = require "moonpost.sandbox.devices"
 local new_faults = require "moonpost.sandbox.faults"
+local new_spread = require "moonpost.sandbox.spread"
 
 local net, crypto, noise = core.net, core.crypto, core.noise
 
@@ -139,6 +140,7 @@ function Sandbox.time() return math.floor(net.time()) end
 function Sandbox:close()
   if self.closed then return end
   self.closed = true
+  self.spread:finish()
   for open in pairs(self.connections) do open:close() end
   self.server:close()
   self.turn_end:stop()
@@ -210,7 +212,7 @@ function sandbox.start(options)
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
     connections = {}, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
-  self.faults = new_faults(self)
+  self.faults, self.spread = new_faults(self), new_spread()
   prepare_noise(self)
   devices.open_queues(self)
   self.server, err = listen(self, options)

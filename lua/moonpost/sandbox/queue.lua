@@ -27,8 +27,14 @@ local function write_row(self, item)
   self.store:put("queue", row_key(self, item.number), (">I2"):pack(item.attempts) .. core.wire.encode(item.node))
 end
 
---- Adds a stanza; it leaves at once when the device is there.
+--- Adds a stanza; it leaves at once when the device is there, and nothing is on its way to the queue (moonpost.sandbox.spread).
 function Queue:push(node)
+  if self.waiting > 0 then return self.spread:behind(self, node) end
+  self:put(node)
+end
+
+--- Adds a stanza, whatever is on its way.
+function Queue:put(node)
   write_row(self, remember(self, node))
   self:pump()
 end
@@ -132,7 +138,7 @@ function Queue:clear()
   for number in pairs(self.items) do
     if self.keep then self.store:delete("queue", row_key(self, number)) end
   end
-  self.items, self.by_id, self.count = {}, {}, 0
+  self.items, self.by_id, self.count, self.cleared = {}, {}, 0, self.cleared + 1
 end
 
 --- Opens a device's queue.
@@ -142,6 +148,7 @@ end
 return function(store, name, keep)
   local self = setmetatable({
     store = store, prefix = name .. "\0", keep = keep, items = {}, by_id = {}, first = 1, next = 1, last = 0, offline_until = 0, count = 0,
+    waiting = 0, cleared = 0,
   }, Queue)
   for _, row in ipairs(keep and store:range("queue", self.prefix) or {}) do
     self.last = (">I8"):unpack(row[1], #self.prefix + 1) - 1
