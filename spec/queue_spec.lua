@@ -37,12 +37,19 @@ local function ibs(list, tag)
   return found
 end
 
--- Ana, and Ben who is away after they have become acquainted.
-local function with_ben_away(rig)
-  local ana, ben = rig:contact "Ana", lasting(rig, "Ben")
+-- Ana writes to Ben for the first time: he has her text, and her token.
+local function acquaint(rig, ana, ben)
+  local seen = tap.on(rig)
   assert(ana.client:send(ben.jid, "hello"))
   assert.equal("hello", ben:next().text)
   assert(ana.receipts:pop(5))
+  seen:next(function(direction, node) return direction == "to-server" and node.tag == "ack" and node.attrs.type == "privacy_token" end)
+end
+
+-- Ana, and Ben who is away after they have become acquainted.
+local function with_ben_away(rig)
+  local ana, ben = rig:contact "Ana", lasting(rig, "Ben")
+  acquaint(rig, ana, ben)
   ben.client:close()
   return ana, ben
 end
@@ -231,8 +238,7 @@ describe("a confirmation", function()
 
   local function with_unconfirmed(rig, ids)
     local ana, ben = rig:contact "Ana", lasting(rig, "Ben")
-    assert(ana.client:send(ben.jid, "hello"))
-    assert(ana.receipts:pop(5))
+    acquaint(rig, ana, ben)
     push_unconfirmed(rig, ben, ana, ids)
     return ana, ben
   end
