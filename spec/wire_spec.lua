@@ -62,6 +62,14 @@ describe("the codec", function()
     assert.same(node("a", { b = "" }), wire.decode(hex "00f803fc0161fc0162fc00"))
   end)
 
+  it("takes a child that was encoded before", function()
+    local child = { tag = "to", attrs = { jid = "123:4@lid" }, content = { { tag = "enc", attrs = { v = "2" }, content = "\0\1" } } }
+    local whole = { tag = "message", attrs = { id = "1" }, content = { { tag = "participants", content = { child, child } } } }
+    local both = { wire.encode(child), child }
+    local pieces = { tag = "message", attrs = { id = "1" }, content = { { tag = "participants", content = both } } }
+    assert.equal(wire.encode(whole), wire.encode(pieces))
+  end)
+
   it("writes integers and booleans as text", function()
     local tree = assert(wire.decode(wire.encode(node("a", { n = 42, big = math.maxinteger, yes = true, no = false }))))
     assert.same({ n = "42", big = "9223372036854775807", yes = "true", no = "false" }, tree.attrs)
@@ -186,7 +194,7 @@ describe("the encoder, given what is no node,", function()
     { "an attribute that is not UTF-8", { tag = "a", attrs = { b = "\xff" } }, "<a>: attribute 'b' is not UTF-8" },
     { "content that is a number", { tag = "a", content = 1 }, "<a>: content is a number, not bytes or a list of nodes" },
     { "text that is a number", { tag = "a", text = 1 }, "<a>: text is a number, not a string" },
-    { "a child that is a string", { tag = "a", content = { "x" } }, "<a>: child 1 is a string, not a node" },
+    { "a child that is a string and no encoded node", { tag = "a", content = { "x" } }, "<a>: child 1 is no encoded node" },
     { "a child without tag", { tag = "a", content = { { tag = "b" }, {} } }, "a node has no tag" },
   }
   for _, row in ipairs(wrong) do

@@ -141,15 +141,28 @@ static void write_attrs(encoder *e, int count) {
   }
 }
 
+/* A child that was encoded before, as `encode` gave it: without the flag it goes in as it is. */
+static void write_encoded(encoder *e, const char *tag, int index) {
+  size_t length;
+  const char *bytes = lua_tolstring(e->L, -1, &length);
+  if (length < 2 || bytes[0] != 0) luaL_error(e->L, "<%s>: child %d is no encoded node", tag, index);
+  if (++e->nodes > MP_NODE_COUNT_MAX) luaL_error(e->L, "a stanza has more than %d nodes", MP_NODE_COUNT_MAX);
+  check(e, mp_buffer_append(e->out, bytes + 1, length - 1));
+}
+
 static void write_children(encoder *e, int list, int depth) {
   lua_State *L = e->L;
   lua_Integer count = (lua_Integer)lua_rawlen(L, list);
   const char *tag = e->tag;
   check(e, mp_write_list(e->out, (size_t)count));
   for (lua_Integer i = 1; i <= count; i++) {
-    if (lua_rawgeti(L, list, i) != LUA_TTABLE)
+    int type = lua_rawgeti(L, list, i);
+    if (type != LUA_TTABLE && type != LUA_TSTRING)
       luaL_error(L, "<%s>: child %d is a %s, not a node", tag, (int)i, luaL_typename(L, -1));
-    encode_node(e, lua_gettop(L), depth + 1);
+    if (type == LUA_TTABLE)
+      encode_node(e, lua_gettop(L), depth + 1);
+    else
+      write_encoded(e, tag, (int)i);
     lua_pop(L, 1);
   }
 }
@@ -215,7 +228,8 @@ static void encode_node(encoder *e, int node, int depth) {
   lua_settop(L, node);
 }
 
-/* encode(node) -> bytes with flag 0 in front (01 §4.3); raises when the table is no node or passes a limit. */
+/* encode(node) -> bytes with flag 0 in front (01 §4.3); raises when the table is no node or passes a limit. A child may be the
+ * bytes of a node encoded before: so a large stanza is made in several turns of the loop. */
 int mpl_wire_encode(lua_State *L) {
   encoder e;
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -61,11 +61,7 @@ int mp_sign(uint8_t signature[64], const mp_keypair *pair, const void *message, 
 }
 
 bool mp_verify(const uint8_t public_key[32], const void *message, size_t length, const uint8_t signature[64]) {
-  ec_public_key *key = NULL;
-  if (decode_public(&key, public_key) != SG_SUCCESS) return false;
-  int rc = curve_verify_signature(key, message, length, signature, 64);
-  SIGNAL_UNREF(key);
-  return rc == 1;
+  return curve25519_verify(signature, public_key, message, length) == 0;
 }
 
 bool mp_curve_override_active(void) {

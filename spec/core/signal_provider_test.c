@@ -96,6 +96,27 @@ static void wrong_padding_is_an_invalid_message(void **state) {
   assert_int_equal(signal_decrypt(context, &back, SG_CIPHER_AES_CBC_PKCS5, key, 32, iv, 16, cipher, 32), SG_ERR_INVALID_MESSAGE);
 }
 
+static void libsignals_signatures_are_verified_by_ours(void **state) {
+  (void)state;
+  ec_key_pair *pair;
+  signal_buffer *signature;
+  assert_int_equal(curve_generate_key_pair(context, &pair), SG_SUCCESS);
+  for (int i = 0; i < 20; i++) { /* of both signs */
+    unsigned long before = mp_curve25519_verify_calls();
+    assert_int_equal(curve_calculate_signature(context, &signature, ec_key_pair_get_private(pair), (const uint8_t *)"words", 5),
+                     0);
+    uint8_t *bytes = signal_buffer_data(signature);
+    assert_int_equal(curve_verify_signature(ec_key_pair_get_public(pair), (const uint8_t *)"words", 5, bytes, 64), 1);
+    bytes[63] ^= 0x80;
+    assert_int_not_equal(curve_verify_signature(ec_key_pair_get_public(pair), (const uint8_t *)"words", 5, bytes, 64), 1);
+    assert_true(mp_curve25519_verify_calls() >= before + 2);
+    signal_buffer_free(signature);
+    SIGNAL_UNREF(pair);
+    assert_int_equal(curve_generate_key_pair(context, &pair), SG_SUCCESS);
+  }
+  SIGNAL_UNREF(pair);
+}
+
 static void libsignals_curve_calls_reach_ours(void **state) {
   (void)state;
   ec_key_pair *a, *b;
@@ -134,6 +155,7 @@ int main(void) {
       cmocka_unit_test(ciphers_are_cbc_with_a_key_of_32_bytes),
       cmocka_unit_test(wrong_padding_is_an_invalid_message),
       cmocka_unit_test(libsignals_curve_calls_reach_ours),
+      cmocka_unit_test(libsignals_signatures_are_verified_by_ours),
       cmocka_unit_test(protobuf_c_is_debians_not_libsignals),
   };
   context = mp_signal_context_new();

@@ -78,7 +78,7 @@ local function make(self, mode, accounts)
   for first = 1, #accounts, SLICE do
     local ok, err = add_devices(self, made, table.move(accounts, first, math.min(first + SLICE - 1, #accounts), 1, {}))
     if not ok then return nil, err end
-    if #accounts > SLICE then task.sleep(0) end
+    if #accounts > SLICE then task.sleep(0) end -- the last time before all of it is sorted
   end
   table.sort(made.marks)
   made.count, made.packed = #made.marks, table.concat(made.marks)

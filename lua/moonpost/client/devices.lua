@@ -11,7 +11,7 @@ local vouch = require "moonpost.client.vouch"
 local jid, proto = core.wire.jid, core.proto
 
 local BUNDLES_PER_IQ = 48 -- (03 §5: 50)
-local SESSIONS = 16        -- new ones in a turn of the loop: some 6 ms
+local SESSIONS = 10        -- new ones in a turn of the loop: some 4 ms
 local USERS_PER_IQ = 128   -- whose devices are asked for at once: what the answer says is read in a turn of the loop
 local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exists (02 §10.6)
 

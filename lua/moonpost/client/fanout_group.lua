@@ -77,9 +77,21 @@ local function with_sessions(self, devices)
   return found
 end
 
-local function encrypt(self, encs, devices, plaintext)
+local function enc_node(type, bytes, enc_attrs, mediatype)
+  return stanza.node("enc", { v = "2", type = type, mediatype = mediatype, ["decrypt-fail"] = enc_attrs["decrypt-fail"] }, bytes)
+end
+
+-- Encrypts the key for some devices: a `<to>` for each, encoded.
+local function tell(self, address, devices, plaintext, own)
   for _, one in ipairs(self.client.account:encrypt(devices, plaintext)) do
-    if one.ciphertext then encs[#encs + 1] = one end
+    if one.ciphertext then
+      local name = self.audience:wire_name(one.jid, address.audience.mode)
+      local enc = enc_node(one.type, one.ciphertext, address.enc_attrs)
+      address.named[#address.named + 1] = core.wire.encode(stanza.node("to", { jid = name }, enc))
+      address.reached[jid.bare(one.jid)] = true
+      address.prekeyed = address.prekeyed or one.type == "pkmsg"
+      if not own then address.told[#address.told + 1] = one.jid end
+    end
   end
 end
 
@@ -92,7 +104,7 @@ local function prepare(self, address, devices)
     if last == #devices then
       address.devices = found
     else
-      encrypt(self, address.encs, found, distribution(self, address.to))
+      tell(self, address, found, distribution(self, address.to))
       task.sleep(0)
     end
   end
@@ -142,9 +154,10 @@ end
 -- @string to a group's JID, or another chat's with its recipients
 -- @tparam ?table recipients array of bare JIDs, where `to` is no group
 -- @tparam ?string mode how those are named on the wire, "lid" or "pn"
--- @treturn ?table address, for `build`
+-- @tparam table message what they are to hear
+-- @treturn ?table address, for one `build`
 -- @treturn ?table err
-function FanoutGroup:address(to, recipients, mode)
+function FanoutGroup:address(to, recipients, mode, message)
   local audience, err = self:audience_of(to, recipients, mode)
   if not audience then return nil, err end
   local devices, generation = lacking(self, to, audience)
@@ -152,7 +165,8 @@ function FanoutGroup:address(to, recipients, mode)
   ok, err = check_size("a message", #devices + #audience.own, "")
   if not ok then return nil, err end
   local address = {
-    to = to, chat = to, audience = audience, generation = generation, encs = {}, devices = {}, recipients = recipients, group = true,
+    to = to, chat = to, audience = audience, generation = generation, devices = {}, recipients = recipients, group = true,
+    enc_attrs = select(2, labels(message)), named = {}, told = {}, reached = {}, prekeyed = false,
   }
   ok, err = prepare(self, address, devices)
   if not ok then return nil, err end
@@ -161,37 +175,18 @@ function FanoutGroup:address(to, recipients, mode)
   return address
 end
 
-local function enc_node(type, bytes, enc_attrs, mediatype)
-  return stanza.node("enc", { v = "2", type = type, mediatype = mediatype, ["decrypt-fail"] = enc_attrs["decrypt-fail"] }, bytes)
-end
-
--- A `<to>` for each device that is told the key; of a status post one for everybody else who sees it, too (§11.1).
-local function participants(self, address, encs, enc_attrs)
-  local list, reached, prekeyed = {}, {}, false
-  for i, one in ipairs(encs) do
-    local name = self.audience:wire_name(one.jid, address.audience.mode)
-    list[i] = stanza.node("to", { jid = name }, enc_node(one.type, one.ciphertext, enc_attrs))
-    reached[jid.bare(one.jid)] = true
-    prekeyed = prekeyed or one.type == "pkmsg"
-  end
+-- `<participants>`, when there are any. Those who see a status post are all named there, told the key or not (§11.1).
+local function participants(self, address)
   for _, recipient in ipairs(address.recipients or {}) do
     local name = self.client.lids:stable(recipient)
-    if not reached[name] then list[#list + 1] = stanza.node("to", { jid = self.audience:wire_name(name, address.audience.mode) }) end
+    if not address.reached[name] then
+      address.named[#address.named + 1] = stanza.node("to", { jid = self.audience:wire_name(name, address.audience.mode) })
+    end
   end
-  return #list > 0 and stanza.node("participants", nil, list) or nil, prekeyed
+  return #address.named > 0 and stanza.node("participants", nil, address.named) or nil
 end
 
 local function device_identity(self) return stanza.node("device-identity", nil, self.client.me.deviceIdentity) end
-
--- Those who are told the key, but for own devices: what the outbox notes.
-local function note_of(address, encs)
-  local devices, own = {}, {}
-  for _, device in ipairs(address.own) do own[device] = true end
-  for _, one in ipairs(encs) do
-    if not own[one.jid] then devices[#devices + 1] = one.jid end
-  end
-  return #devices > 0 and marks.note(address.generation, devices) or nil
-end
 
 --- The stanza of a message; ratchets move, so it belongs into a transaction with the outbox row.
 -- @string id
@@ -202,25 +197,24 @@ end
 -- @return what the outbox is to note of those told the key, or nil; in place of a node an error: code "changed" when the key was
 --   replaced meanwhile, and everybody has to be addressed anew; "limit", before any ratchet moved, when it is too large
 function FanoutGroup:build(id, address, message, bytes)
-  local to, account, encs = address.to, self.client.account, table.move(address.encs, 1, #address.encs, 1, {})
+  local to = address.to
   if not self.told:is_current(to, address.generation) then
     return nil, core.error("changed", ("who is in %s has changed"):format(to))
   end
-  local fits, err = check_size(("message %s"):format(id), #encs + #address.devices + #address.own, bytes)
+  local fits, err = check_size(("message %s"):format(id), #address.named + #address.devices + #address.own, bytes)
   if not fits then return nil, err end
   local key = distribution(self, to) -- as it stands before the message: that is readable from there on
-  encrypt(self, encs, address.devices, key)
-  encrypt(self, encs, address.own, key)
-  local shared = assert(account:encrypt_group(to, bytes))
+  tell(self, address, address.devices, key)
+  tell(self, address, address.own, key, true)
+  local shared = assert(self.client.account:encrypt_group(to, bytes))
   local attrs, enc_attrs, meta = labels(message)
   attrs.id, attrs.to = id, to
   if not address.recipients then attrs.addressing_mode, attrs.phash = address.audience.mode, address.audience.phash end
-  local named, prekeyed = participants(self, address, encs, enc_attrs)
-  local content = { named, enc_node("skmsg", shared, enc_attrs, enc_attrs.mediatype) }
-  if not named then content = { content[2] } end
-  if prekeyed then content[#content + 1] = device_identity(self) end
+  local content = { participants(self, address) }
+  content[#content + 1] = enc_node("skmsg", shared, enc_attrs, enc_attrs.mediatype)
+  if address.prekeyed then content[#content + 1] = device_identity(self) end
   content[#content + 1] = meta
-  return stanza.node("message", attrs, content), note_of(address, encs)
+  return stanza.node("message", attrs, content), #address.told > 0 and marks.note(address.generation, address.told) or nil
 end
 
 --- The stanza that brings a message to one device alone, with the key (04 §9.4); in a transaction with the outbox row.

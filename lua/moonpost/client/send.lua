@@ -100,7 +100,7 @@ local function try(self, letter)
   if letter.post then
     address = { to = letter.to, chat = letter.to, post = letter.post }
   elseif letter.group then
-    address, err = client.fanout_group:address(letter.to, letter.recipients, letter.mode)
+    address, err = client.fanout_group:address(letter.to, letter.recipients, letter.mode, letter.message)
   else
     address, err = client.fanout:address(letter.to, letter.by_pn)
   end
