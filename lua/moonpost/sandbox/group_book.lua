@@ -78,11 +78,14 @@ function Group:drop(account)
   end
 end
 
---- The next version of its people or settings.
+--- The next version of its people.
 function Group:new_version()
   self.version = self.version + 1
   return tostring(self.version)
 end
+
+--- The next version of its settings.
+function Group:new_settings_version() self.settings_version = self.settings_version + 1 end
 
 local book = {}
 
@@ -100,7 +103,7 @@ local Book = {}
 Book.__index = Book
 
 local kept = { "id", "mode", "subject", "s_t", "s_o", "creator", "created", "members", "description", "settings", "code", "revoked",
-  "requests", "invitations", "gone", "parent", "linked_parent", "default_sub_group", "general_chat", "version" }
+  "requests", "invitations", "gone", "parent", "linked_parent", "default_sub_group", "general_chat", "version", "settings_version" }
 
 --- Writes a group, after whatever changed in it.
 function Book:save(group)
@@ -121,6 +124,7 @@ end
 -- What a group of an older world lacks, and what no row holds.
 local function complete(all, group)
   group.mode, group.version = group.mode or "lid", group.version or 1
+  group.settings_version = group.settings_version or 1
   group.s_t, group.s_o = group.s_t or group.created, group.s_o or group.creator
   for _, name in ipairs { "settings", "revoked", "requests", "invitations", "gone" } do group[name] = group[name] or {} end
   group.book, group.by_pn, group.people = all, {}, 0 -- people counts who came and went

@@ -60,7 +60,7 @@ function news.attributes(group)
   return {
     id = group.id, subject = group.subject, creation = group.created, creator = group:name(creator), creator_pn = creator:jid(),
     s_t = group.s_t, s_o = group:name(by), s_o_pn = by:jid(), size = #group.members, addressing_mode = group.mode,
-    a_v_id = tostring(group.version), p_v_id = tostring(group.version),
+    a_v_id = tostring(group.settings_version), p_v_id = tostring(group.version),
   }
 end
 

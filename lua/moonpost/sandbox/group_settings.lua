@@ -104,7 +104,7 @@ function settings.is(tag) return known[tag] ~= nil end
 -- What members are told of a setting: the same node, with what W and the official client want in it.
 local function told(group, child)
   local tag = child.tag
-  if tag == "announcement" then return node(tag, { v_id = tostring(group.version) }) end
+  if tag == "announcement" then return node(tag, { v_id = tostring(group.settings_version) }) end
   if tag == "ephemeral" then return node(tag, { expiration = group.settings.ephemeral, trigger = child.attrs.trigger }) end
   if tag == "member_add_mode" then return node(tag, nil, group.settings.member_add_mode or "admin_add") end
   if tag == "membership_approval_mode" then
@@ -143,7 +143,7 @@ function settings.set(group, actor, children)
     end
   end
   if #changed == 0 then return true end
-  group:new_version()
+  group:new_settings_version()
   group.book:save(group)
   for _, child in ipairs(changed) do news.tell_all(group, actor, told(group, child)) end
   return true
