@@ -1,28 +1,20 @@
 -- Changing groups (fact sheet 07 §1): what a client asks for, what becomes of it, and what it knows afterwards, through real sockets.
 local book = require "moonpost.sandbox.group_book"
 local stanza = require "moonpost.stanza"
+local scene = require "spec.group_scene"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
 
--- An account nobody's client is linked to.
-local function phone(rig, name, number)
-  local account = assert(rig.sandbox.accounts:of_phone(number, name))
-  return { name = name, jid = account:jid(), lid = account:jid "lid", account = account }
-end
-
 -- Has a phone do something in a group.
-local function act(rig, group, by, what, more)
-  local body = { jid = group, by = by.jid, what = what }
-  for name, value in pairs(more or {}) do body[name] = value end
-  local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group-action", body)
-  assert(status == 200, answer.error)
-  return answer
+local function act(...)
+  local answer, code = scene.act(...)
+  return answer or error(("refused with %d"):format(code))
 end
 
 -- Ana's client, and the phones of Ben and Cem.
 local function people(rig)
-  local ana, ben, cem = rig:contact "Ana", phone(rig, "Ben", "15550000002"), phone(rig, "Cem", "15550000003")
+  local ana, ben, cem = rig:contact "Ana", scene.phone(rig, "Ben", "15550000002"), scene.phone(rig, "Cem", "15550000003")
   ana.events, ana.groups = tap.event(ana.client, "group"), ana.client.groups
   return ana, ben, cem
 end
@@ -38,12 +30,9 @@ end
 
 -- A group of Ben's that Ana is in.
 local function group_of(rig, ben, ana, ...)
-  local members = { ana.jid }
-  for _, one in ipairs { ... } do members[#members + 1] = one.jid end
-  local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = ben.jid, subject = "Tea", members = members })
-  assert(status == 200, answer.error)
+  local group = scene.group(rig, ben, { ana, ... })
   assert.equal("create", assert(ana.events:pop(5)).action)
-  return answer.jid
+  return group
 end
 
 local function names(list)
@@ -94,7 +83,7 @@ describe("a client's group", function()
   it("takes in, removes, promotes and demotes, and tells of each what became of it", support.async(function()
     local rig <close> = start()
     local ana, ben, cem = people(rig)
-    local dan = phone(rig, "Dan", "15550000004")
+    local dan = scene.phone(rig, "Dan", "15550000004")
     local group = group_with(ana, ben)
     dan.account.privacy.groupadd = "none"
     local results = assert(ana.groups:add(group, { cem.jid, ben.jid, dan.lid }))
@@ -234,9 +223,7 @@ describe("an invite", function()
   it("is followed by code or link, and refused in words", support.async(function()
     local rig <close> = start()
     local ana, ben, cem = people(rig)
-    local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = ben.jid, subject = "Tea", members = { cem.jid } })
-    assert(status == 200)
-    local group = answer.jid
+    local group = scene.group(rig, ben, { cem })
     local code = act(rig, group, ben, "link").code
     assert.same({ jid = group, pending = false }, (assert(ana.groups:join("https://chat.whatsapp.com/" .. code .. "?mode=x"))))
     local event = ana.events:pop(5)
@@ -265,9 +252,8 @@ describe("an invite", function()
     local rig <close> = start()
     local ana, ben = people(rig)
     rig.sandbox.accounts:lookup(ana.jid).privacy.groupadd = "none"
-    local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = ben.jid, subject = "Tea", members = { ana.jid } })
-    assert(status == 200 and #answer.failed == 1)
-    local group = answer.jid
+    local group, answer = scene.group(rig, ben, { ana })
+    assert.equal(1, #answer.failed)
     local given = book.of(rig.sandbox):lookup(group).invitations[ana.jid:match "%d+"]
     local invite = { group = group, code = given.code, expires = given.expires, by = ben.lid }
     local _, err = ana.groups:accept { group = group, code = "wrong", expires = given.expires, by = ben.lid }
@@ -296,7 +282,7 @@ describe("a request to join", function()
   it("is listed, approved and rejected by an admin", support.async(function()
     local rig <close> = start()
     local ana, ben, cem = people(rig)
-    local dan = phone(rig, "Dan", "15550000004")
+    local dan = scene.phone(rig, "Dan", "15550000004")
     local group = group_with(ana, ben)
     assert(ana.groups:set(group, { join_approval = true }))
     assert.equal("settings", ana.events:pop(5).action)
@@ -322,9 +308,7 @@ describe("a request to join", function()
   it("of this account waits, and is taken back", support.async(function()
     local rig <close> = start()
     local ana, ben = people(rig)
-    local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", { creator = ben.jid, subject = "Tea" })
-    assert(status == 200)
-    local group = answer.jid
+    local group = scene.group(rig, ben, {})
     act(rig, group, ben, "membership_approval_mode", { text = "on" })
     assert.same({ jid = group, pending = true }, (assert(ana.groups:join(act(rig, group, ben, "link").code))))
     assert.is_true(ana.groups:cancel_request(group))

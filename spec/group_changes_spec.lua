@@ -1,6 +1,7 @@
 -- What the server tells of groups (fact sheet 07 §3): what a client knows of them is kept right, and its user hears what happened.
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local scene = require "spec.group_scene"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
@@ -24,15 +25,9 @@ end
 
 local function person(jid, pn, type) return stanza.node("participant", { jid = jid, phone_number = pn, type = type }) end
 
--- An account nobody's client is linked to.
-local function phone(rig, name, number)
-  local account = assert(rig.sandbox.accounts:of_phone(number, name))
-  return { name = name, jid = account:jid(), lid = account:jid "lid" }
-end
-
 -- Ana has made a group; Ben's client is in it, knows it, and hears what happens.
 local function three(rig)
-  local ana, ben, cem = phone(rig, "Ana", "15550000001"), rig:contact "Ben", phone(rig, "Cem", "15550000003")
+  local ana, ben, cem = scene.phone(rig, "Ana", "15550000001"), rig:contact "Ben", scene.phone(rig, "Cem", "15550000003")
   ben.events, ben.errors, ben.left = tap.event(ben.client, "group"), tap.event(ben.client, "error"), {}
   local group = writer.make(rig, ana, ben, cem)
   assert(ben.events:pop(5))
@@ -73,7 +68,7 @@ end
 describe("a group", function()
   it("one is taken into is known at once, and told with all in it", support.async(function()
     local rig <close> = start()
-    local ana, ben = phone(rig, "Ana", "15550000001"), rig:contact "Ben"
+    local ana, ben = scene.phone(rig, "Ana", "15550000001"), rig:contact "Ben"
     ben.events = tap.event(ben.client, "group")
     local asked = rig:record("to-server", function(node) return node.attrs.xmlns == "w:g2" end)
     local group = writer.make(rig, ana, ben)
@@ -343,7 +338,7 @@ end)
 describe("what is known of a group", function()
   it("survives a restart", support.async(function()
     local rig <close> = start()
-    local ana = phone(rig, "Ana", "15550000001")
+    local ana = scene.phone(rig, "Ana", "15550000001")
     local path = support.tmpdir() .. "/state"
     local ben = rig:contact("Ben", { store = path })
     local events = tap.event(ben.client, "group")

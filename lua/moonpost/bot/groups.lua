@@ -81,8 +81,13 @@ end
 -- @treturn boolean whether an admin has to approve first
 function groups:join(invite)
   local client = client_of(self, "join")
-  local known = client.groups
-  local joined = check(type(invite) == "table" and known:accept(personal(invite)) or known:join(invite))
+  local joined, err
+  if type(invite) == "table" then
+    joined, err = client.groups:accept(personal(invite))
+  else
+    joined, err = client.groups:join(invite)
+  end
+  check(joined, err)
   return object(self, joined.jid), joined.pending
 end
 

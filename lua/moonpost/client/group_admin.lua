@@ -75,26 +75,37 @@ function admin:outcomes(answer)
   return results, done
 end
 
--- What this account has done is known before the server tells of it.
-local function note(self, group, change)
+--- What this account has done is known before the server tells of it.
+-- @string group JID
+-- @tparam table change as moonpost.client.group_patch takes it
+function admin:note(group, change)
   local known = self:known(group)
   local now = known and patch(known, change)
   if now then self:put(now) elseif known then self:forget(group) end
 end
 
+-- The same of who is in it now, with the names that were told.
+local function note_members(self, group, action, done)
+  if #done == 0 then return end
+  self.client.store:atomic(function()
+    for _, member in ipairs(done) do
+      if member.lid and member.pn then self.client.lids:learn(member.lid, member.pn) end
+    end
+    self:note(group, { action = action, participants = done })
+    if action == "remove" then self.client.sender_keys:members_left(group) end
+  end)
+end
+
+--- Who was let into a group.
+-- @string group JID
+-- @tparam table done members
+function admin:note_added(group, done) note_members(self, group, "add", done) end
+
 local function change_members(self, group, action, members)
   local answer, err = self:request(group, "set", stanza.node(action, nil, self:people(members, action == "add")))
   if not answer then return nil, err end
   local results, done = self:outcomes(stanza.child(answer, action))
-  if #done > 0 then
-    self.client.store:atomic(function()
-      for _, member in ipairs(done) do
-        if member.lid and member.pn then self.client.lids:learn(member.lid, member.pn) end
-      end
-      note(self, group, { action = action, participants = done })
-      if action == "remove" then self.client.sender_keys:members_left(group) end
-    end)
-  end
+  note_members(self, group, action, done)
   return results
 end
 
@@ -133,7 +144,7 @@ end
 function admin:set_subject(group, subject)
   local answer, err = self:request(group, "set", stanza.node("subject", nil, subject))
   if not answer then return nil, err end
-  note(self, group, { action = "subject", subject = subject, subject_time = self.client.connection:server_time(), by = self.client.me.lid })
+  self:note(group, { action = "subject", subject = subject, subject_time = self.client.connection:server_time(), by = self.client.me.lid })
   return true
 end
 
@@ -152,7 +163,7 @@ local function describe(self, group, text)
   local answer
   answer, err = self:request(group, "set", description_node(id, known.description_id, text))
   if not answer then return nil, err end
-  note(self, group, { action = "description", description = text, description_id = text and id })
+  self:note(group, { action = "description", description = text, description_id = text and id })
   return true
 end
 
@@ -180,7 +191,8 @@ end
 local settings = { announce = switch("announcement", "not_announcement"), locked = switch("locked", "unlocked") }
 
 function settings.ephemeral(value)
-  if math.type(value) ~= "integer" or value < 0 then return nil, "a number of seconds, 0: none" end
+  value = type(value) == "number" and math.tointeger(value)
+  if not value or value < 0 then return nil, "a number of seconds, 0: none" end
   return value > 0 and stanza.node("ephemeral", { expiration = value }) or stanza.node "not_ephemeral"
 end
 
@@ -226,7 +238,7 @@ function admin:set(group, wanted)
       err.setting = one.name
       return nil, err
     end
-    note(self, group, { action = "settings", setting = one.name, value = one.value })
+    self:note(group, { action = "settings", setting = one.name, value = one.value })
   end
   return true
 end

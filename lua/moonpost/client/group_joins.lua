@@ -140,7 +140,9 @@ local function act(self, group, action, members)
   local node = stanza.node(action, nil, self:people(members))
   local answer, err = self:request(group, "set", stanza.node("membership_requests_action", nil, node))
   if not answer then return nil, err end
-  return (self:outcomes(stanza.path(answer, "membership_requests_action", action)))
+  local results, done = self:outcomes(stanza.path(answer, "membership_requests_action", action))
+  if action == "approve" then self:note_added(group, done) end
+  return results
 end
 
 --- Lets in, or turns down, who waits.

@@ -33,7 +33,15 @@ client:on("receipt", function(receipt)
     say { kind = "receipt", id = id, chat = receipt.chat, sender = receipt.sender, type = receipt.type }
   end
 end)
-client:on("group", function(change) say { kind = "group", chat = change.chat, action = change.action } end)
+client:on("group", function(change)
+  local people = {}
+  for i, one in ipairs(change.participants or {}) do people[i] = one.jid end
+  say {
+    kind = "group", chat = change.chat, action = change.action, by = change.by, me = change.me, fromMe = change.from_me,
+    participants = #people > 0 and people or nil, subject = change.subject, description = change.description, setting = change.setting,
+    value = change.value, code = change.code, method = change.method,
+  }
+end)
 client:on("chatstate", function(state) say { kind = "typing", chat = state.chat, sender = state.sender, state = state.state } end)
 client:on("error", function(err) io.stderr:write(tostring(err), "\n") end)
 
@@ -57,6 +65,15 @@ function calls.vote(id, choices) return assert(client:vote(heard[id], choices)).
 function calls.votes(id) return { table.unpack((assert(client:votes(heard[id])))) } end
 function calls.respond(id, answer, guests) return assert(client:respond(heard[id], answer, { guests = guests })).id end
 function calls.responses(id) return { table.unpack((assert(client:responses(heard[id])))) } end
+
+-- A method of client.groups; nothing else than what came of it.
+function calls.groups(method, ...)
+  local value = assert(client.groups[method](client.groups, ...))
+  return value
+end
+
+-- What is known of a group, without asking.
+function calls.known(group) return client.groups:known(group) end
 
 function calls.typing(jid, on) return assert(client:typing(jid, on)) end
 
