@@ -408,6 +408,7 @@ describe("whatever is sent to an admin call", function()
     kick = { "jid", "kind" }, fault = { "jid", "what", "at", "nth", "times", "tag", "enc", "code", "seconds" },
     ["mock-phone/unlink"] = { "jid" },
     ["mock-phone/confirm-code"] = { "phone", "code" }, ["mock-phone/group"] = { "creator", "subject", "members" },
+    ["mock-phone/group-action"] = { "jid", "by", "what", "members", "text", "seconds", "code" },
     ["refresh-code"] = { "force_manual_refresh" }, ["rotate-qr"] = { "child" }, ["edge-routing"] = { "jid", "info", "refuse" },
   }
 

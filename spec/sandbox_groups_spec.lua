@@ -1,5 +1,6 @@
 -- The sandbox's groups (fact sheets 08 §16, 07 §1 and §3): what each rank may do, what becomes of each request, who is told.
 local core = require "moonpost.core"
+local json = require "cjson.safe"
 local stanza = require "moonpost.stanza"
 local scene = require "spec.group_scene"
 local start = require("spec.rig").start
@@ -347,7 +348,39 @@ describe("several groups of the sandbox", function()
   end))
 end)
 
+describe("a query about groups that nobody knows", function()
+  it("is taken as done when it changes something, and refused when it asks", support.async(function()
+    local rig <close> = start { strict = false }
+    local ana = rig:contact "Ana"
+    local group = scene.group(rig, ana, {})
+    assert.is_table(ask(ana, "set", group, node "hologram"))
+    assert.same({ 501, 501 }, { select(2, ask(ana, "get", group, node "hologram")), select(2, ask(ana, "get", "g.us", node "hologram")) })
+    assert.same({ ["w:g2 set"] = 1, ["w:g2 get"] = 2 }, rig.sandbox.unknown)
+    rig.sandbox.violations = {}
+  end))
+end)
+
 describe("a world with groups", function()
+  it("of an older sandbox is read: its groups are of LIDs", support.async(function()
+    local world = support.tmpdir()
+    local function before()
+      local rig <close> = start { world = world }
+      local ana, bea = rig:contact "Ana", scene.phone(rig, "Bea", "15550000001")
+      local row = { id = "120363000000000007", subject = "Old", creator = ana.jid:match "^%d+", created = 1700000000, members = {
+        { pn = ana.jid:match "^%d+", rank = "superadmin" }, { pn = bea.jid:match "^%d+" },
+      } }
+      rig.sandbox.store:put("world", "g" .. row.id, json.encode(row))
+      return bea
+    end
+    local bea = before()
+    local rig <close> = start { world = world }
+    local cem = rig:contact "Cem"
+    assert(act(rig, "120363000000000007@g.us", bea, "leave"))
+    assert(act(rig, "120363000000000007@g.us", { jid = rig.sandbox.accounts.by_name.Ana:jid() }, "add", { members = { cem.jid } }))
+    local shown = scene.shown(cem, "120363000000000007@g.us")
+    assert.same({ "Old", "lid", "1700000000" }, { shown.attrs.subject, shown.attrs.addressing_mode, shown.attrs.s_t })
+  end))
+
   it("keeps all of them over a restart, and what waits for those who are away", support.async(function()
     local world, kept = support.tmpdir(), nil
     local function before()

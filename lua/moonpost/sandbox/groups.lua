@@ -197,19 +197,26 @@ local function set(conn, node, group)
   return ok and {} or nil, code
 end
 
+-- What nobody here knows: a change is taken as done, so that newer clients go on (S-708, S-901).
+local function unknown(conn, node)
+  conn.sandbox:unknown_query(conn, node)
+  if node.attrs.type == "set" then return {} end
+  return nil, 501
+end
+
 local function answer(conn, node)
   local child, type = stanza.child(node), node.attrs.type
   local tag = child and child.tag
   if node.attrs.to == SERVER then
     local fn = (server[type] or {})[tag]
-    if not fn then return nil, 501 end
+    if not fn then return unknown(conn, node) end
     return fn(conn, child)
   end
   local group = groups.lookup(conn.sandbox, node.attrs.to)
   if not group then return nil, 404 end
   if type == "set" and settings.is(tag) then return set(conn, node, group) end
   local fn = (about[type] or {})[tag]
-  if not fn then return nil, 501 end
+  if not fn then return unknown(conn, node) end
   return fn(conn, child, group)
 end
 

@@ -1,5 +1,6 @@
 --- Handing something to very many devices a few at a time, so that nobody else waits for all of them. What is pushed to a device
--- meanwhile waits behind it: each device gets everything in the order in which it was sent.
+-- meanwhile waits behind it: each device gets everything in the order in which it was sent. What a sandbox that is killed has not got
+-- to yet is lost, also of a world that is kept.
 -- @module moonpost.sandbox.spread
 local core = require "moonpost.core"
 
