@@ -5,6 +5,7 @@ local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local reporting = require "moonpost.client.reporting"
 local stanza = require "moonpost.stanza"
 
 local proto, jid, crypto = core.proto, core.wire.jid, core.crypto
@@ -125,7 +126,7 @@ function Fanout:build(id, address, message, bytes)
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, children(
     stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta,
-    self.client.privacy_tokens:shown_to(to, true)
+    reporting.node(message, bytes, id, self.client.secrets:own_name(to), to), self.client.privacy_tokens:shown_to(to, true)
   ))
 end
 

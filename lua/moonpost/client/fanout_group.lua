@@ -11,6 +11,7 @@ local marks = require "moonpost.client.marks"
 local new_audience = require "moonpost.client.audience"
 local new_memory = require "moonpost.client.memory"
 local new_told = require "moonpost.client.told"
+local reporting = require "moonpost.client.reporting"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
@@ -188,6 +189,12 @@ end
 
 local function device_identity(self) return stanza.node("device-identity", nil, self.client.me.deviceIdentity) end
 
+-- The own account's name in a chat of a mode.
+local function own_name(self, mode)
+  local me = self.client.me
+  return mode == "lid" and me.lid or me.jid
+end
+
 --- The stanza of a message; ratchets move, so it belongs into a transaction with the outbox row.
 -- @string id
 -- @tparam table address as `address` gives it
@@ -214,6 +221,7 @@ function FanoutGroup:build(id, address, message, bytes)
   content[#content + 1] = enc_node("skmsg", shared, enc_attrs, enc_attrs.mediatype)
   if address.prekeyed then content[#content + 1] = device_identity(self) end
   content[#content + 1] = meta
+  if not address.recipients then content[#content + 1] = reporting.node(message, bytes, id, own_name(self, address.audience.mode), to) end
   return stanza.node("message", attrs, content), #address.told > 0 and marks.note(address.generation, address.told) or nil
 end
 

@@ -155,7 +155,7 @@ local function take(self, envelope, enc)
   if seen and seen:sub(1, 32) == hash then error(core.error("duplicate", "received before"), 0) end
   local plaintext = decrypt(self, envelope, enc)
   local message, err = open_plaintext(self, envelope, plaintext)
-  local wrong = message and fitting(envelope.node, messages.unwrap(message), enc.attrs.count ~= nil)
+  local wrong = message and fitting(envelope.node, messages.unwrap(message), enc.attrs.count ~= nil or enc.attrs.type == "msmsg")
   if wrong then message, err = nil, core.error("refused", wrong) end
   if not message then client.missing:lost(envelope, err.code) end
   client.store:put("dedupe", key, hash .. rows.time(core.net.time()))
