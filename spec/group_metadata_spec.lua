@@ -1,4 +1,6 @@
 -- What a client knows of its groups: asked for once, kept in its store, the same under both names of its members (fact sheet 07 §1).
+local core = require "moonpost.core"
+local scene = require "spec.group_scene"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -107,5 +109,39 @@ describe("a group's metadata", function()
     local group = assert(ben.client.groups:get(jid))
     assert.same({ "pn", ana.lid, ana.jid }, { group.addressing, group.participants[1].jid, group.participants[1].pn })
     assert.equal(ana.lid, ben.client.groups:member(group, ana.jid).jid)
+  end))
+
+  it("that is damaged in the store is asked for again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local jid = writer.make(rig, ana, ben)
+    assert(ben.client.groups:get(jid))
+    ben.client.store:put("group", jid, "\255\255")
+    assert.equal("Tea", ben.client.groups:get(jid).subject)
+    assert.equal("Tea", ben.client.groups:known(jid).subject)
+  end))
+
+  it("is asked for again a month after it was, if it is needed then", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local jid = writer.make(rig, ana, ben)
+    assert(ben.client.groups:get(jid))
+    ben.client.sweep:run(core.net.time() + 29 * 24 * 3600)
+    assert.is_table(ben.client.groups:known(jid))
+    ben.client.sweep:run(core.net.time() + 31 * 24 * 3600)
+    assert.is_nil(ben.client.groups:known(jid))
+  end))
+
+  it("of 1,024 members is read, kept and known whole", support.async(function()
+    local rig <close> = start()
+    local ben = rig:contact "Ben"
+    local owner = scene.phone(rig, "Ana", "15550000001")
+    local jid = scene.group(rig, owner, { ben }, { crowd = { members = 1022, devices = 0 } })
+    local group = assert(ben.client.groups:get(jid))
+    assert.equal(1024, #group.participants)
+    assert.equal(1024, #ben.client.groups:known(jid).participants)
+    assert.is_string(ben.client.groups:member(group, group.participants[1024].pn).lid)
+    repeat task.sleep(0) until ben.client.lids:pn_of(group.participants[1024].lid)
+    assert.equal(group.participants[1024].pn, ben.client.lids:pn_of(group.participants[1024].lid))
   end))
 end)
