@@ -6,6 +6,7 @@ local core = require "moonpost.core"
 local key = require "moonpost.client.kinds.key"
 local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
+local message_status = require "moonpost.client.message_status"
 local messages = require "moonpost.client.messages"
 local places = require "moonpost.client.places"
 
@@ -216,27 +217,12 @@ function actions:message(chat, id, sender)
   return entry and describe(self, entry)
 end
 
--- How far everybody has come who was to get a message: of a group all of its other members.
-local function reached(client, entry)
-  local list, wanted = client.delivered:of(entry.id), 1
-  if messages.is_group(entry.chat) then
-    local group = client.groups:known(entry.chat)
-    wanted = group and math.max(1, #group.participants - 1) or math.huge
-  end
-  for _, word in ipairs { "played", "read", "delivered" } do
-    local count = 0
-    for _, one in ipairs(list) do count = count + (one[word] and 1 or 0) end
-    if count >= wanted then return word end
-  end
-end
-
---- What has become of an own message: "pending", "sent", "failed", or what everybody it was for has done: "delivered", "read", "played".
+--- What has become of an own message: "pending", "sent", "failed", or how far all it was for have come: "delivered", "read", "played".
 -- Nil when it is not known.
 function actions:status_of(m)
   local target = target_of(self, m)
   local entry = self.archive:get(target.chat, target.id, self.me.jid)
-  if not entry then return nil end
-  return entry.status == "sent" and reached(self, entry) or entry.status
+  return entry and message_status(self, entry)
 end
 
 return actions

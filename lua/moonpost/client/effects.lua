@@ -118,7 +118,7 @@ end
 local function react(self, envelope, content)
   local target, emoji = key.read(content.key, viewpoint(envelope), self.client), content.text or ""
   if not target then return refuse(self, envelope, "malformed", "reacts to nothing") end
-  if #emoji > limits.EMOJI then return refuse(self, envelope, "malformed", "reacts with %d bytes", #emoji) end
+  if #emoji > limits.REACTION then return refuse(self, envelope, "malformed", "reacts with %d bytes", #emoji) end
   local kept = self:reacted(target, envelope.author, emoji, time_of(content.senderTimestampMs, envelope))
   if kept == nil then
     self.client.log:debug("message %s from %s reacts to message %s, which is not known", envelope.id, envelope.author, target.id)
@@ -207,8 +207,10 @@ end
 
 --- The reactions to a message: array of {sender (bare JID), emoji, time (Unix seconds, by the clock of who reacts)}, oldest first.
 function Effects:reactions(target)
-  local list = {}
-  self.client.archive:addon_each("reaction", target.chat, target.id, target.sender, function(who, bytes)
+  local archive, list = self.client.archive, {}
+  local entry = archive:get(target.chat, target.id, target.sender)
+  if not entry then return list end
+  archive:addon_each("reaction", entry.chat, entry.id, entry.sender, function(who, bytes)
     if #bytes <= 8 then return end
     list[#list + 1] = { sender = who, emoji = bytes:sub(9), time = REACTION:unpack(bytes) / 1000 }
   end)
@@ -221,7 +223,10 @@ end
 
 --- How a message is pinned or kept: {by =, seconds =, time =}; nil when it is not.
 function Effects:mark_of(kind, target)
-  local bytes, time = self.client.archive:addon_get(kind, target.chat, target.id, target.sender, "")
+  local archive = self.client.archive
+  local entry = archive:get(target.chat, target.id, target.sender)
+  if not entry then return nil end
+  local bytes, time = archive:addon_get(kind, entry.chat, entry.id, entry.sender, "")
   if not bytes or #bytes < 6 then return nil end
   local seconds, by = (">I4s2"):unpack(bytes)
   if kind == "pin" and seconds > 0 and time + seconds < core.net.time() then return nil end

@@ -21,7 +21,6 @@ local limits = {
   MARKS_SECONDS = 15 * 24 * 3600,     -- age of read marks the server has not taken
   WAITING_ANSWER = 4096,              -- bytes of a vote or response that is kept until what it answers comes
   EDIT_SECONDS = 20 * 60,             -- age of a message until which its author may edit it (05 §7.2)
-  EMOJI = 256,                        -- bytes of a reaction
   RETRY_KEYS = 1024,                  -- one-time keys given in retry receipts; the oldest are dropped
   RETRY_KEYS_EACH = 256,              -- of them for one device; then its messages share one
   WRAPPERS = 8,                       -- around a message; more are not opened (fact sheet 04 §4)
