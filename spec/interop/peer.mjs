@@ -171,9 +171,19 @@ export class Peer extends Inbox {
     sock.ev.on('group.join-request', ({ id, author, participant, action, method }) => {
       this.push({ kind: 'group', what: 'request', chat: id, by: author, person: participant, action, method })
     })
-    sock.ev.on('presence.update', ({ id, presences }) => {
-      for (const jid in presences) this.push({ kind: 'presence', chat: id, jid, state: presences[jid].lastKnownPresence })
+    sock.ev.on('message-receipt.update', list => {
+      for (const { key, receipt } of list) {
+        const state = receipt.readTimestamp ? 'read' : 'delivered'
+        this.push({ kind: 'receipt', id: key.id, chat: key.remoteJid, jid: receipt.userJid, state })
+      }
     })
+    sock.ev.on('presence.update', ({ id, presences }) => {
+      for (const jid in presences) {
+        const { lastKnownPresence, lastSeen } = presences[jid]
+        this.push({ kind: 'presence', chat: id, jid, state: lastKnownPresence, last: lastSeen })
+      }
+    })
+    sock.ev.on('call', list => { for (const call of list) this.push({ kind: 'call', ...call, call: call.id, state: call.status }) })
   }
 
   hear(event) {

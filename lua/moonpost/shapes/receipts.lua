@@ -67,8 +67,12 @@ return {
     }, nil, not_too_many)),
     shape("10 §10.2, 04 §7.3, 08 S-306", receipt({ type = one_of("peer_msg", "hist_sync"), to = device }, nil, not_too_many)),
     shape("10 §10.2, 04 §7.4, 08 S-503", receipt({
-      type = one_of("read", "read-self", "played", "played-self"), participant = maybe(device), t = time,
-      peer_participant_pn = maybe(t.pn_user), recipient = maybe(t.chat),
+      type = one_of("read", "read-self"), participant = maybe(device), t = time, peer_participant_pn = maybe(t.pn_user),
+      recipient = maybe(t.chat),
+    }, nil, not_too_many)),
+    shape("10 §10.2, 04 §7.4, 08 S-503", receipt({
+      type = one_of("played", "played-self"), participant = maybe(device), peer_participant_pn = maybe(t.pn_user),
+      recipient = maybe(t.chat), t = baileys("tells no time of what was played (04 §7.4)", time),
     }, nil, not_too_many)),
     shape("10 §10.2, 04 §9.2, 08 S-505", receipt({
       type = "retry", participant = maybe(device), recipient = maybe(t.chat), category = maybe "peer",

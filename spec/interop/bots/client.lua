@@ -5,6 +5,7 @@ local moonpost = require "moonpost"
 local core = require "moonpost.core"
 local json = require "cjson.safe"
 local host = require "moonpost.bot.host"
+local status_of = require "moonpost.client.message_status"
 local task = require "moonpost.task"
 
 local function say(event)
@@ -43,6 +44,15 @@ client:on("group", function(change)
   }
 end)
 client:on("chatstate", function(state) say { kind = "typing", chat = state.chat, sender = state.sender, state = state.state } end)
+client:on("status", function(change)
+  say { kind = "status", id = change.id, chat = change.chat, sender = change.sender, status = change.status }
+end)
+client:on("presence", function(who) say { kind = "presence", jid = who.jid, available = who.available, last = who.last } end)
+local rung = {}
+client:on("call", function(call)
+  rung[call.id] = call
+  say { kind = "call", call = call.id, sender = call.sender, video = call.video, state = call.state }
+end)
 client:on("error", function(err) io.stderr:write(tostring(err), "\n") end)
 
 local calls = {}
@@ -76,6 +86,19 @@ end
 function calls.known(group) return client.groups:known(group) end
 
 function calls.typing(jid, on) return assert(client:typing(jid, on)) end
+function calls.recording(jid, on) return assert(client:recording(jid, on)) end
+function calls.watch(jid) return assert(client:watch(jid)) end
+function calls.reject(call) return assert(client:reject(rung[call])) end
+
+-- Marks messages that were heard as read, or as played.
+function calls.mark(ids, what)
+  local list = {}
+  for i, id in ipairs(ids) do list[i] = assert(heard[id], "nothing heard has the id " .. id) end
+  return assert(client:mark_read(list, what))
+end
+
+-- What has become of an own message.
+function calls.status(chat, id) return status_of(client, assert(client.archive:get(client.lids:stable(chat), id))) end
 
 local function perform(line)
   local request = assert(json.decode(line))
