@@ -73,6 +73,28 @@ end
 
 local function told(m) return { m.kind, m.id, m.reason, m.text == nil } end
 
+describe("what the own phone is asked", function()
+  it("is asked once more of a phone that could not read it", support.async(function()
+    local rig <close> = start()
+    local ana, ben = acquainted(rig)
+    local asked = requests(rig, ben)
+    local stop = mute(rig, ben)
+    rig:fault { what = "swallow", jid = ben.jid, direction = "to-server", tag = "message", category = "peer" }
+    inject(rig, ben, unavailable(ana, "AAAA"))
+    local first = assert(asked:pop(5))
+    stop()
+    inject(rig, ben, stanza.node("receipt", { id = first.attrs.id, from = ben.lid, type = "retry", t = "1769296600", category = "peer" }, {
+      stanza.node("retry", { v = "1", count = "1", id = first.attrs.id, t = "1769296600" }),
+      stanza.node("registration", nil, (">I4"):pack(ben.client.account:registration_id(ben.lid))),
+    }))
+    local again = assert(asked:pop(5))
+    local enc = stanza.child(again, "enc")
+    assert.same({ first.attrs.id, "peer", "1" }, { again.attrs.id, again.attrs.category, tostring(enc.attrs.count) })
+    assert.are_not.equal(stanza.child(first, "enc").content, enc.content)
+    assert.equal("undecryptable", ben:next().kind) -- the phone has read it, and has nothing of that id
+  end))
+end)
+
 describe("a message that nobody brings again", function()
   it("is got from the own phone, heard once, in its sender's name", support.async(function()
     local rig <close> = start()

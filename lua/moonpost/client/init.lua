@@ -325,7 +325,7 @@ local capabilities = {
   "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "effects",
   "timers", "sent", "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups",
   "secrets", "assistants", "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities",
-  "notifications", "presence", "calls", "peer", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
+  "notifications", "presence", "calls", "peer", "peer_requests", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
 }
 local rooms = { sender = "send" }
 

@@ -1,11 +1,9 @@
 --- Asking the own phone for a message this device could not read, and its answer (fact sheet 04 §6.2, §6.3):
 --
---     <message id to="own account" type="text" category="peer" push_priority="high_force"><meta appdata="default"/><enc/></message>
 --     ProtocolMessage PEER_DATA_OPERATION_REQUEST_MESSAGE, PLACEHOLDER_MESSAGE_RESEND   ->   …_RESPONSE_MESSAGE, a WebMessageInfo
 -- @module moonpost.client.placeholder
 local core = require "moonpost.core"
 local messages = require "moonpost.client.messages"
-local stanza = require "moonpost.stanza"
 
 local proto, jid = core.proto, core.wire.jid
 
@@ -19,32 +17,19 @@ local function key_of(row)
   return { remoteJid = row.chat, fromMe = row.fromMe or false, id = row.id, participant = participant }
 end
 
--- The own account as peer messages name it; also the phone, device 0, as its session is named.
-local function phone_of(client) return client.me.lid or client.me.jid end
-
 --- Makes sure there is a session with the phone. In a task.
-function placeholder.prepare(client) return client.devices:ensure_sessions { phone_of(client) } end
+function placeholder.prepare(client) return client.devices:ensure_sessions { client.peer_requests:phone() } end
 
 --- Puts the request into the outbox; inside a transaction, with a session there.
 -- @tparam table row StoreMissing
 -- @treturn ?string id of the request
 -- @treturn ?table err
 function placeholder.ask(client, row)
-  local to, id = phone_of(client), client.sender:new_id()
-  local bytes = assert(proto.encode("Message", { protocolMessage = {
+  return client.peer_requests:send { protocolMessage = {
     type = "PEER_DATA_OPERATION_REQUEST_MESSAGE", peerDataOperationRequestMessage = {
       peerDataOperationRequestType = KIND, placeholderMessageResendRequest = { { messageKey = key_of(row) } },
     },
-  } }))
-  local one = client.account:encrypt({ to }, bytes)[1]
-  if not one.ciphertext then return nil, one.error end
-  local added, err = client.outbox:add { id = id, to = to, stanza = core.wire.encode(stanza.node("message", {
-    id = id, to = to, type = "text", category = "peer", push_priority = "high_force",
-  }, {
-    stanza.node("meta", { appdata = "default" }), stanza.node("enc", { v = "2", type = one.type }, one.ciphertext),
-    one.type == "pkmsg" and stanza.node("device-identity", nil, client.me.deviceIdentity) or nil,
-  })) }
-  return added and id, err
+  } }
 end
 
 -- Whether a message of the phone's is the one a row stands for.

@@ -49,13 +49,21 @@ local function belongs(self, request, device, message)
   return lids:stable(request.recipient or jid.bare(device)) == chat
 end
 
+-- A message of ours: one to people, or what the own phone was asked.
+local function find(self, request, device)
+  local message = self.client.sent:find(request.id)
+  if message then return belongs(self, request, device, message) and message or nil end
+  local bytes = is_own(self, device) and self.client.peer_requests:find(request.id)
+  return bytes and { id = request.id, to = request.from, message = bytes, peer = true } or nil
+end
+
 -- The message asked for; nil when it is not brought again: too often asked for, sent too long ago or never, not to this device, or
 -- confirmed by it. Whoever forges the receipt, with keys of their own, is shown nothing the device has.
 local function wanted(self, request, device)
   local client = self.client
   if request.count < 1 or request.count > COUNTS or device == client.fanout:this() then return nil end
-  local message = client.sent:find(request.id)
-  if not message or not belongs(self, request, device, message) then return nil end
+  local message = find(self, request, device)
+  if not message then return nil end
   if client.delivered:has(request.id, device) then
     client.log:debug("%s asks again for message %s, which it has confirmed: it does not get it", device, request.id)
     return nil
@@ -138,6 +146,7 @@ end
 -- The stanza that answers a request, and what the outbox is to note of it.
 local function resend(self, request, device, sent, audience)
   local client = self.client
+  if sent.peer then return client.peer_requests:build(sent.id, request.from, sent.message, device, request.count), nil end
   local message = assert(proto.decode("Message", sent.message))
   local again = { to = request.from, count = request.count }
   if request.chat then return client.fanout_group:build_for(sent.id, sent.to, audience.mode, message, device, again) end
@@ -149,7 +158,8 @@ local function store_resend(self, request, device, sent, audience)
   if not node then return nil, core.error("no-session", ("%s cannot be written to"):format(device)) end
   note_served(self, request, device)
   return self.client.outbox:replace {
-    id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = sent.message, device = device, told = told,
+    id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = not sent.peer and sent.message or nil, device = device,
+    told = told,
   }
 end
 

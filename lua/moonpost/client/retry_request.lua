@@ -21,7 +21,7 @@ end
 --- Reads one.
 -- @tparam table node
 -- @treturn table {id, from (who asks, as written: a device), chat (a group, or what else is written to by sender key), recipient (the
---   chat, from own devices), peer (whether the message was for the own phone alone), count, registration,
+--   chat, from own devices), count, registration,
 --   keys (as account:process_bundle takes them) and device_identity, or neither}
 -- @raise "malformed"
 return function(node)
@@ -34,7 +34,7 @@ return function(node)
   local keys = stanza.child(node, "keys")
   local chat = node.attrs.participant and attributes.bare(node, "from") or nil
   return {
-    id = id, from = from, chat = chat, peer = node.attrs.category == "peer",
+    id = id, from = from, chat = chat,
     recipient = attributes.bare(node, "recipient"), count = count_of(retry),
     registration = (">I4"):unpack(bundle.exactly(4, node, "registration")), keys = keys and bundle.read(keys, node) or nil,
     device_identity = keys and stanza.bytes(keys, "device-identity"),

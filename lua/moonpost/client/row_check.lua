@@ -70,7 +70,7 @@ local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
 local dedupe = {
-  r = of_length(40), u = missing, p = timed, s = timed, t = timed, d = delivered, m = read_mark,
+  r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, d = delivered, m = read_mark,
 }
 
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.

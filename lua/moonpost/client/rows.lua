@@ -15,6 +15,7 @@
 --                 "u" chat 00 author 00 id          -> StoreMissing, time: came, and not read yet
 --                 "p" id of a request to the phone  -> the key of the message it asks for, time
 --                 "n" newsletter 00 id            -> the number of a post, time
+--                 "q" id of a request to the phone  -> its Message, time
 --                 "s" id                            -> chat, time: sent and acknowledged
 --                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time

@@ -31,6 +31,7 @@ local aging = {
   { table = "dedupe", prefix = "n", seconds = 30 * DAY },
   { table = "dedupe", prefix = "u", seconds = 15 * DAY },
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
+  { table = "dedupe", prefix = "q", seconds = DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
   { table = "dedupe", prefix = "d", seconds = limits.STATUS_SECONDS },
   { table = "dedupe", prefix = "m", seconds = limits.MARKS_SECONDS },

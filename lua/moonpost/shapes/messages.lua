@@ -123,7 +123,7 @@ end, "03 §8"), named_media)
 local peer = node("message", {
   id = t.id, to = device, type = "text", category = "peer", push_priority = maybe(one_of("high", "high_force")),
   privacy_sensitive = maybe "1",
-}, { enc(pairwise), maybe(device_identity), maybe(meta) }, vouched)
+}, { enc(pairwise, { count = maybe(int(1, 5)) }), maybe(device_identity), maybe(meta) }, vouched)
 
 -- To a group: the sender key to each device that needs it, the message once for all (10 §10.1, 03 §10.2).
 local to_group = node("message", {
