@@ -1,6 +1,5 @@
 --- Kinds of messages through real sockets: said by one client, heard by another and by a bot (05 §4, §5, §11; 03 §14).
 local core = require "moonpost.core"
-local kinds = require "moonpost.client.kinds"
 local start = require("spec.rig").start
 local stanza = require "moonpost.stanza"
 local support = require "spec.support"
@@ -109,10 +108,46 @@ describe("a message nobody here can read", function()
     local m = ben:next()
     assert.same({ "unknown", content, 32 }, { m.kind, m.message._unknown, #m.message.messageContextInfo.messageSecret })
     assert.equal(m.raw, core.proto.encode("Message", m.message))
-    assert(ben.client:send(cem.jid, assert(kinds.forward(m))))
+    assert(ben.client:forward(m, cem.jid))
     local forwarded = cem:next()
     assert.same({ "unknown", content }, { forwarded.kind, forwarded.message._unknown })
     assert.are_not.equal(m.message.messageContextInfo.messageSecret, forwarded.message.messageContextInfo.messageSecret)
+  end))
+end)
+
+describe("a message that is forwarded", function()
+  it("is heard with its score, and without what it quoted", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
+    assert(ana.client:send(ben.jid, { location = { 1, 2, name = "Lab" }, quote = { id = "AAAA", chat = ben.lid, sender = ben.lid } }))
+    local m = ben:next()
+    assert.is_nil(m.forwarded)
+    assert(ben.client:forward(m, cem.jid))
+    local once = cem:next()
+    assert.same({ "location", "Lab", 0, nil }, { once.kind, once.location.name, once.forwarded, once.quoted })
+    assert(cem.client:forward(once, ana.jid))
+    assert.equal(1, ana:next().forwarded)
+  end))
+end)
+
+describe("in a chat with a disappearing timer", function()
+  it("everything that is said bears it, between two people and in a group", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group = writer.make(rig, ana, ben)
+    ben:hears(ana, "before")
+    assert(ana.client:set_expiration(ben.lid, 86400))
+    assert.equal("expiration", ben:next().kind)
+    assert(ana.client:set_expiration(group, 604800))
+    for _, row in ipairs { { ben.lid, 86400 }, { group, 604800 } } do
+      for _, spec in ipairs { "text", { location = { 1, 2 } }, { contact = { name = "Ada" } }, { poll = "?", choices = { "A", "B" } } } do
+        assert(ana.client:send(row[1], spec))
+        local m = ben:next()
+        assert.same({ row[1], row[2] }, { m.chat == ana.lid and ben.lid or m.chat, m.expires })
+      end
+    end
+    assert(ana.client:send(ben.lid, { extendedTextMessage = { text = "mine", contextInfo = { expiration = 7776000 } } }))
+    assert.equal(7776000, ben:next().expires)
   end))
 end)
 

@@ -2,6 +2,7 @@
 -- and what was read can be quoted and forwarded. The first byte says who wrote it and where.
 package.path = package.path .. ";" .. package.path:gsub("%?%.lua", "lua/?.lua") .. ";" .. package.path:gsub("%?%.lua", "lua/?/init.lua")
 local proto = require("moonpost.core").proto
+local fitting = require "moonpost.client.kinds.fitting"
 local kinds = require "moonpost.client.kinds"
 local labels = require "moonpost.client.labels"
 local messages = require "moonpost.client.messages"
@@ -37,6 +38,8 @@ local function check_labels(message)
   assert(stanza_types[attrs.type])
   assert((attrs.type == "media") == (enc.mediatype ~= nil) or attrs.type ~= "media")
   assert(not meta or meta.tag == "meta")
+  local why = fitting({ tag = "message", attrs = attrs, content = { meta } }, (messages.unwrap(message)))
+  assert(why == nil or type(why) == "string" and not why:find "stanza", why) -- what we label so ourselves fits
 end
 
 local function encodes(message) return assert(proto.encode("Message", message)) end

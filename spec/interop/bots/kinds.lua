@@ -41,6 +41,8 @@ bot:command("say", function(ctx, args)
   ctx:reply(type(spec) == "function" and spec(ctx) or spec)
 end)
 
+bot:command("forward", function(ctx) ctx:forward(ctx.chat) end)
+
 bot:on("message", function(ctx)
   say(ctx)
   if ctx.menu and ctx.menu.choices[1] then ctx:reply { button = ctx.menu.choices[1] } end

@@ -137,10 +137,30 @@ const fromBot = async scene => {
   assert.deepEqual([product.productId, product.title, Number(product.priceAmount1000), product.currencyCode], ['7', 'Cup', 12500, 'EUR'])
   await asks('once', 'extendedTextMessage', { text: 'psst', viewOnce: true })
   await asks('number', 'requestPhoneNumberMessage', {})
+  await ben.send(bot.jid, '!forward me')
+  const { raw: { message: { extendedTextMessage: forwarded } } } = await ben.next(isMessage, 'it forwarded')
+  assert.deepEqual([forwarded.text, forwarded.contextInfo.isForwarded, forwarded.contextInfo.forwardingScore], ['!forward me', true, 0])
+}
+
+// In a group that names its members by LID: whom a mention and a quote name.
+const inGroup = async scene => {
+  const [bot, ben] = await two(scene)
+  const { id: group } = await ben.sock.groupCreate('Tea', [bot.jid])
+  await ben.send(group, { text: `hello @${userOf(bot.lid)}`, mentions: [bot.lid] })
+  const heard = await bot.next(isMessage, 'a mention')
+  assert.deepEqual([heard.chat, heard.mentions, heard.me], [group, [bot.lid], true])
+  const asked = await ben.send(group, '!say text')
+  const { raw: { message: { extendedTextMessage: answer } } } = await ben.next(isMessage, 'a mention in return')
+  assert.deepEqual([answer.text, answer.contextInfo.mentionedJid], [`hello @${userOf(ben.lid)}`, [ben.lid]])
+  assert.deepEqual([answer.contextInfo.stanzaId, answer.contextInfo.participant], [asked, ben.lid])
+  const where = await ben.send(group, '!say location')
+  const { raw: { message: { locationMessage } } } = await ben.next(isMessage, 'a location')
+  assert.deepEqual([locationMessage.name, locationMessage.contextInfo.stanzaId], ['Lab', where])
 }
 
 export default [
   { name: 'our bot tells of every kind Baileys can send', run: toBot },
   { name: 'menus, products, orders, payments and wrappers of Baileys reach our bot, which answers the menus', run: relayed },
   { name: 'Baileys reads every kind our bot sends', run: fromBot },
+  { name: 'mentions and quotes in a group name people as Baileys does', run: inGroup },
 ]
