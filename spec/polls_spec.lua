@@ -484,3 +484,41 @@ describe("a bot", function()
     assert.same({ "going", 3 }, heard:pop(5))
   end))
 end)
+
+describe("a poll that is changed", function()
+  local pair = share()
+
+  -- An edit under the poll's secret, of one type; `actor` makes it.
+  local function edit(from, to, poll, purpose, type, message)
+    local payload, iv = secrets.seal(purpose, {
+      secret = poll.message.messageContextInfo.messageSecret, id = poll.id, author = poll.sender, actor = from.lid,
+    }, assert(core.proto.encode("Message", message)))
+    return from.client:send(to.jid, { secretEncryptedMessage = {
+      targetMessageKey = { remoteJid = to.lid, fromMe = from.lid == poll.sender, id = poll.id }, encPayload = payload, encIv = iv,
+      secretEncType = type,
+    } })
+  end
+
+  it("has the new question and choices", support.async(function()
+    local ana, ben, poll = asked(pair)
+    assert(ben.client:vote(poll, "Salad"))
+    local options = { { optionName = "Cake" }, { optionName = "Salad" } }
+    assert(edit(ana, ben, poll, "poll_edit", "POLL_EDIT", { pollCreationMessageV3 = { name = "Dinner?", options = options } }))
+    local m = ben:next()
+    assert.same({ "edit", "Dinner?", { "Cake", "Salad" } }, { m.kind, m.poll.question, m.poll.choices })
+    assert.equal("Cake 0, Salad 1", (counts(ben, poll)))
+  end))
+
+  it("has a choice more, of its author or of anybody where it lets them", support.async(function()
+    local ana, ben, poll = asked(pair)
+    local more = { pollAddOptionMessage = { addOption = { optionName = "Cake" } } }
+    for _, purpose in ipairs { "poll_option", "poll_edit" } do -- whatsmeow names both (05 §8.6)
+      assert(edit(ana, ben, poll, purpose, "POLL_ADD_OPTION", more))
+      assert.equal(more.pollAddOptionMessage.addOption.optionName, ben:next().poll.choices[purpose == "poll_option" and 4 or 5])
+      more.pollAddOptionMessage.addOption.optionName = "Tea"
+    end
+    assert.equal("Soup 0, Salad 0, Bread 0, Cake 0, Tea 0", (counts(ben, poll)))
+    assert(edit(ben, ana, poll, "poll_option", "POLL_ADD_OPTION", { pollAddOptionMessage = { addOption = { optionName = "Mine" } } }))
+    assert.equal("forbidden", assert(ana.errors:pop(5)).code)
+  end))
+end)

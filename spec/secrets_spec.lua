@@ -180,11 +180,43 @@ describe("a comment", function()
     local rig <close> = start()
     local ana, ben, m = written(rig)
     local sent = rig:record("to-server", function(node) return node.tag == "message" end)
-    assert(ben.client.answering:comment(m, { extendedTextMessage = { text = "well said" } }))
+    assert(ben.client:comment(m, "well said"))
     local heard = ana:next()
     assert.same({ "comment", "well said", m.id, ana.lid }, { heard.kind, heard.text, heard.target.id, heard.target.sender })
     local meta = tap.child(sent[1], "meta").attrs
     assert.same({ m.id, ana.lid }, { meta.thread_msg_id, meta.thread_msg_sender_jid })
+  end))
+end)
+
+describe("an encrypted edit", function()
+  -- What `from` says `m` says now.
+  local function edit(from, to, m, author, actor, text)
+    local plaintext = assert(core.proto.encode("Message", { protocolMessage = {
+      type = "MESSAGE_EDIT", editedMessage = { conversation = text }, timestampMs = math.floor(core.net.time() * 1000),
+    } }))
+    local payload, iv = secrets.seal("message_edit", {
+      secret = m.message.messageContextInfo.messageSecret, id = m.id, author = author, actor = actor,
+    }, plaintext)
+    return from.client:send(to.jid, { secretEncryptedMessage = {
+      targetMessageKey = { remoteJid = to.lid, fromMe = true, id = m.id }, encPayload = payload, encIv = iv, secretEncType = "MESSAGE_EDIT",
+    } })
+  end
+
+  it("is heard, and does, what a plain one does", support.async(function()
+    local rig <close> = start()
+    local ana, ben, m = written(rig)
+    assert(edit(ana, ben, m, ana.lid, ana.lid, "hello again"))
+    local heard = ben:next()
+    assert.same({ "edit", "hello again", m.id }, { heard.kind, heard.text, heard.target.id })
+    assert.equal("hello again", ben.client:message(m.chat, m.id, m.sender).text)
+  end))
+
+  it("of somebody else's message does nothing", support.async(function()
+    local rig <close> = start()
+    local ana, ben, m, own = written(rig)
+    assert(edit(ben, ana, m, ana.lid, ben.lid, "I was wrong"))
+    assert.equal("no-message", assert(ana.errors:pop(5)).code) -- Ben has no message of that id
+    assert.equal("hello", ana.client:message(own.chat, own.id, own.sender).text)
   end))
 end)
 
@@ -217,6 +249,17 @@ describe("an assistant's answer", function()
     assert.same({ "text", "noon", BOT, BOT }, { heard.kind, heard.text, heard.sender, heard.chat })
   end))
 
+  it("that goes on takes the place of what it said first", support.async(function()
+    local rig <close> = start()
+    local ana, answer = asked(rig)
+    answer("AB12", { conversation = "it is" }, { edit = "first" })
+    assert.equal("it is", ana:next().text)
+    answer("AB13", { conversation = "it is noon" }, { edit = "last", edit_target_id = "AB12" })
+    local heard = ana:next()
+    assert.same({ "edit", "it is noon", "AB12" }, { heard.kind, heard.text, heard.target and heard.target.id })
+    assert.equal("it is noon", ana.client:message(BOT, "AB12").text)
+  end))
+
   it("to a question nobody asked is refused", support.async(function()
     local rig <close> = start()
     local ana, answer = asked(rig)
@@ -245,9 +288,11 @@ describe("in a community's announcement group", function()
     assert.same({ "tea is ready", hall }, { news.text, news.chat })
     local sent, err = ben.client:send(hall, "I want to say something")
     assert.same({ "nil", 403 }, { tostring(sent), err.status })
-    assert(ben.client.answering:react(news, "👍"))
-    assert.same({ "reaction", "👍" }, { (function(m) return m.kind, m.reaction.emoji end)(ana:next()) })
-    assert(ben.client.answering:comment(news, { extendedTextMessage = { text = "at last" } }))
+    assert(ben.client:react(news, "👍"))
+    local reaction = ana:next()
+    assert.same({ "reaction", "👍" }, { reaction.kind, reaction.reaction.emoji })
+    assert.equal("encReactionMessage", messages.content(assert(core.proto.decode("Message", reaction.raw))))
+    assert(ben.client:comment(news, "at last"))
     assert.same({ "comment", "at last" }, { (function(m) return m.kind, m.text end)(ana:next()) })
     local poll = assert(ana.client:send(hall, { poll = "Milk?", choices = { "Yes", "No" } }))
     local asked = ben:next()

@@ -109,36 +109,6 @@ for name, method in pairs(message.methods) do
   end
 end
 
---- Votes in the poll that this message is, in place of what the account voted before.
--- @tparam string|table choices a choice, or an array of them; an empty one takes the vote back
--- @treturn table {id=, time=}
-function Context:vote(choices)
-  check_self("vote", self)
-  return check(self.run.client:vote(self.m, choices, { cause = cause(self), said_by = "ctx:vote", level = 1 }))
-end
-
---- Answers the event that this message is.
--- @string answer "going", "not_going" or "maybe"
--- @tparam ?table options guests = how many come along
--- @treturn table {id=, time=}
-function Context:respond(answer, options)
-  check_self("respond", self)
-  local guests = options and options.guests
-  return check(self.run.client:respond(self.m, answer, { guests = guests, cause = cause(self), said_by = "ctx:respond", level = 1 }))
-end
-
---- The votes on the poll that this message is, is a vote on, or quotes; see client:votes.
-function Context:votes()
-  check_self("votes", self)
-  return check(self.run.client:votes(self.m))
-end
-
---- The responses to the event that this message is, answers, or quotes; see client:responses.
-function Context:responses()
-  check_self("responses", self)
-  return check(self.run.client:responses(self.m))
-end
-
 local function show(name, ctx)
   check_self(name, ctx)
   local client = ctx.run.client

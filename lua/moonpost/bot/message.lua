@@ -41,11 +41,12 @@ local function sent_by(object, chat, sent)
   return run.made { id = sent.id, chat = chat, sender = run.client.me.jid, from_me = true, time = sent.time, partly = true }
 end
 
---- Edits an own text, or the caption of an own picture, within 20 minutes.
--- @tparam string|table spec a text, or { text =, mentions = }
+--- Edits an own text, or the caption of an own picture, within 20 minutes; or an own event.
+-- @tparam string|table spec a text, or { text =, mentions = }; of an event what is to be another: { starts =, cancelled = true, … }
 -- @treturn table the message
 function methods:edit(spec)
   local m, client, options = parts(self, "edit")
+  options.level = 1
   check(client:edit(m, type(spec) == "table" and spec or text_of("edit", spec), options))
   return self
 end
@@ -99,6 +100,47 @@ function methods:reply(spec)
   return sent_by(self, m.chat, check(client:send(m.chat, type(spec) == "table" and spec or text_of("reply", spec), options)))
 end
 
+--- Votes in the poll that the message is, in place of what the account voted before.
+-- @tparam string|table choices a choice, or an array of them; an empty one takes the vote back
+function methods:vote(choices)
+  local m, client, options = parts(self, "vote")
+  options.level = 1
+  check(client:vote(m, choices, options))
+  return self
+end
+
+--- The votes on the poll that the message is, is a vote on, or quotes; see client:votes.
+function methods:votes()
+  local m, client = parts(self, "votes")
+  return check(client:votes(m))
+end
+
+--- Answers the event that the message is.
+-- @string answer "going", "not_going" or "maybe"
+-- @tparam ?table more guests = how many come along
+function methods:respond(answer, more)
+  local m, client, options = parts(self, "respond")
+  options.level = 1
+  options.guests = more and more.guests
+  check(client:respond(m, answer, options))
+  return self
+end
+
+--- The responses to the event that the message is, answers, or quotes; see client:responses.
+function methods:responses()
+  local m, client = parts(self, "responses")
+  return check(client:responses(m))
+end
+
+--- Comments on the message, where that can be done: in the announcement group of a community.
+-- @tparam string|table spec as `ctx:reply` takes it
+-- @treturn table the message that was sent
+function methods:comment(spec)
+  local m, client, options = parts(self, "comment")
+  options.level = 1
+  return sent_by(self, m.chat, check(client:comment(m, spec, options)))
+end
+
 --- The reactions to the message, one a person: array of {sender, emoji, time}, oldest first.
 function methods:reactions()
   local m, client = parts(self, "reactions")
@@ -109,6 +151,7 @@ end
 -- @tparam string|table choices
 function methods:vote(choices)
   local m, client, options = parts(self, "vote")
+  options.level = 1
   return check(client:vote(m, choices, options))
 end
 
@@ -117,6 +160,7 @@ end
 -- @tparam ?table more guests = how many come along
 function methods:respond(answer, more)
   local m, client, options = parts(self, "respond")
+  options.level = 1
   options.guests = more and more.guests
   return check(client:respond(m, answer, options))
 end

@@ -72,9 +72,9 @@ local function check_editable(entry, m)
   return true
 end
 
---- Edits an own text, or the caption of an own picture, video or document.
+--- Edits an own text, the caption of an own picture, video or document, or an own event.
 -- @tparam table m
--- @tparam string|table spec a text, or { text =, mentions = }
+-- @tparam string|table spec a text, or { text =, mentions = }; of an event what is to be another: { starts =, cancelled = true, … }
 -- @treturn ?table {id=, time=}
 -- @treturn ?table err code "not-allowed": it is somebody else's; "too-late": it is older than 20 minutes; "unknown-message"
 function actions:edit(m, spec, options)
@@ -82,6 +82,7 @@ function actions:edit(m, spec, options)
   if not m.from_me then return not_allowed("message %s is %s's: only its author can edit it", m.id, m.sender) end
   local target = target_of(self, m)
   local entry = self.archive:get(target.chat, target.id, target.sender)
+  if entry and entry.bytes and messages.unwrap(entry:latest()).eventMessage then return self.answering:edit_event(target, spec, options) end
   local done = options.cause and self.sender:done(options.cause)
   local ok, err = done, nil
   if not done then ok, err = check_editable(entry, m) end
@@ -119,9 +120,11 @@ function actions:delete(m, options)
   end)
 end
 
---- Reacts to a message; an empty emoji takes the reaction back.
+--- Reacts to a message; an empty emoji takes the reaction back. In the announcement group of a community only its author is told.
 -- @string emoji
 function actions:react(m, emoji, options)
+  local group = messages.is_group(m.chat) and self.groups:get(m.chat)
+  if group and group.announcements then return self.answering:react(target_of(self, m), emoji, options) end
   local target, at = target_of(self, m), milliseconds()
   return tell(self, m.chat, { reactionMessage = { key = key.write(target, self), text = emoji, senderTimestampMs = at } }, options,
     function() self.effects:reacted(target, self.lids:stable(self.me.jid), emoji, at) end)
@@ -203,6 +206,10 @@ local function describe(client, entry)
   kinds.read(message, m, client)
   if entry.edited and not m.quoted then m.quoted = kinds.read(entry:message(), { chat = m.chat, sender = m.sender }, client).quoted end
   return m
+end
+
+for _, name in ipairs { "vote", "respond", "comment" } do -- moonpost.client.answering
+  actions[name] = function(client, m, ...) return client.answering[name](client.answering, m, ...) end
 end
 
 --- A message that came or was sent, as it is now.

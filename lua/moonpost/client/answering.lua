@@ -4,7 +4,9 @@
 local core = require "moonpost.core"
 local event = require "moonpost.client.kinds.event"
 local key = require "moonpost.client.kinds.key"
+local kinds = require "moonpost.client.kinds"
 local messages = require "moonpost.client.messages"
+local people = require "moonpost.client.kinds.people"
 local poll = require "moonpost.client.kinds.poll"
 local secret_edits = require "moonpost.client.secret_edits"
 local secrets = require "moonpost.client.secrets"
@@ -18,9 +20,9 @@ local function encode(type, value) return assert(proto.encode(type, value)) end
 local function milliseconds() return math.floor(core.net.time() * 1000) end
 
 -- The names for what we encrypt: the message's author and this account, of one namespace. Responses go by number: Baileys tries no
--- other names, and who tries both reads them too; everything else goes by the name the message is filed under (03 §16.10).
+-- other names, and who tries both reads them too; everything else goes by the names people have in the chat (03 §16.10).
 local function names(client, entry, by_number)
-  local author = by_number and client.lids:pn_of(entry.sender) or entry.sender
+  local author = by_number and client.lids:pn_of(entry.sender) or people.namer(client, entry.chat)(entry.sender)
   return author, client.secrets:own_name(author)
 end
 
@@ -43,7 +45,7 @@ function build.vote(client, entry, choices)
   local payload, iv = seal(client, "vote", entry, encode("Message.PollVoteMessage", { selectedOptions = hashes }))
   local now = milliseconds()
   return { pollUpdateMessage = {
-    pollCreationMessageKey = key.write(entry), vote = { encPayload = payload, encIv = iv }, senderTimestampMs = now,
+    pollCreationMessageKey = key.write(entry, client), vote = { encPayload = payload, encIv = iv }, senderTimestampMs = now,
   } }, now, { choices = poll.chosen(about, hashes) }
 end
 
@@ -52,29 +54,44 @@ function build.response(client, entry, answer, guests)
   local response = event.answer(answer, guests, core.net.time())
   local plaintext = encode("Message.EventResponseMessage", response)
   local payload, iv = seal(client, "response", entry, plaintext)
-  return { encEventResponseMessage = { eventCreationMessageKey = key.write(entry), encPayload = payload, encIv = iv } },
+  return { encEventResponseMessage = { eventCreationMessageKey = key.write(entry, client), encPayload = payload, encIv = iv } },
     response.timestampMs, { response = plaintext }
 end
 
 function build.reaction(client, entry, emoji)
   local plaintext = encode("Message.ReactionMessage", { text = emoji, senderTimestampMs = milliseconds() })
   local payload, iv = seal(client, "reaction", entry, plaintext)
-  return { encReactionMessage = { targetMessageKey = key.write(entry), encPayload = payload, encIv = iv } }
+  return { encReactionMessage = { targetMessageKey = key.write(entry, client), encPayload = payload, encIv = iv } }
 end
 
 -- The key of a comment names the author, whoever it is (03 §16.9).
-function build.comment(client, entry, message)
+function build.comment(client, entry, spec)
+  local message, why = kinds.build(spec, { client = client, chat = entry.chat })
+  if not message then wrong("%s", why) end
   local payload, iv = seal(client, "comment", entry, encode("Message", message))
-  local target = key.write(entry)
+  local target = key.write(entry, client)
   target.participant = entry.sender
   return { encCommentMessage = { targetMessageKey = target, encPayload = payload, encIv = iv } }
 end
 
-function build.event_edit(client, entry, content)
+-- The spec of an event as it is, with what is to be another.
+local function changed(entry, changes)
+  if type(changes) ~= "table" then wrong "an event is edited by a table of what is to be another" end
+  local now = event.describe(messages.unwrap(entry:latest()).eventMessage)
+  local spec = {
+    event = now.name, description = now.description, starts = now.starts, ends = now.ends, location = now.location, link = now.link,
+    guests = now.guests, cancelled = now.cancelled,
+  }
+  for name, value in pairs(changes) do spec[name] = value end
+  return spec
+end
+
+function build.event_edit(client, entry, changes)
   if not entry.from_me then wrong("event %s is somebody else's", entry.id) end
+  local content = event.content(changed(entry, changes))
   local payload, iv = seal(client, "event_edit", entry, encode("Message", { eventMessage = content }))
   return { secretEncryptedMessage = {
-    targetMessageKey = key.write(entry), encPayload = payload, encIv = iv, secretEncType = "EVENT_EDIT",
+    targetMessageKey = key.write(entry, client), encPayload = payload, encIv = iv, secretEncType = "EVENT_EDIT",
   } }, milliseconds(), { eventMessage = content }
 end
 
@@ -141,15 +158,12 @@ function Answering:react(m, emoji, options) return answer(self, "reaction", m, b
 
 --- Comments on a message, as announcement groups want it.
 -- @tparam table m
--- @tparam table message Message
-function Answering:comment(m, message, options) return answer(self, "comment", m, by(options, "client:comment"), message) end
+-- @tparam string|table spec as client:send takes it
+function Answering:comment(m, spec, options) return answer(self, "comment", m, by(options, "client:comment"), spec) end
 
 --- Changes an own event.
 -- @tparam table m
--- @tparam table spec the whole event, as it is sent; cancelled = true calls it off
-function Answering:edit_event(m, spec, options)
-  options = by(options, "client:edit_event")
-  return answer(self, "event_edit", m, options, (made(options, event.content, spec)))
-end
+-- @tparam table changes what is to be another, by the fields of { event = … }; cancelled = true calls it off
+function Answering:edit_event(m, changes, options) return answer(self, "event_edit", m, by(options, "client:edit"), changes) end
 
 return function(client) return setmetatable({ client = client }, Answering) end

@@ -23,14 +23,10 @@ local function asker(self, envelope, meta)
   return select(2, jid.parse(envelope.sender)) == "bot" and me.lid or me.jid
 end
 
--- An answer comes in pieces: a later one takes the place of the first.
-local function as_edit(envelope, of, plaintext)
-  local message = assert(proto.decode("Message", plaintext))
-  if messages.unwrap(message).protocolMessage then return plaintext end
-  return assert(proto.encode("Message", { protocolMessage = {
-    key = { remoteJid = envelope.chat, fromMe = true, id = of.edit_target_id }, type = "MESSAGE_EDIT", editedMessage = message,
-    timestampMs = math.tointeger(tonumber(of.sender_timestamp_ms)) or envelope.time * 1000,
-  } }))
+-- The answer a piece goes on with, when it is none of its own.
+local function goes_on(node)
+  local of = attributes(node, "bot")
+  return (of.edit == "inner" or of.edit == "last") and of.edit_target_id or nil, of
 end
 
 --- Decrypts `<enc type="msmsg">`.
@@ -39,16 +35,32 @@ end
 -- @treturn string Message
 -- @raise code "no-secret": the question is not known, or it was not encrypted under its secret
 function Assistants:decrypt(envelope, bytes)
-  local meta, of = attributes(envelope.node, "meta"), attributes(envelope.node, "bot")
-  local goes_on = (of.edit == "inner" or of.edit == "last") and of.edit_target_id ~= nil
+  local meta = attributes(envelope.node, "meta")
   local who, chat = asker(self, envelope, meta), meta.target_chat_jid or envelope.chat
   local question = meta.target_id and self.client.archive:get(chat, meta.target_id, who)
   local secret = question and question:secret()
   if not secret then refuse("what it answers, message %s, is not known", meta.target_id or "nil") end
-  local plaintext, err = self.client.secrets:open_answer(secret, goes_on and of.edit_target_id or envelope.id, who,
+  local plaintext, err = self.client.secrets:open_answer(secret, goes_on(envelope.node) or envelope.id, who,
     jid.bare(envelope.sender), bytes)
   if not plaintext then refuse("it does not fit what it answers, message %s (%s)", meta.target_id, err.message) end
-  return goes_on and proto.decode("Message", plaintext) and as_edit(envelope, of, plaintext) or plaintext
+  return plaintext
+end
+
+--- The edit a later piece of an answer stands for: it takes the place of the first.
+-- @tparam table envelope
+-- @tparam table message as it came
+-- @treturn table the Message it stands for, or the same
+-- @treturn ?table StoreOpened, for the journal
+function Assistants.stands_for(_, envelope, message)
+  local enc = envelope.node and stanza.child(envelope.node, "enc")
+  if not enc or enc.attrs.type ~= "msmsg" then return message end
+  local first, of = goes_on(envelope.node)
+  if not first or messages.unwrap(message).protocolMessage then return message end
+  local edit = { protocolMessage = {
+    key = { remoteJid = envelope.chat, fromMe = true, id = first }, type = "MESSAGE_EDIT", editedMessage = message,
+    timestampMs = math.tointeger(tonumber(of.sender_timestamp_ms)) or envelope.time * 1000,
+  } }
+  return edit, { message = assert(proto.encode("Message", edit)) }
 end
 
 return function(client) return setmetatable({ client = client }, Assistants) end

@@ -216,21 +216,6 @@ for name, action in pairs(actions) do -- moonpost.client.actions: edit, delete, 
   end
 end
 
---- Votes in a poll, in place of what this account voted before. In a task.
--- @tparam table m the poll: chat, id, sender
--- @tparam string|table choices a choice, or an array of them; an empty one takes the vote back
--- @treturn ?table {id=, time=}
--- @treturn ?table err code "no-message": the poll is not known, or too old
-function Client:vote(m, choices, options) return self.answering:vote(m, choices, options) end
-
---- Answers an event. In a task.
--- @tparam table m the event
--- @string word "going", "not_going" or "maybe"
--- @tparam ?table options guests = how many come along
--- @treturn ?table {id=, time=}
--- @treturn ?table err as `vote`
-function Client:respond(m, word, options) return self.answering:respond(m, word, options) end
-
 --- The votes on a poll, counted: an array in the order of its choices of { choice=, count=, voters = JIDs }; `total` is how many people
 -- have voted, `:winner()` the row with the most votes, nil when there is not one alone.
 -- @tparam table m the poll, a vote on it, or a message that quotes it

@@ -126,10 +126,11 @@ end
 function Receive:file(envelope, message, plaintext)
   local client = self.client
   if envelope.kind == "peer" then return client.peer:message(envelope, message, plaintext) end
+  local opened, done
+  message, opened = client.assistants:stands_for(envelope, message)
   local content = messages.unwrap(message)
   if not messages.content(content) or client.archive:was_revoked(envelope.chat, envelope.id, envelope.author) then return end
   keep(self, envelope, message, plaintext)
-  local opened, done
   if client.answers.field(content) then
     local edit = content.secretEncryptedMessage
     done = edit and edit.secretEncType ~= "MESSAGE_EDIT" -- of polls and events: it has been done

@@ -4,6 +4,7 @@
 local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local key = require "moonpost.client.kinds.key"
+local messages = require "moonpost.client.messages"
 
 local crypto = core.crypto
 
@@ -124,7 +125,7 @@ function poll.build.poll(spec, given)
   local options, seen = check_choices(spec.choices)
   local count = selectable(spec, #options)
   local answer = quiz_answer(spec, seen)
-  local group = given.client and given.client.groups:known(given.chat)
+  local group = given.client and messages.is_group(given.chat) and given.client.groups:get(given.chat)
   local version = group and group.announcements and "pollCreationMessageV2" or count == 1 and "pollCreationMessageV3"
     or "pollCreationMessage"
   return {
