@@ -360,6 +360,34 @@ describe("a query about groups that nobody knows", function()
   end))
 end)
 
+describe("a query about groups with holes in it", function()
+  it("is answered like any other", support.async(function()
+    local rig <close> = start { strict = false }
+    local ana = rig:contact "Ana"
+    local group = scene.group(rig, ana, {})
+    local nobody, nothing = node "participant", node("group", {})
+    local set = { "create", "add", "remove", "promote", "demote", "subject", "description", "ephemeral", "invite", "accept", "revoke",
+      "membership_requests_action", "cancel_membership_requests", "membership_approval_mode", "member_add_mode", "links", "unlink",
+      "join_linked_group", "admin", "leave" }
+    for _, to in ipairs { group, "g.us" } do
+      for _, tag in ipairs(set) do
+        for _, inner in ipairs { node "x", nobody, nothing, node("promote", nil, nobody), node("link", nil, nothing) } do
+          local _, code = ask(ana, "set", to, node(tag, nil, inner))
+          assert.is_true(code == nil or math.type(code) == "integer", ("%s %s: %s"):format(to, tag, tostring(code)))
+        end
+      end
+      for _, tag in ipairs { "query", "participating", "invite", "query_linked", "sub_groups", "membership_approval_requests" } do
+        for _, inner in ipairs { node "add_request", nothing } do
+          local _, code = ask(ana, "get", to, node(tag, nil, inner))
+          assert.is_true(code == nil or math.type(code) == "integer", ("%s %s: %s"):format(to, tag, tostring(code)))
+        end
+      end
+    end
+    for _, line in ipairs(rig.sandbox.violations) do assert.not_matches("traceback", line) end
+    rig.sandbox.violations = {}
+  end))
+end)
+
 describe("a world with groups", function()
   it("of an older sandbox is read: its groups are of LIDs", support.async(function()
     local world = support.tmpdir()

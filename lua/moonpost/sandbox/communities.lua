@@ -1,13 +1,12 @@
 --- Communities: a group that is the parent of others, among them one for announcements (fact sheet 08 §17; 07 §2). Who comes into one
 -- of its groups is in the parent and among those who hear announcements. Results are nodes; or nil and the code of the refusal.
 -- @module moonpost.sandbox.communities
-local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local book = require "moonpost.sandbox.group_book"
 local members = require "moonpost.sandbox.group_members"
 local news = require "moonpost.sandbox.group_news"
 
-local jid, node = core.wire.jid, stanza.node
+local node = stanza.node
 
 local LINKED_MOST = 100 -- groups of a community (AB prop 1238)
 
@@ -280,11 +279,11 @@ function set.join_linked_group(parent, account, child)
 end
 
 -- Admins of the community are admins of its announcement group as well.
-function set.admin(parent, account, child)
+function set.admin(parent, account, child, names)
   local ok, refused = checked(parent, account, true)
   if not ok then return nil, refused end
-  local action, names, hall = stanza.child(child), {}, announcements(parent)
-  for _, one in stanza.children(action, "participant") do names[#names + 1] = jid.bare(one.attrs.jid) end
+  local action, hall = stanza.child(child), announcements(parent)
+  if not action or action.tag ~= "promote" and action.tag ~= "demote" then return nil, 400 end
   local list, code = members[action.tag](parent, account, names)
   if not list then return nil, code end
   if hall then members[action.tag](hall, account, names) end

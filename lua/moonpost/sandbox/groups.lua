@@ -23,14 +23,18 @@ local groups = {}
 --- The group a JID names; nil when there is none.
 function groups.lookup(sandbox, text) return book.of(sandbox):lookup(text) end
 
-local function text_of(node) return node and (node.text or node.content) end
+local function text_of(node)
+  local text = node and (node.text or node.content)
+  return type(text) == "string" and text or nil
+end
 
 -- The people a request names, as JIDs without device; and the tokens it shows of them.
 local function named(node)
   local list, tokens = {}, {}
   for _, one in stanza.children(node, "participant") do
-    list[#list + 1] = jid.bare(one.attrs.jid)
-    tokens[list[#list]] = stanza.bytes(one, "privacy")
+    local name = jid.parse(one.attrs.jid or "") and jid.bare(one.attrs.jid)
+    list[#list + 1] = name
+    if name then tokens[name] = stanza.bytes(one, "privacy") end
   end
   return list, tokens
 end
@@ -96,9 +100,9 @@ function server.get.query(conn, child)
   local list = {}
   for _, one in stanza.children(child, "group") do
     if #list == BATCH_MAX then return nil, 400 end
-    local group = groups.lookup(conn.sandbox, one.attrs.jid)
+    local group, id = groups.lookup(conn.sandbox, one.attrs.jid), jid.parse(one.attrs.jid or "")
     local there = group and group:has(conn.device.account)
-    list[#list + 1] = there and news.group(group) or stanza.node("group", { id = (jid.parse(one.attrs.jid)), error = group and 403 or 404 })
+    list[#list + 1] = there and news.group(group) or stanza.node("group", { id = id, error = group and 403 or 404 })
   end
   return stanza.node("groups", nil, list)
 end
@@ -171,6 +175,7 @@ end
 function about.set.membership_requests_action(conn, child, group)
   local list = {}
   for i, one in stanza.children(child) do
+    if one.tag ~= "approve" and one.tag ~= "reject" then return nil, 400 end
     local people, code = joins.decide(group, conn.device.account, one.tag, named(one))
     if not people then return nil, code end
     list[i] = stanza.node(one.tag, nil, people)
@@ -185,10 +190,10 @@ end
 -- "Seen that I was added" (S-713).
 function about.set.ack(conn, _, group) return group:has(conn.device.account) and {} or nil, 403 end
 
--- Communities: fn(community, account, child) -> content, code, attributes.
+-- Communities: fn(community, account, child, the people its first child names) -> content, code, attributes.
 for type, list in pairs(communities.requests) do
   for tag, fn in pairs(list) do
-    about[type][tag] = function(conn, child, group) return fn(group, conn.device.account, child) end
+    about[type][tag] = function(conn, child, group) return fn(group, conn.device.account, child, named(stanza.child(child))) end
   end
 end
 
