@@ -63,6 +63,32 @@ describe("what a client has read", function()
     assert.same({ GROUP, "2@lid", { "B" } }, { second.attrs.to, second.attrs.participant, ids_of(second) })
   end))
 
+  it("in a group of phone numbers is told under those", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local _, answer = tap.admin(rig, "POST", "/admin/mock-phone/group", {
+      creator = ana.jid, subject = "Tea", members = { ben.jid }, mode = "pn",
+    })
+    assert(ana.client:send(answer.jid, "hi"))
+    local m, said = ben:next(), receipts_of(rig, ben, "read")
+    assert.equal(ana.lid, m.sender)
+    assert(ben.client.groups:get(answer.jid))
+    assert(ben.client:mark_read { m })
+    assert.equal(ana.jid, said:pop(5).attrs.participant)
+    assert.equal(answer.jid, next_of(ana.receipts, "read").chat)
+  end))
+
+  it("of what was sent to a list is told to the list, by name", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local _, answer = tap.admin(rig, "POST", "/admin/mock-phone/broadcast", { from = ana.jid, text = "to all", to = { ben.jid } })
+    local m, said = ben:next(), receipts_of(rig, ben, "read")
+    assert.equal(ana.lid, m.chat)
+    assert(ben.client:mark_read { m })
+    local node = assert(said:pop(5))
+    assert.same({ answer.jid, ana.lid, { m.id } }, { node.attrs.to, node.attrs.participant, ids_of(node) })
+  end))
+
   it("is told by 256 in a receipt at most", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
@@ -251,6 +277,25 @@ describe("a bot", function()
       local id = say(text)
       assert.same({ id }, is_read(ana))
     end
+  end))
+
+  it("hears who has come how far with a message of its own, and finds it in the message", support.async(function()
+    local rig <close> = start()
+    local bot, heard, sent = rig:bot(), task.queue(), nil
+    bot:on("receipt", function(receipt) heard:push(receipt) end)
+    bot:command("ping", function(ctx) sent = ctx:reply "pong" end)
+    local me = rig:run(bot)
+    local ana = rig:contact "Ana"
+    local pong = ana:ask(me.lid, "!ping")
+    local number = ana.jid:match "^%d+"
+    local receipt = assert(heard:pop(5))
+    assert.same({ pong.id, ana.lid, false, ana.lid, number, "delivered" },
+      { receipt.id, receipt.chat, receipt.group, receipt.sender, receipt.phone, receipt.status })
+    assert(ana.client:mark_read { pong })
+    assert.equal("read", heard:pop(5).status)
+    assert.same({ "read", "read" }, { sent.status, bot:message(ana.lid, pong.id).status })
+    local of = sent:receipts()[1]
+    assert.same({ ana.lid, true, true, nil }, { of.jid, of.delivered ~= nil, of.read ~= nil, of.played })
   end))
 
   it("that is not to show it leaves it to its handlers", support.async(function()

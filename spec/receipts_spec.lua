@@ -311,6 +311,21 @@ describe("a receipt", function()
       assert.same({}, ana.client.delivered:of(to_ben))
     end))
 
+  it("of more messages than anybody names at once is listened to in part, and acknowledged", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    mute_receipts(rig)
+    local sent, items = assert(ana.client:send(ben.jid, "hi")).id, {}
+    for i = 1, 20000 do items[i] = stanza.node("item", { id = i == 1000 and sent or "x" }) end
+    local acks = acks_of(rig, ana)
+    inject(rig, ana, stanza.node("receipt", { from = ben.lid, id = "first", t = "1769296600", type = "read" },
+      stanza.node("list", nil, items)))
+    assert.same({ sent }, assert(ana.receipts:pop(10)).ids)
+    assert(ana.client:send(ben.jid, "a commit"))
+    ping(ana)
+    assert.equal("first", acks[1].attrs.id)
+  end))
+
   it("without an id is passed over", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

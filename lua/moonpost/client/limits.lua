@@ -17,6 +17,7 @@ local limits = {
   ARCHIVE_ROWS = 200000,              -- messages, reactions, votes … that are kept at most; the oldest go first
   ARCHIVE_BYTES = 256 * 1024 * 1024,  -- bytes of them
   SENT_SECONDS = 3 * 24 * 3600,       -- age of a message until which it is brought again to a device that could not read it (03 §18.3)
+  RECEIPT = 1024,                     -- messages, or readers, of one receipt that are listened to: 256 and a group's members are usual
   STATUS_SECONDS = 30 * 24 * 3600,    -- age of what is known of who has received and read a message of ours
   MARKS_SECONDS = 15 * 24 * 3600,     -- age of read marks the server has not taken
   WAITING_ANSWER = 4096,              -- bytes of a vote or response that is kept until what it answers comes

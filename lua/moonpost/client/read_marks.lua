@@ -38,6 +38,11 @@ local function receipt_of(self, mark, setting)
     attrs.type = mark.type .. "-self"
   end
   if server == "g.us" or server == "broadcast" then attrs.participant = mark.author end
+  if server == "g.us" then
+    local group = self.client.groups:known(mark.chat)
+    local by_number = group and group.addressing == "pn" and self.client.lids:pn_of(mark.author)
+    attrs.participant = by_number or mark.author -- as the group names people
+  end
   if server == "broadcast" then attrs.peer_participant_pn = self.client.lids:pn_of(mark.author) end
   return attrs
 end

@@ -2,6 +2,7 @@
 -- @module moonpost.client.receipts
 local attributes = require "moonpost.client.attrs"
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
@@ -138,12 +139,14 @@ local function read_all(self, node)
   if participants then
     local id = participants.attrs.message_id or participants.attrs.key or node.attrs.id
     for _, user in stanza.children(participants, "user") do
-      if user.attrs.jid then found[#found + 1] = read(self, node, user, { id }) end
+      if user.attrs.jid and #found < limits.RECEIPT then found[#found + 1] = read(self, node, user, { id }) end
     end
     return found
   end
   local ids = { node.attrs.id }
-  for _, item in stanza.children(stanza.child(node, "list"), "item") do ids[#ids + 1] = item.attrs.id end
+  for _, item in stanza.children(stanza.child(node, "list"), "item") do
+    if #ids < limits.RECEIPT then ids[#ids + 1] = item.attrs.id end
+  end
   return { read(self, node, node, ids) }
 end
 
