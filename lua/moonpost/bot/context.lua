@@ -27,6 +27,7 @@
 -- @field message the whole Message as a table
 local make_group = require "moonpost.bot.group"
 local message = require "moonpost.bot.message"
+local places = require "moonpost.client.places"
 local seen = require "moonpost.bot.seen"
 
 local Context = {}
@@ -88,8 +89,9 @@ end
 -- @treturn table the message that was sent (moonpost.bot.message)
 function Context:reply(spec)
   spec = to_spec("reply", self, spec)
-  local sent = check(self.run.client:send(self.chat, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
-  return message.sent_by(self, self.chat, sent)
+  local to = message.answered(self.m)
+  local sent = check(self.run.client:send(to, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
+  return message.sent_by(self, to, sent)
 end
 
 --- Writes to the chat without quoting.
@@ -97,8 +99,9 @@ end
 -- @treturn table the message that was sent (moonpost.bot.message)
 function Context:send(spec)
   spec = to_spec("send", self, spec)
-  local sent = check(self.run.client:send(self.chat, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
-  return message.sent_by(self, self.chat, sent)
+  local to = message.answered(self.m)
+  local sent = check(self.run.client:send(to, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
+  return message.sent_by(self, to, sent)
 end
 
 -- What can be done to a message (moonpost.bot.message), to this one.
@@ -112,7 +115,7 @@ end
 local function show(name, ctx)
   check_self(name, ctx)
   local client = ctx.run.client
-  local ok, err = client[name](client, ctx.chat, true)
+  local ok, err = client[name](client, message.answered(ctx.m), true)
   if not ok and err.code ~= "closed" then error(err, 0) end
 end
 
@@ -160,6 +163,9 @@ end
 function Context:ask(text, options)
   text = to_text("ask", self, text)
   local timeout = timeout_of(options)
+  if places.aloof[self.place] then
+    error(("ctx:ask waits for an answer where this was said: nobody answers in a %s"):format(self.place), 2)
+  end
   seen(self.run)
   self:send(text)
   local run = self.run

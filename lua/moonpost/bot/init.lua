@@ -307,6 +307,22 @@ function Bot:set_expiration(chat, seconds)
   if not ok then error(err, 0) end
 end
 
+--- Posts a status: shown for a day to the people named, as far as the account's own setting lets them see it. In a task.
+-- @tparam table post to = { jid, … }; text = text, background = "#RRGGBB", font = 0 to 9; or another kind's word (docs/kinds.md)
+-- @treturn table {id=, time=}
+-- @raise when it cannot be posted; code "audience": there is nobody who may see it
+function Bot:status(post)
+  if not self.client or self.client.closed then error("bot:status needs a bot that runs", 2) end
+  if type(post) ~= "table" then error("bot:status expects { text = text, to = { jid, … } }", 2) end
+  local spec, run = {}, self.runs[task.running()]
+  for name, value in pairs(post) do spec[name] = value end
+  spec.to = nil
+  local sent, err = self.client:send(places.STATUS, spec, {
+    to = post.to, cause = run and context.cause(run), said_by = "bot:status", level = 1,
+  })
+  return sent or error(err, 0)
+end
+
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
   if self.stopping then self:finish(true) end

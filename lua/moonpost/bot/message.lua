@@ -13,6 +13,9 @@ local function check(value, err, ...)
   return value, err, ...
 end
 
+-- Where an answer goes: to the author of a status post alone.
+local function answered(m) return m.place == "status" and not m.newsletter and m.sender or m.chat end
+
 -- What was not needed so far: a message just sent is read from the archive when somebody asks for more than its id.
 local function complete(m, client)
   m.partly = nil
@@ -97,7 +100,8 @@ end
 function methods:reply(spec)
   local m, client, options = parts(self, "reply")
   options.quote = m
-  return sent_by(self, m.chat, check(client:send(m.chat, type(spec) == "table" and spec or text_of("reply", spec), options)))
+  local to = answered(m)
+  return sent_by(self, to, check(client:send(to, type(spec) == "table" and spec or text_of("reply", spec), options)))
 end
 
 --- Votes in the poll that the message is, in place of what the account voted before.
@@ -183,7 +187,7 @@ function methods:receipts()
   return client.delivered:of(m.id)
 end
 
-local Message = { methods = methods }
+local Message = { methods = methods, answered = answered }
 
 function Message.__index(message, name)
   local method = methods[name]

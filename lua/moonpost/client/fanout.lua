@@ -105,19 +105,19 @@ end
 
 --- The stanza of a message; ratchets move, so it belongs into a transaction with the outbox row.
 -- @string id
--- @tparam table address as `address` gives it
+-- @tparam table address as `address` gives it; outer: the stanza's `to` where that is another, of a reaction to a status post
 -- @tparam table message
 -- @string bytes the same, encoded
 -- @treturn ?table node
 -- @treturn ?table err when nobody could be written to; code "limit", before any ratchet moved, when it is too large
 function Fanout:build(id, address, message, bytes)
-  local to = address.to
-  local for_own = encode(messages.for_own_devices(to, message))
+  local to, named = address.to, address.outer or address.to
+  local for_own = encode(messages.for_own_devices(named, message))
   local fits, err = check_size(id, bytes, address.theirs, for_own, address.own)
   if not fits then return nil, err end
   local attrs, enc_attrs, meta = labels(message)
-  attrs.id, attrs.to = id, to
-  if select(2, jid.parse(to)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
+  attrs.id, attrs.to = id, named
+  if select(2, jid.parse(named)) == "lid" then attrs.peer_recipient_pn = self.client.lids:pn_of(to) end
   local participants = {}
   local reached, prekeyed = add_encrypted(self, participants, to, address.theirs, bytes, enc_attrs)
   if reached == 0 and #address.theirs > 0 then
@@ -126,7 +126,8 @@ function Fanout:build(id, address, message, bytes)
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, children(
     stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta,
-    reporting.node(message, bytes, id, self.client.secrets:own_name(to), to), self.client.privacy_tokens:shown_to(to, true)
+    not address.outer and reporting.node(message, bytes, id, self.client.secrets:own_name(to), to),
+    self.client.privacy_tokens:shown_to(named, true)
   ))
 end
 

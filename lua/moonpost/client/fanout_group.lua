@@ -8,6 +8,7 @@ local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
 local limits = require "moonpost.client.limits"
 local marks = require "moonpost.client.marks"
+local messages = require "moonpost.client.messages"
 local new_audience = require "moonpost.client.audience"
 local new_memory = require "moonpost.client.memory"
 local new_told = require "moonpost.client.told"
@@ -220,7 +221,7 @@ function FanoutGroup:build(id, address, message, bytes)
   local content = { participants(self, address) }
   content[#content + 1] = enc_node("skmsg", shared, enc_attrs, enc_attrs.mediatype)
   if address.prekeyed then content[#content + 1] = device_identity(self) end
-  content[#content + 1] = meta
+  content[#content + 1] = address.setting and stanza.node("meta", { status_setting = address.setting }) or meta
   if not address.recipients then content[#content + 1] = reporting.node(message, bytes, id, own_name(self, address.audience.mode), to) end
   return stanza.node("message", attrs, content), #address.told > 0 and marks.note(address.generation, address.told) or nil
 end
@@ -239,7 +240,7 @@ function FanoutGroup:build_for(id, to, mode, message, device, again)
   local one = self.client.account:encrypt({ device }, distribution(self, to, message))[1]
   if not one.ciphertext then return nil end
   local attrs, enc_attrs, meta = labels(message)
-  attrs.id, attrs.to, attrs.addressing_mode = id, to, mode
+  attrs.id, attrs.to, attrs.addressing_mode = id, to, messages.is_group(to) and mode or nil
   attrs.participant = again and again.to or self.audience:wire_name(device, mode)
   local enc = enc_node(one.type, one.ciphertext, enc_attrs, enc_attrs.mediatype)
   enc.attrs.count = again and again.count

@@ -311,6 +311,7 @@ local capabilities = {
   "timers", "sent", "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups",
   "secrets", "assistants", "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities",
   "notifications", "presence", "calls", "peer", "peer_requests", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
+  "status_posts",
 }
 local rooms = { sender = "send" }
 

@@ -187,14 +187,15 @@ end
 -- @treturn ?table err
 function Posts:prepare(to, message)
   local content = messages.unwrap(message)
-  local reaction, protocol = content.reactionMessage, content.protocolMessage
+  local edit = content.editedMessage and content.editedMessage.message
+  local reaction, protocol = content.reactionMessage, edit and edit.protocolMessage or content.protocolMessage
   if reaction then
     local server_id = self:number_of(to, reaction.key.id)
     if not server_id then return unknown(to, reaction.key.id) end
     local taken = (reaction.text or "") == ""
     return { attrs = { type = "reaction", server_id = server_id, edit = taken and "7" or nil }, reaction = reaction.text or "" }
   end
-  local change = protocol and (changes[protocol.type or "REVOKE"])
+  local change = protocol and (protocol.editedMessage and changes.MESSAGE_EDIT or changes[protocol.type or "REVOKE"])
   if change and (protocol.key or {}).id then return change(protocol.key, protocol) end
   if protocol then return nil, core.error("unsupported", "a newsletter knows no such action") end
   local attrs, enc_attrs, meta = labels(message)

@@ -5,6 +5,7 @@ local core = require "moonpost.core"
 local messages = require "moonpost.client.messages"
 local new_locks = require "moonpost.client.locks"
 local new_memory = require "moonpost.client.memory"
+local places = require "moonpost.client.places"
 local read = require "moonpost.client.retry_request"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
@@ -99,7 +100,14 @@ local function label(keys) return (">s4s4I4I4"):pack(keys.identity, keys.signed_
 -- Whether the device's account is in the group the message went to.
 local function check_member(self, request, device)
   if not request.chat then return true end
-  local audience, err = self.client.fanout_group:audience_of(request.chat)
+  local audience, err
+  if request.chat == places.STATUS then
+    local shown = self.client.status_posts:audience_of(request.id)
+    if not shown then return nil, core.error("unknown-device", "whom the status post was shown to is not known any more") end
+    audience, err = self.client.fanout_group:audience_of(request.chat, shown, "lid")
+  else
+    audience, err = self.client.fanout_group:audience_of(request.chat)
+  end
   if not audience then return nil, err end
   if audience.members[jid.bare(device)] then return audience end
   return nil, core.error("unknown-device", ("%s is not in %s"):format(device, request.chat))

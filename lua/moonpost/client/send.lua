@@ -79,14 +79,17 @@ local function store_stanza(self, letter, address)
   local changes = address.post and address.post.id -- what changes a post goes under the post's id, and is no message of its own
   local added, err
   added, err = client.outbox:add {
-    id = letter.id, to = address.to, stanza = core.wire.encode(node), cause = letter.cause, message = not changes and letter.bytes or nil,
-    origin = letter.origin, told = told,
+    id = letter.id, to = address.outer or address.to, stanza = core.wire.encode(node), cause = letter.cause,
+    message = not changes and letter.bytes or nil, origin = letter.origin, told = told,
   }
   if not added or changes then return added, err end
   client.archive:put {
     chat = address.chat, id = letter.id, sender = client.lids:stable(client.me.jid), from_me = true, name = client.me.name,
-    time = math.floor(core.net.time()), bytes = letter.bytes, message = letter.message, to = address.to, status = "pending",
+    time = math.floor(core.net.time()), bytes = letter.bytes, message = letter.message, to = address.outer or address.to,
+    status = "pending",
   }
+  local shown = letter.recipients or letter.outer and { letter.to }
+  if shown then client.status_posts:keep_audience(letter.id, shown) end
   return true
 end
 
@@ -105,6 +108,8 @@ local function try(self, letter)
     address, err = client.fanout:address(letter.to, letter.by_pn)
   end
   if not address then return nil, err end
+  address.setting, address.outer = letter.setting, letter.outer
+  if letter.outer then address.chat = letter.outer end
   letter.by_lid = select(2, jid.parse(address.to)) == "lid"
   return client.store:atomic(store_stanza, self, letter, address)
 end
@@ -168,13 +173,14 @@ local function deliver(self, letter, ticket)
   end
 end
 
--- The bare JID to write to, and which room it is in: "group", "newsletter", or nil: a person's.
+-- The bare JID to write to, and which room it is in: "group", "newsletter", "status", or nil: a person's.
 local function recipient(to)
   local user, server = jid.parse(to)
   if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
   if user and user ~= "" and server == "g.us" then return to, "group" end
   if user and user ~= "" and server == "newsletter" then return to, "newsletter" end
-  if server == "broadcast" and to ~= places.STATUS then
+  if to == places.STATUS then return to, "status" end
+  if server == "broadcast" then
     return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
   end
   return nil, core.error("invalid", ("'%s' is neither a person's JID (digits@s.whatsapp.net or digits@lid) nor a group's (digits@g.us)")
@@ -205,10 +211,19 @@ local function know_group(client, group, by_handler)
   if client.connection:wait_online(client.outbox:patience(by_handler)) then client.groups:get(group) end
 end
 
+-- Calls fn; what is wrong with the caller's spec is an error at the caller's line.
+local function said(name, level, fn, ...)
+  local found = table.pack(pcall(fn, ...))
+  if found[1] then return table.unpack(found, 2, found.n) end
+  local err = found[2]
+  if type(err) ~= "table" or err.code ~= "spec" then error(err, 0) end
+  error(("%s: %s"):format(name, err.message), level + 1)
+end
+
 --- Sends a message; see client:send.
 -- @tparam string|table spec
--- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; said_by: how the caller's call reads in errors, and
--- level: how many calls it is away
+-- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; to: who is to see a status post;
+-- said_by: how the caller's call reads in errors, and level: how many calls it is away
 function Sender:send(to, spec, options)
   local client = self.client
   local name, level = options.said_by or "client:send", 2 + (options.level or 0)
@@ -216,8 +231,9 @@ function Sender:send(to, spec, options)
   if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
   local bare, room = recipient(to)
   if not bare then return nil, room end
-  local quote = room ~= "newsletter" and options.quote or nil -- nothing is quoted there (03 §12)
+  local quote = room ~= "newsletter" and room ~= "status" and options.quote or nil -- nothing is quoted there (03 §12)
   if room == "group" then know_group(client, bare, options.cause ~= nil) end
+  if room == "status" then spec = said(name, level, client.status_posts.spec, client.status_posts, spec) end
   local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = quote })
   if not message then error(("%s: %s"):format(name, wrong), level) end
   if room ~= "newsletter" then message = with_secret(message) end
@@ -227,6 +243,11 @@ function Sender:send(to, spec, options)
   local fits
   fits, err = check_size(message, bytes)
   if not fits then return nil, err end
+  local plan = {}
+  if room == "status" then
+    plan, err = said(name, level, client.status_posts.plan, client.status_posts, message, options.to)
+    if not plan then return nil, err end
+  end
   local channel_post, unknown
   if room == "newsletter" then
     channel_post, unknown = client.newsletters.posts:prepare(bare, message)
@@ -239,8 +260,9 @@ function Sender:send(to, spec, options)
   local ticket <close> = client.outbox:expect(id)
   if cause and client.outbox:holds(id) then return ticket:wait() end
   local letter = {
-    id = id, to = bare, message = message, bytes = bytes, cause = cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
-    group = room == "group", post = channel_post,
+    id = id, to = plan.author or bare, message = message, bytes = bytes, cause = cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
+    group = room == "group" or plan.recipients ~= nil, post = channel_post,
+    recipients = plan.recipients, mode = plan.recipients and "lid", setting = plan.setting, outer = plan.author and bare,
     origin = cause and cause[1].entry and cause[1].entry.sequence,
   }
   return deliver(self, letter, ticket)

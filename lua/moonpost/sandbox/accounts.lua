@@ -131,7 +131,7 @@ local function to_row(account)
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
     privacy = account.privacy, name_patch = account.name_patch, crowd = account.crowd, talked = {},
-    flags = account.flags, nct_salt = account.nct_salt and crypto.base64(account.nct_salt),
+    flags = account.flags, status_privacy = account.status_privacy, nct_salt = account.nct_salt and crypto.base64(account.nct_salt),
   }
   for pn in pairs(account.talked) do row.talked[#row.talked + 1] = pn end
   for pn in pairs(account.contacts) do row.contacts[#row.contacts + 1] = pn end

@@ -18,6 +18,20 @@ return function(tools)
     answer(request, 200, { jid = jid, id = id })
   end
 
+  -- {jid, setting, people}: who sees the status posts of an account by its own setting; its phone sets it.
+  calls["POST /admin/mock-phone/status-privacy"] = function(sandbox, request)
+    local value = read_json(request, {
+      jid = JID, setting = fields.one_of("contacts", "blacklist", "whitelist"), people = tools.jids,
+    }, { "jid", "setting" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid, table.unpack(value.people or {}) })
+    if not accounts then return end
+    local account, people = table.remove(accounts, 1), {}
+    for i, one in ipairs(accounts) do people[i] = one.pn end
+    account.status_privacy = { setting = value.setting, people = people }
+    sandbox.accounts:save(account)
+    answer(request, 200, {})
+  end
+
   -- {tag}: under which tag status posts are handed out, `message` or `status`.
   calls["POST /admin/status-tag"] = function(sandbox, request)
     local value = read_json(request, { tag = fields.one_of("message", "status") }, { "tag" })

@@ -2,6 +2,7 @@
 -- lists, which only phones do.
 -- @module moonpost.sandbox.status
 local core = require "moonpost.core"
+local iq = require "moonpost.sandbox.iq"
 local messages = require "moonpost.sandbox.messages"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
@@ -107,6 +108,23 @@ function status.receipt(conn, node, kinds)
   for _, device in ipairs(sandbox.accounts:companions(author)) do
     if device ~= conn.device and (how == "all" or device.number == number) then device.queue:push(copy) end
   end
+end
+
+local types = { "contacts", "blacklist", "whitelist" }
+
+--- Who sees an account's posts by its own setting (07 §5.4): the phone sets it. All lists are told, of which one counts.
+function status.query(conn, node)
+  if node.attrs.type ~= "get" or not stanza.child(node, "privacy") then return iq.error(conn, node, 501) end
+  local account, lists = conn.device.account, {}
+  local chosen = account.status_privacy or { setting = "contacts", people = {} }
+  for i, type in ipairs(types) do
+    local users = {}
+    if type == chosen.setting then
+      for j, pn in ipairs(chosen.people) do users[j] = stanza.node("user", { jid = conn.sandbox.accounts.by_pn[pn]:jid() }) end
+    end
+    lists[i] = stanza.node("list", { type = type, default = type == chosen.setting and "true" or nil }, users)
+  end
+  iq.result(conn, node, stanza.node("privacy", nil, lists))
 end
 
 --- The phone of an account sends a text to a list of people: to the linked devices of each, one by one. The list's JID.

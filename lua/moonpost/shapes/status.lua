@@ -90,6 +90,16 @@ return {
     shape("10 §10.1, 03 §11.1, 08 S-423", post), shape("03 §11.1", reaction), shape("10 §10.1, 08 S-422, S-423", resend),
   },
 
+  queries = {
+    t.query("07 §5.4, 03 §11.1", "get", "status", {
+      asks = { node "privacy" },
+      answers = { node("privacy", {}, { many(node("list", {
+        type = one_of("contacts", "blacklist", "whitelist"), default = maybe "true",
+      }, { many(node("user", { jid = t.user })) })) }) },
+      errors = "any",
+    }),
+  },
+
   to_client = {
     shape("09 §3.1, 08 S-423", received), shape("09 §4.12", received_apart),
     shape("09 §3.1, 04 §2.4", parts.delivered(from { from = list, addressing_mode = never() }, parts.readable)),
