@@ -35,10 +35,10 @@ function Posts:number_of(chat, id)
   return value and (">I8"):unpack(value)
 end
 
--- What a post says, as a Message: of an edit and a revoke what they do.
+-- What a post says, as a Message: of an edit and a revoke what they do, to a post of the same channel.
 local function read(envelope)
   local node = envelope.node
-  local key = { remoteJid = envelope.chat, fromMe = envelope.from_me, id = envelope.id }
+  local key = { remoteJid = envelope.chat, fromMe = true, id = envelope.id }
   if node.attrs.edit == "8" then return { protocolMessage = { type = "REVOKE", key = key } } end
   local content, err = proto.decode("Message", stanza.bytes(node, "plaintext") or "")
   if not content then return nil, err end
