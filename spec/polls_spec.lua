@@ -432,6 +432,24 @@ describe("in a group", function()
     end
   end))
 
+  it("whose members are named by phone number votes go under numbers", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local status, made = tap.admin(rig, "POST", "/admin/mock-phone/group", {
+      creator = ana.jid, subject = "Tea", members = { ben.jid }, mode = "pn",
+    })
+    assert.equal(200, status)
+    assert(ana.client:send(made.jid, LUNCH))
+    local poll = ben:next()
+    assert(ben.client:vote(poll, "Soup"))
+    local vote = ana:next()
+    assert.same({ { "Soup" }, ben.lid }, { vote.vote.choices, vote.sender })
+    local content = vote.message.pollUpdateMessage
+    assert.equal(ana.jid, content.pollCreationMessageKey.participant)
+    local under = { secret = poll.message.messageContextInfo.messageSecret, id = poll.id, author = ana.jid, actor = ben.jid }
+    assert.is_string((secrets.open("vote", under, content.vote.encPayload, content.vote.encIv)))
+  end))
+
   it("nobody votes for somebody else", support.async(function()
     local rig <close> = start()
     local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
@@ -469,6 +487,37 @@ describe("a bot", function()
     own.message = ana.client.archive:get(own.chat, own.id, own.sender):message()
     assert(ana.client:send(me.jid, "!count", { quote = own }))
     assert.equal("2", ana:next().text)
+  end))
+
+  it("finds its poll again in the next run, with all votes", support.async(function()
+    local rig <close> = start()
+    local folder, ana = support.tmpdir() .. "/state", rig:contact "Ana"
+    local function run(fn)
+      local bot = rig:bot { store = folder }
+      bot:command("poll", function(ctx)
+        local sent = ctx:send(LUNCH)
+        ctx:reply(sent.id)
+      end)
+      bot:command("count", function(ctx, args)
+        local poll = bot:message(ctx.chat, args[1])
+        ctx:reply(("%s %d"):format(poll:votes():winner().choice, poll:votes().total))
+      end)
+      local me = rig:run(bot)
+      fn(me)
+      bot:stop()
+      rig.bots[#rig.bots].running:join(5)
+    end
+    local id
+    run(function(me)
+      assert(ana.client:send(me.jid, "!poll"))
+      local poll = ana:next()
+      id = ana:next().text
+      assert(ana.client:vote(poll, "Bread"))
+    end)
+    run(function(me)
+      assert(ana.client:send(me.jid, "!count " .. id))
+      assert.equal("Bread 1", ana:next().text)
+    end)
   end))
 
   it("answers events, and lists who comes", support.async(function()
