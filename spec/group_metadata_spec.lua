@@ -111,6 +111,36 @@ describe("a group's metadata", function()
     assert.equal(ana.lid, ben.client.groups:member(group, ana.jid).jid)
   end))
 
+  it("is listed of all groups, also of one that changes meanwhile, and forgotten of those one is in no more", support.async(function()
+    local rig <close> = start()
+    local ben, ana = rig:contact "Ben", scene.phone(rig, "Ana", "15550000001")
+    local groups, events = ben.client.groups, tap.event(ben.client, "group")
+    local one, other = scene.group(rig, ana, { ben }), scene.group(rig, ana, { ben })
+    for _ = 1, 2 do assert(events:pop(5)) end
+    local stray = assert(groups:get(one))
+    local gone = {}
+    for name, value in pairs(stray) do gone[name] = value end
+    gone.jid = "120363000000000000@g.us"
+    groups:put(gone)
+    groups:forget(one)
+    local check, changed = rig.sandbox.check, false
+    function rig.sandbox.check(...)
+      local passed, _, _, direction, node = check(...), ...
+      if direction == "to-client" and stanza.child(node, "groups") and not changed then
+        changed = true
+        task.spawn(scene.act, rig, one, ana, "subject", { text = "Coffee" })
+      end
+      return passed
+    end
+    local subjects = {}
+    for _, group in ipairs(assert(groups:list())) do subjects[group.jid] = group.subject end
+    assert.is_string(subjects[one])
+    assert.equal("Tea", subjects[other])
+    assert.equal("Coffee", events:pop(5).subject)
+    assert.equal("Coffee", groups:known(one).subject)
+    assert.is_nil(groups:known(gone.jid))
+  end))
+
   it("that is damaged in the store is asked for again", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -54,7 +54,7 @@ local function check_group(group)
   assert(group.parent == nil or group_node.is_group(group.parent), "its community")
   check_members(group.participants)
   local kept = assert(group_rows.decode(group.jid, group_rows.encode(group), lids), "a row")
-  group.size = #group.participants
+  group.size, group.unconfirmed = #group.participants, nil -- told, not kept
   assert(same(group, kept), "the same after the store")
 end
 

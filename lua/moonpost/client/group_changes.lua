@@ -56,6 +56,9 @@ end
 -- This account was taken in, by a group it was not in, or by a new one.
 local function welcome(client, change)
   local group = change.group
+  if group.unconfirmed then
+    client.store:after_commit(function() task.spawn(client.groups.confirm, client.groups, group.jid) end)
+  end
   change.participants, change.subject = group.participants, group.subject
   client.groups:keep(group)
   if change.new or change.from_me then
@@ -86,17 +89,16 @@ end
 -- Asks the server whether somebody is in a group who is said to have changed it.
 local function verify(client, change)
   local group, err = client.groups:refresh(change.chat)
-  if not group then
-    if err.code ~= "closed" and err.code ~= "not-in-group" then client:emit("error", err) end
-    return
-  end
-  if is_plausible(client, group, change) then return client.store:atomic(emit, client, change) end
+  if not group and err.code ~= "not-in-group" then return err.code ~= "closed" and client:emit("error", err) end
+  if not group and not (change.me and change.action == "remove") then return end -- nothing of it is ours to hear any more
+  if not group or is_plausible(client, group, change) then return client.store:atomic(emit, client, change) end
   if change.action == "leave" then return end -- told twice
   client:emit("error", core.error("forged", ("%s: '%s' by %s, who is not in the group, is not believed"):format(
     change.chat, change.kind, change.by)))
 end
 
 local function take(client, change)
+  client.groups:touch(change.chat)
   settle(client, change)
   local group = client.groups:known(change.chat)
   if not is_plausible(client, group, change) then

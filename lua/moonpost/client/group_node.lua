@@ -157,7 +157,7 @@ function group_node.read(node)
     addressing = attrs.addressing_mode == "lid" and "lid" or "pn", subject_time = attributes.time(attrs.s_t),
     subject_by = optional_person(node, "s_o"),
     creator = optional_person(node, "creator"), created = attributes.time(attrs.creation),
-    version = text_of(attrs.p_v_id, limits.GROUP_NAME),
+    version = text_of(attrs.p_v_id, limits.GROUP_NAME), unconfirmed = attrs.ack == "false" or nil,
   }
   local refused
   group.participants, refused = group_node.members(node)

@@ -69,8 +69,19 @@ function patches.settings(group, change)
   group.growth_locked = group.growth_locked or nil
 end
 
+-- What is told in a group of a community is another group's place; the group's own is told as its parent's.
+local function placed(parent)
+  return function(group, change)
+    if change.link_type == "sub_group" or change.link_type == "sibling_group" then return end
+    if change.link_type ~= "parent_group" or not change.groups[1] then return false end
+    group.parent = parent and change.groups[1].jid or nil
+  end
+end
+
+patches.link, patches.unlink = placed(true), placed(false)
+
 local function nothing() end
-for _, action in ipairs { "invite", "request", "withdrawn", "rejected", "revoke", "link" } do patches[action] = nothing end
+for _, action in ipairs { "invite", "request", "withdrawn", "rejected", "revoke" } do patches[action] = nothing end
 
 local of_members = { add = true, join = true, remove = true, leave = true, promote = true, demote = true }
 

@@ -15,6 +15,7 @@ local group_node = require "moonpost.client.group_node"
 local group_rows = require "moonpost.client.group_rows"
 local new_locks = require "moonpost.client.locks"
 local new_memory = require "moonpost.client.memory"
+local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
@@ -77,16 +78,12 @@ end
 -- @string group JID
 function Groups:forget(group) self.client.store:delete("group", group) end
 
+--- Calls fn(JID) for each group something is known of; fn may forget it.
+function Groups:each(fn) rows.each(self.client.store, "group", "", fn) end
+
 --- Forgets all groups.
 function Groups:forget_all()
-  local store, after = self.client.store, nil
-  repeat
-    local found = store:range("group", "", 100, after)
-    for _, row in ipairs(found) do
-      after = row[1]
-      store:delete("group", row[1])
-    end
-  until #found == 0
+  self:each(function(group) self:forget(group) end)
 end
 
 -- Reads a `<group>` of an answer; an error of code "malformed" or "limit" when it is none.
@@ -159,11 +156,13 @@ function Groups:refresh(group)
   return self:get(group)
 end
 
--- A group of a list that is told without its members.
-local function listed(self, node)
+-- One group of a list. What has changed since the list came is asked for.
+local function take_listed(self, node)
+  local short = node.attrs.truncated or node.attrs.error
   local ok, group = pcall(group_node.jid, node)
   if not ok then return nil, group end
-  return self:get(group)
+  if short or self.touched[group] then return self:get(group) end
+  return self:take(node)
 end
 
 --- The groups this account is in, as the server says; each is kept. One that is too large or malformed is left out, and told as an
@@ -171,16 +170,34 @@ end
 -- @treturn ?table array of groups
 -- @treturn ?table err
 function Groups:list()
+  local lock <close> = self.asking:of(SERVER)
+  local turn <close> = lock.turn:hold()
   local wanted = { stanza.node "participants", stanza.node "description" }
   local answer, err = self:request(SERVER, "get", stanza.node("participating", nil, wanted))
-  if not answer then return nil, err end
-  local list = {}
-  for _, node in stanza.children(stanza.child(answer, "groups"), "group") do
-    local group, why
-    if node.attrs.truncated or node.attrs.error then group, why = listed(self, node) else group, why = self:take(node) end
-    if group then list[#list + 1] = group else self.client:emit("error", why) end
+  if not answer then return turn and nil, err end
+  local list, listed = {}, {}
+  self.touched = {}
+  for i, node in stanza.children(stanza.child(answer, "groups"), "group") do
+    if i > 1 then task.sleep(0) end -- a group may have a thousand members
+    local group, why = take_listed(self, node)
+    if group then list[#list + 1], listed[group.jid] = group, true end
+    if not group and why.code ~= "not-in-group" then self.client:emit("error", why) end
   end
+  self:each(function(group)
+    if not listed[group] and not self.touched[group] then self:forget(group) end
+  end)
   return list
+end
+
+--- A group has changed: what a list said of it may be older.
+-- @string group JID
+function Groups:touch(group) self.touched[group] = true end
+
+--- Says that this account knows it was taken into a group.
+-- @string group JID
+function Groups:confirm(group)
+  local ok, err = self:request(group, "set", stanza.node "ack")
+  if not ok and err.code ~= "closed" then self.client:emit("error", err) end
 end
 
 --- Tells the server that groups which changed are known to have.
@@ -217,6 +234,6 @@ end
 
 return function(client)
   return setmetatable({
-    client = client, asking = new_locks(), decoded = new_memory(DECODED), indexes = setmetatable({}, { __mode = "k" }),
+    client = client, asking = new_locks(), decoded = new_memory(DECODED), touched = {}, indexes = setmetatable({}, { __mode = "k" }),
   }, Groups)
 end
