@@ -284,4 +284,28 @@ describe("a group whose addressing has changed", function()
     assert.equal(1, #asked)
     assert.same(devices(ben, cem), told(stanzas[#stanzas], ana))
   end))
+
+  it("is asked about again for a message that an earlier run has left, too", support.async(function()
+    local rig <close> = start()
+    local store = support.tmpdir() .. "/state"
+    local ana, ben = rig:contact("Ana", { store = store }), rig:contact "Ben"
+    local group = writer.make(rig, ana, ben)
+    local swallowed = task.queue()
+    local stop = rig:tap(function(way, node)
+      if way ~= "to-server" or not to_group(node) then return end
+      swallowed:push(node)
+      return false
+    end)
+    task.spawn(function() ana.client:send(group, "first") end)
+    local first = assert(swallowed:pop(5))
+    ana.client:close()
+    local again = rig:contact("Ana", { store = store })
+    assert.equal(first.attrs.id, assert(swallowed:pop(5)).attrs.id)
+    stop()
+    tap.hand(rig, again, stanza.node("ack", {
+      class = "message", id = first.attrs.id, from = group, t = "1769296600", error = "421", addressing_mode = "lid",
+    }))
+    local m = ben:next()
+    assert.same({ first.attrs.id, "first" }, { m.id, m.text })
+  end))
 end)

@@ -2,6 +2,7 @@
 -- 2,046 sessions are made, and the following ones. CPU time of this process from the send until the server has it, and the longest turn
 -- of its loop meanwhile. Prints one JSON object.
 -- usage: moonpost run -- spec/bench/crowd.lua
+local admin = require "spec.bench.admin"
 local core = require "moonpost.core"
 local json = require "cjson.safe"
 local moonpost = require "moonpost"
@@ -26,16 +27,6 @@ local function measure(work)
   work()
   watch:stop()
   return os.clock() - began, longest
-end
-
-local function admin(url, path, value)
-  local body = assert(json.encode(value))
-  local response, err = task.await(function(resume)
-    core.net.request { method = "POST", url = ("http://%s/admin/%s"):format(url:match "//([^/]+)", path), body = body, done = resume }
-  end)
-  assert(response, err)
-  assert(response.status == 200, response.body)
-  return assert(json.decode(response.body))
 end
 
 task.run(function()

@@ -233,6 +233,7 @@ function Outbox:ack(node)
   if node.attrs.error then
     fail(self, row)
     err = refusal(node, row)
+    if err.code == "stale-group" and not self.waiting[id] then return self.client.sender:readdress(row) end
     if err.code == "forbidden" or err.code == "not-found" then self.client.groups:forget(row.to) end
   else
     result = accepted(self, node, row)

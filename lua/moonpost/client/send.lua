@@ -220,6 +220,22 @@ local function said(name, level, fn, ...)
   error(("%s: %s"):format(name, err.message), level + 1)
 end
 
+--- Sends a group's message of an earlier run anew: the server has refused it since our copy of the group's addressing was stale.
+-- @tparam table row of the outbox, taken out of it
+function Sender:readdress(row)
+  local client = self.client
+  local letter = {
+    id = row.id, to = row.to, message = assert(proto.decode("Message", row.message)), bytes = row.message, cause = row.cause, group = true,
+    origin = row.origin, began = core.net.now() - (core.net.time() - row.time),
+  }
+  task.spawn(function()
+    local ticket <close> = client.outbox:expect(letter.id)
+    local sent, err = try_again(self, letter, { status = STALE_GROUP })
+    if sent then sent, err = deliver(self, letter, ticket) end
+    if not sent then client:emit("error", err) end
+  end)
+end
+
 --- Sends a message; see client:send.
 -- @tparam string|table spec
 -- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; to: who is to see a status post;
