@@ -157,7 +157,7 @@ export class Peer extends Inbox {
     sock.ev.on('connection.update', update => this.connectionUpdate(sock, update))
     sock.ev.on('messages.upsert', ({ messages, type }) => { for (const message of messages) this.hear(describe(message, type)) })
     sock.ev.on('messages.update', list => {
-      for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status, responses: update.eventResponses })
+      for (const { key, update } of list) this.push({ kind: 'status', id: key.id, chat: key.remoteJid, status: update.status, update, responses: update.eventResponses })
     })
     sock.ev.on('groups.upsert', list => {
       for (const group of list) this.push({ kind: 'group', what: 'new', chat: group.id, by: group.author, group })

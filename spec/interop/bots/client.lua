@@ -26,7 +26,8 @@ client:on("message", function(m)
     kind = reaction and "reaction" or "message", id = m.id, chat = m.chat, sender = m.sender, fromMe = m.from_me, name = m.name,
     text = reaction and reaction.text or m.text,
     phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = m.target and m.target.id,
-    redelivered = m.redelivered or false, what = m.kind, poll = m.poll, vote = m.vote, event = m.event, response = m.response,
+    redelivered = m.redelivered or false, what = m.kind, of = m.target and m.target.sender, unknown = m.target and m.target.unknown,
+    pinned = m.pinned, seconds = m.seconds, kept = m.kept, expiration = m.expiration, expires = m.expires, forwarded = m.forwarded, poll = m.poll, vote = m.vote, event = m.event, response = m.response,
   }
 end)
 client:on("receipt", function(receipt)
@@ -70,6 +71,19 @@ function calls.say(jid, spec)
   heard[sent.id] = { id = sent.id, chat = client.lids:stable(jid), sender = client.lids:stable(client.me.jid), from_me = true }
   return sent.id
 end
+
+-- A method of the client that acts on a message; what it takes besides follows.
+function calls.act(method, id, ...) return assert(client[method](client, assert(heard[id], "nothing heard has that id"), ...)).id end
+
+-- What the archive knows of a message: its text now, who deleted it, the emoji of each person.
+function calls.message(chat, id)
+  local m = assert(client:message(chat, id), "there is no such message")
+  local reactions = {}
+  for _, one in ipairs(client.effects:reactions(m)) do reactions[one.sender] = one.emoji end
+  return { text = m.text, edited = m.edited ~= nil, revoked = m.revoked, reactions = reactions, status = client:status_of(m) }
+end
+
+function calls.expire(chat, seconds) return assert(client:set_expiration(chat, seconds)) and true end
 
 function calls.vote(id, choices) return assert(client:vote(heard[id], choices)).id end
 function calls.votes(id) return { table.unpack((assert(client:votes(heard[id])))) } end
