@@ -27,7 +27,8 @@ client:on("message", function(m)
     text = reaction and reaction.text or m.text,
     phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = m.target and m.target.id,
     redelivered = m.redelivered or false, what = m.kind, of = m.target and m.target.sender, unknown = m.target and m.target.unknown,
-    pinned = m.pinned, seconds = m.seconds, kept = m.kept, expiration = m.expiration, expires = m.expires, forwarded = m.forwarded, poll = m.poll, vote = m.vote, event = m.event, response = m.response,
+    pinned = m.pinned, seconds = m.seconds, kept = m.kept, expiration = m.expiration, expires = m.expires, forwarded = m.forwarded,
+    poll = m.poll, vote = m.vote, event = m.event, response = m.response,
   }
 end)
 client:on("receipt", function(receipt)
