@@ -65,6 +65,24 @@ describe("a message to a group of the sandbox", function()
     assert.is_nil(post(rig, ana, by_number, { addressing_mode = "pn" }).error)
   end))
 
+  it("in a mode the group no longer has is written again in the right one by a client", support.async(function()
+    local rig <close> = start()
+    local ana, ben, bea = rig:contact "Ana", rig:contact "Ben", scene.phone(rig, "Bea", "15550000001")
+    local group = scene.group(rig, bea, { ana, ben }, { mode = "pn" })
+    assert(ana.client:send(group, "by number"))
+    assert.equal("by number", ben:next().text)
+    assert(act(rig, group, bea, "migrate", { text = "lid" }))
+    local answers = handed(rig, ana, "ack")
+    assert(ana.client:send(group, "by LID"))
+    local m = ben:next()
+    assert.same({ "by LID", ana.lid, group }, { m.text, m.sender, m.chat })
+    local errors = {}
+    for _, ack in ipairs(answers) do errors[#errors + 1] = ack.attrs.class == "message" and (ack.attrs.error or "taken") or nil end
+    assert.same({ 421, "taken" }, errors)
+    assert(ben.client:send(group, "and back"))
+    assert.equal("and back", ana:next().text)
+  end))
+
   it("arrives under the names of the group's mode", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -53,6 +53,15 @@ for _, what in ipairs { "approve", "reject" } do
   deeds[what] = function(group, account, value) return joins.decide(group, account, what, value.members or {}) end
 end
 
+-- The group's people have other names from now on, which nobody is told: who does not know is refused with 421 (03 §17.1).
+function deeds.migrate(group, account, value)
+  if not group:is_admin(account) then return nil, 403 end
+  if value.text ~= "lid" and value.text ~= "pn" then return nil, 400 end
+  group.mode, group.hashes = value.text, nil
+  group.book:save(group)
+  return true
+end
+
 local words = {}
 for word in pairs(deeds) do words[#words + 1] = word end
 table.sort(words)
