@@ -117,6 +117,21 @@ describe("who subscribed", function()
     assert.is_false(heard:pop(5).available)
   end))
 
+  it("hears of somebody who only looks at the phone", support.async(function()
+    local rig <close> = start()
+    local ana, bob = both(rig)
+    bob.client:close()
+    local heard = tap.event(ana.client, "presence")
+    subscribe(ana, bob.jid)
+    assert.is_false(heard:pop(5).available)
+    for _, there in ipairs { true, false } do
+      rig:admin("mock-phone/presence", { jid = bob.jid, available = there })
+      local now = heard:pop(5)
+      assert.same({ there, not there }, { now.available, now.last ~= nil })
+    end
+    assert.equal(400, (tap.admin(rig, "POST", "/admin/mock-phone/presence", { jid = bob.jid })))
+  end))
+
   it("hears of each what their settings let it know", support.async(function()
     local rig <close> = start()
     local ana, bob = both(rig)

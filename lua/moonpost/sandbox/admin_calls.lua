@@ -1,8 +1,9 @@
---- Admin calls of calls: phones ring, and give up.
+--- Admin calls of what phones do besides messages: they call and give up, they are looked at and put away.
 -- @module moonpost.sandbox.admin_calls
 local core = require "moonpost.core"
 local calls = require "moonpost.sandbox.calls"
 local fields = require "moonpost.sandbox.fields"
+local presence = require "moonpost.sandbox.presence"
 local printable = require "moonpost.printable"
 
 local function group(value)
@@ -37,6 +38,15 @@ return function(tools)
     local call = calls.find(sandbox, (request.query or ""):match "^id=(%x+)$" or "")
     if not call then return answer(request, 404, { error = "no such call: the query is id=…, as the answer to the call had it" }) end
     answer(request, 200, { id = call.id, state = call.state })
+  end
+
+  -- {jid, available}: the owner of an account looks at the phone, or puts it away.
+  by_path["POST /admin/mock-phone/presence"] = function(sandbox, request)
+    local value = read_json(request, { jid = JID, available = fields.flag }, { "jid", "available" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    presence.phone(sandbox, accounts[1], value.available)
+    answer(request, 200, {})
   end
 
   return by_path

@@ -11,7 +11,9 @@ local CHATSTATE_SECONDS = 30 -- a typing mark for a device that is away is worth
 
 local presence = {}
 
+-- Somebody is there when any of their devices is, the phone included (S-620).
 local function is_available(sandbox, account)
+  if account.phone_is_open then return true end
   for _, device in ipairs(sandbox.accounts:companions(account)) do
     if device.connection and device.available then return true end
   end
@@ -44,6 +46,14 @@ local function publish(sandbox, account)
       conn:send(presence_node(sandbox, account, from, device.account))
     end
   end
+end
+
+--- The owner of an account looks at the phone, or puts it away.
+function presence.phone(sandbox, account, open)
+  local before = is_available(sandbox, account)
+  account.phone_is_open = open
+  if not open then account.last_seen = sandbox.time() end
+  if is_available(sandbox, account) ~= before then publish(sandbox, account) end
 end
 
 --- The account's device went away.
