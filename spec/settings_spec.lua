@@ -21,8 +21,8 @@ local catalogue = {
   { "tos", "set", stanza.node("notice", { id = "1", stage = "5" }) },
   { "md", "get", stanza.node("link_code_companion_reg", { stage = "get_country_code" }), "400" }, { "md", "set", stanza.node "tea", "501" },
   { "usync", "get", stanza.node "usync", "400" }, { "w:sync:app:state", "set", stanza.node "sync", "400" },
-  { "bot", "get", stanza.node("bot", { v = "2" }), "501" }, { "w:mex", "get", stanza.node "query", "501" },
-  { "w:biz", "get", stanza.node "business_profile", "501" }, { "newsletter", "set", stanza.node "something" },
+  { "bot", "get", stanza.node("bot", { v = "2" }), "501" }, { "w:mex", "get", stanza.node "query" },
+  { "w:biz", "get", stanza.node "business_profile", "501" }, { "newsletter", "set", stanza.node "something", "501" },
   { "urn:xmpp:whatsapp:push", "get", stanza.node "config", "501" }, { "nobody:knows", "get", nil, "501" },
   { "nobody:knows", nil, nil, "501" }, { "nobody:knows", "set", stanza.node "something" },
 }

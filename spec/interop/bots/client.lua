@@ -29,6 +29,7 @@ client:on("message", function(m)
     redelivered = m.redelivered or false, what = m.kind, of = m.target and m.target.sender, unknown = m.target and m.target.unknown,
     pinned = m.pinned, seconds = m.seconds, kept = m.kept, expiration = m.expiration, expires = m.expires, forwarded = m.forwarded,
     poll = m.poll, vote = m.vote, event = m.event, response = m.response,
+    place = m.place, number = m.newsletter and m.newsletter.server_id,
   }
 end)
 client:on("receipt", function(receipt)
@@ -50,6 +51,9 @@ client:on("status", function(change)
   say { kind = "status", id = change.id, chat = change.chat, sender = change.sender, status = change.status }
 end)
 client:on("presence", function(who) say { kind = "presence", jid = who.jid, available = who.available, last = who.last } end)
+client:on("newsletter", function(told)
+  say { kind = "counted", chat = told.chat, number = told.server_id, reactions = told.reactions, views = told.views }
+end)
 local rung = {}
 client:on("call", function(call)
   rung[call.id] = call
@@ -95,6 +99,25 @@ function calls.responses(id) return { table.unpack((assert(client:responses(hear
 function calls.groups(method, ...)
   local value = assert(client.groups[method](client.groups, ...))
   return value
+end
+
+-- A method of client.newsletters; of messages their texts.
+function calls.newsletters(method, ...)
+  local value = assert(client.newsletters[method](client.newsletters, ...))
+  if method ~= "messages" and method ~= "updates" then return value end
+  for i, m in ipairs(value) do
+    value[i] = { id = m.id, text = m.text, number = m.newsletter.server_id, reactions = m.newsletter.reactions }
+  end
+  return value
+end
+
+-- Posts a status for these people.
+function calls.post(spec, to) return assert(client:send("status@broadcast", spec, { to = to })).id end
+
+-- Whether there is a privacy token of somebody.
+function calls.token(lid)
+  local bytes = client.store:get("token", lid)
+  return bytes ~= nil and (assert(core.proto.decode("StoreToken", bytes)).token ~= nil)
 end
 
 -- What is known of a group, without asking.
