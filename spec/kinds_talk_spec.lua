@@ -74,6 +74,25 @@ describe("what is said", function()
     assert.same({ ana.lid }, ben:next().mentions)
   end))
 
+  it("as a native flow has its stanza tell of it", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group, stanzas = writer.make(rig, ana, ben), rig:record("to-server", is_message)
+    local function flow(name)
+      local buttons = { { name = name, buttonParamsJson = "{}" } }
+      return { interactiveMessage = { body = { text = "Tea?" }, nativeFlowMessage = { buttons = buttons } } }
+    end
+    local rows = { { ben.lid, "quick_reply", "1" }, { ben.lid, "review_and_pay", "1", "order_details" }, { group, "quick_reply" } }
+    for i, row in ipairs(rows) do
+      assert(ana.client:send(row[1], flow(row[2])))
+      assert.equal("interactive", ben:next().kind)
+      local biz, bot = stanza.child(stanzas[i], "biz"), stanza.child(stanzas[i], "bot")
+      local nested = stanza.path(biz, "interactive", "native_flow")
+      assert.same({ row[3], row[4] }, { bot and bot.attrs.biz_bot, biz.attrs.native_flow_name })
+      assert.equal(not row[4] and "mixed" or nil, nested and nested.attrs.name)
+    end
+  end))
+
   it("answers a menu in the menu's way", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

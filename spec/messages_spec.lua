@@ -18,6 +18,16 @@ describe("a message", function()
     assert.same({ conversation = "hi", messageContextInfo = { messageSecret = "s" } }, inner)
   end)
 
+  it("of another own device takes what it lacks from beside the wrapper, and whether sharing is limited from there alone", function()
+    local inner = messages.from_own_device {
+      deviceSentMessage = { message = { conversation = "hi", messageContextInfo = {
+        messageSecret = "inner", limitSharingV2 = { sharingLimited = true },
+      } } },
+      messageContextInfo = { messageSecret = "outer", botMetadata = { personaId = "p" } },
+    }
+    assert.same({ messageSecret = "inner", botMetadata = { personaId = "p" } }, inner.messageContextInfo)
+  end)
+
   it("for own devices has the bytes other clients write", function()
     local secret = ""
     for i = 0, 31 do secret = secret .. string.char(i) end

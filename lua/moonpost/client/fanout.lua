@@ -1,6 +1,7 @@
 --- Whom a message goes to, and its stanza (fact sheet 03 §4.4, §7, §8): every device of the recipient and every other own one gets a
 -- ciphertext of its own.
 -- @module moonpost.client.fanout
+local biz_of = require "moonpost.client.biz"
 local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
 local limits = require "moonpost.client.limits"
@@ -123,9 +124,10 @@ function Fanout:build(id, address, message, bytes)
   if reached == 0 and #address.theirs > 0 then
     return nil, core.error("no-devices", ("no device of %s can be written to"):format(to))
   end
+  local bot, biz = table.unpack(biz_of(message, false, core.net.time()))
   local _, own_prekeyed = add_encrypted(self, participants, to, address.own, for_own, enc_attrs)
   return stanza.node("message", attrs, children(
-    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta,
+    stanza.node("participants", nil, participants), (prekeyed or own_prekeyed) and device_identity(self), meta, bot, biz,
     not address.outer and reporting.node(message, bytes, id, self.client.secrets:own_name(to), to),
     self.client.privacy_tokens:shown_to(named, true)
   ))

@@ -4,6 +4,7 @@
 --     <message to=GROUP phash addressing_mode> <participants><to jid=DEVICE><enc pkmsg|msg/></to>…</participants> the key
 --                                              <enc skmsg/>                                                    the message
 -- @module moonpost.client.fanout_group
+local biz_of = require "moonpost.client.biz"
 local core = require "moonpost.core"
 local labels = require "moonpost.client.labels"
 local limits = require "moonpost.client.limits"
@@ -222,6 +223,7 @@ function FanoutGroup:build(id, address, message, bytes)
   content[#content + 1] = enc_node("skmsg", shared, enc_attrs, enc_attrs.mediatype)
   if address.prekeyed then content[#content + 1] = device_identity(self) end
   content[#content + 1] = address.setting and stanza.node("meta", { status_setting = address.setting }) or meta
+  content[#content + 1] = biz_of(message, true, core.net.time())[1]
   if not address.recipients then content[#content + 1] = reporting.node(message, bytes, id, own_name(self, address.audience.mode), to) end
   return stanza.node("message", attrs, content), #address.told > 0 and marks.note(address.generation, address.told) or nil
 end

@@ -1,5 +1,5 @@
 --- What the stanza around a message says of its content (fact sheet 03 §14, 05 §12): `type`, `edit`, on each enc `mediatype` and
--- `decrypt-fail`, and the children `<meta>` and `<biz>`.
+-- `decrypt-fail`, and the child `<meta>`.
 -- @module moonpost.client.labels
 local messages = require "moonpost.client.messages"
 local stanza = require "moonpost.stanza"

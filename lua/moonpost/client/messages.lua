@@ -11,12 +11,23 @@ function messages.for_own_devices(to, message)
   return { deviceSentMessage = { destinationJid = to, message = message }, messageContextInfo = message.messageContextInfo }
 end
 
---- What another own device wrote: the wrapper of `for_own_devices` is taken off, with the context it carries.
+-- Of the context around a copy for own devices: what the message inside takes from it where it lacks it (05 §2.2).
+local lent = { "messageSecret", "messageAssociation", "threadId", "botMetadata" }
+
+--- What another own device wrote: the wrapper of `for_own_devices` is taken off. Some put the message's context beside the wrapper, some
+-- inside, some both.
 function messages.from_own_device(message)
   local wrapper = message.deviceSentMessage
   if not wrapper then return message end
-  local inner = wrapper.message or {}
-  inner.messageContextInfo = inner.messageContextInfo or message.messageContextInfo
+  local inner, outer = wrapper.message or {}, message.messageContextInfo
+  local own = inner.messageContextInfo
+  if own and outer then
+    for _, name in ipairs(lent) do
+      if own[name] == nil then own[name] = outer[name] end
+    end
+    own.limitSharingV2 = outer.limitSharingV2
+  end
+  inner.messageContextInfo = own or outer
   return inner
 end
 
