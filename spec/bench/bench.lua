@@ -40,7 +40,7 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true, commit = true, poll = true, crowd = true }
+local alone = { fleet = true, commit = true, poll = true, crowd = true, hear = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, or so many
 -- `times` less than Baileys.
@@ -77,6 +77,7 @@ local rows = {
   { "group of 1,024 × 2 devices: first text, no sessions: CPU", "crowd", "first", ms, 800 },
   { "group of 1,024 × 2 devices: its longest turn of the loop", "crowd", "slice", ms, 10 },
   { "group of 1,024 × 2 devices: following texts: CPU", "crowd", "following", ms, 2 },
+  { "incoming group text, 50 groups, to the handler: CPU", "hear", "text", us, 150 },
   { "echo 5,000 messages, 50 contacts: CPU per message", "echo", "cpu", us, times = 10 },
   { "echo 5,000 messages, 50 contacts: wall clock", "echo", "wall", sec },
 }

@@ -1,5 +1,5 @@
--- The row `hear`: texts of a group that wait at a sandbox in another process, from the socket to the handlers of a client: CPU time of this
--- process for each. Who has written them is gone by then. Prints one JSON object.
+-- The row `hear`: texts of 50 groups that wait at a sandbox in another process, from the socket to the handlers of a client: CPU time of
+-- this process for each. Who has written them is gone by then. Prints one JSON object.
 -- usage: moonpost run -- spec/bench/hear.lua
 local json = require "cjson.safe"
 local moonpost = require "moonpost"
@@ -9,7 +9,7 @@ local support = require "spec.support"
 local task = require "moonpost.task"
 local admin = require "spec.bench.admin"
 
-local TEXTS = 2000
+local GROUPS, ROUNDS = 50, 20
 local SECONDS = 120
 
 task.run(function()
@@ -29,17 +29,22 @@ task.run(function()
   end
   local heard = task.queue()
   local ana, ben = online("Ana", task.queue()), online("Ben", heard)
-  local group = admin(url, "mock-phone/group", { creator = ana.me.jid, subject = "Tea", members = { ben.me.jid } }).jid
-  assert(ana:send(group, "first"))
-  assert(heard:pop(SECONDS))
+  local groups = {}
+  for i = 1, GROUPS do
+    groups[i] = admin(url, "mock-phone/group", { creator = ana.me.jid, subject = "Tea", members = { ben.me.jid } }).jid
+    assert(ana:send(groups[i], "first"))
+    assert(heard:pop(SECONDS))
+  end
   ben:close()
-  for i = 1, TEXTS do assert(ana:send(group, "text " .. i)) end
+  for i = 1, ROUNDS do
+    for _, group in ipairs(groups) do assert(ana:send(group, "text " .. i)) end
+  end
   ana:close()
   collectgarbage()
   local again = online("Ben", heard)
   assert(heard:pop(SECONDS))
   local began = os.clock()
-  for _ = 2, TEXTS do assert(heard:pop(SECONDS)) end
-  print(json.encode { text = (os.clock() - began) / (TEXTS - 1) })
+  for _ = 2, GROUPS * ROUNDS do assert(heard:pop(SECONDS)) end
+  print(json.encode { text = (os.clock() - began) / (GROUPS * ROUNDS - 1) })
   again:close()
 end)
