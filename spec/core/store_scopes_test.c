@@ -1,4 +1,4 @@
-/* The way of a store from version 1, whose client rows had no scope, to version 2. */
+/* The way of a store from version 1, whose client rows had no scope, to version 2 and on. */
 #include "store/scopes.h"
 
 #include "store/version.h"
@@ -63,7 +63,7 @@ static void puts_the_clients_rows_under_the_default_account(void **state) {
   make_old_store();
   mp_store *store = open_store();
   assert_int_equal(mp_store_read_version(store, &version, &e), MP_OK);
-  assert_int_equal(version, 2);
+  assert_int_equal(version, MP_STORE_VERSION);
   expect_moved(store);
   mp_store_close(store);
   store = open_store();

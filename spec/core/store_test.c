@@ -83,7 +83,7 @@ static void writes_keys_as_tables_h_says(void **state) {
   commit(store);
   mp_store_close(store);
   expect_only_key("traffic.mdb", "Gp4917", "10000");
-  expect_only_key("keys.mdb", "dversion", "\2\0\0\0");
+  expect_only_key("keys.mdb", "dversion", "\3\0\0\0");
 }
 
 typedef struct {
