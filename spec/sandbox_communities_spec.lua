@@ -132,6 +132,7 @@ describe("a community in the sandbox", function()
     table.sort(tags)
     assert.same({ "delete", "delete", "unlink" }, tags)
     assert.is_nil(linked_parent(ana, marks.general_chat))
+    assert.is_nil(stanza.child(scene.shown(ana, marks.general_chat), "general_chat"))
     for _, one in ipairs { jid, marks.default_sub_group } do
       assert.same(404, select(2, ask(ana, "get", one, node("query", { request = "interactive" }))))
     end

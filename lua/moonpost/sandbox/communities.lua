@@ -259,7 +259,7 @@ function set.delete_parent(parent, account)
       group.book:remove(group)
     else
       tell_link("unlink", { unlink_reason = "delete_parent" }, "parent_group", group, parent, account)
-      group.linked_parent = nil
+      group.linked_parent, group.general_chat = nil, nil
       group.book:save(group)
     end
   end
