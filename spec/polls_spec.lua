@@ -292,6 +292,15 @@ describe("a vote", function()
     end
   end))
 
+  it("counts with nonsense in its key, and from before there was time", support.async(function()
+    local ana, ben, poll, own = asked(pair)
+    local vote = vote_message(poll, hashes_of "Soup", { actor = ben.lid, time = -5, author = ana.lid })
+    vote.pollUpdateMessage.pollCreationMessageKey.participant = "nonsense" -- between two people it says nothing
+    assert(ben.client:send(ana.jid, vote))
+    assert.same({ "Soup" }, ana:next().vote.choices)
+    assert.equal(1, ana.client:votes(own).total)
+  end))
+
   it("is counted again after a restart", support.async(function()
     local rig <close> = start()
     local folder = support.tmpdir() .. "/state"
@@ -331,12 +340,23 @@ describe("a vote that does not count", function()
   it("holds no vote", refused({ plaintext = "\255\255" }, {}, "malformed"))
   it("names no poll", refused({ key = {} }, hashes_of "Soup", "malformed"))
   it("is for a poll nobody knows", refused({ key = { fromMe = false, id = "NOBODY" } }, hashes_of "Soup", "no-message"))
+  it("names nonsense for who asked", refused({ key = { fromMe = false, id = "NOBODY", participant = "nonsense" } }, hashes_of "Soup",
+    "no-message"))
   it("is for a message that is no poll", support.async(function()
     local _, ana, ben = pair()
     assert(ana.client:send(ben.jid, "no poll"))
     local text = ben:next()
     assert(ben.client:send(ana.jid, vote_message(text, hashes_of "Soup", { actor = ben.lid })))
     assert.equal("malformed", assert(ana.errors:pop(5)).code)
+  end))
+
+  it("is for a poll too large to be read for each", support.async(function()
+    local _, ana, ben = pair()
+    local options = {}
+    for i = 1, 12000 do options[i] = { optionName = ("choice %d"):format(i) } end
+    assert(ana.client:send(ben.jid, { pollCreationMessageV3 = { name = "?", options = options, selectableOptionsCount = 1 } }))
+    assert(ben.client:send(ana.jid, vote_message(ben:next(), hashes_of "choice 1", { actor = ben.lid })))
+    assert.equal("limit", assert(ana.errors:pop(5)).code)
   end))
 
   it("came after the poll's end", support.async(function()

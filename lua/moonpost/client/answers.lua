@@ -6,6 +6,7 @@ local event = require "moonpost.client.kinds.event"
 local key = require "moonpost.client.kinds.key"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local people = require "moonpost.client.kinds.people"
 local poll = require "moonpost.client.kinds.poll"
 local secret_edits = require "moonpost.client.secret_edits"
 
@@ -55,6 +56,7 @@ end
 -- @treturn boolean whether it is kept
 function Answers:keep(kind, entry, who, time, opened)
   local archive = self.client.archive
+  time = math.max(0, time)
   local before = archive:addon_get(kind, entry.chat, entry.id, entry.sender, who)
   if before and decode("StoreAnswer", before).time > time then return false end
   archive:addon_put(kind, entry.chat, entry.id, entry.sender, who,
@@ -62,10 +64,21 @@ function Answers:keep(kind, entry, who, time, opened)
   return true
 end
 
+local Act = {}
+Act.__index = Act
+
+--- What the message says that is answered, without its wrappers.
+-- @raise code "no-message": it is known by its secret alone
+function Act:subject()
+  local message = self.entry:latest()
+  if not message then refuse("no-message", "message %s is not known but for its secret", self.target.id) end
+  return messages.unwrap(message)
+end
+
 local take = {}
 
 function take.pollUpdateMessage(self, act)
-  local about = poll.of(messages.unwrap(act.entry:latest()))
+  local about = poll.of(act:subject())
   if not about then refuse("malformed", "what it is for is no poll") end
   if about.ends and act.time > about.ends then refuse("late", "the poll had ended") end
   local vote = decode("Message.PollVoteMessage", act:open "vote")
@@ -76,7 +89,7 @@ function take.pollUpdateMessage(self, act)
 end
 
 function take.encEventResponseMessage(self, act)
-  if not messages.unwrap(act.entry:latest()).eventMessage then refuse("malformed", "what it is for is no event") end
+  if not act:subject().eventMessage then refuse("malformed", "what it is for is no event") end
   local bytes = act:open "response"
   local response = decode("Message.EventResponseMessage", bytes)
   if not event.response(response) then refuse("malformed", "it answers neither yes nor no nor maybe") end
@@ -99,9 +112,6 @@ end
 
 function take.secretEncryptedMessage(_, act) return plain(secret_edits.take(act)) end
 
-local Act = {}
-Act.__index = Act
-
 --- What was encrypted for one purpose, or the first of several that fits.
 -- @raise code "crypto"
 function Act:open(...)
@@ -121,21 +131,21 @@ local function find(self, came, content, name)
   if not target then refuse("malformed", "it does not say what it is for") end
   local entry = client.archive:get(target.chat, target.id, target.sender)
   if not entry then return nil, target end
+  if entry.bytes and #entry.bytes > limits.ANSWERED then refuse("limit", "message %s has %d bytes", target.id, #entry.bytes) end
   local secret = entry:secret()
   if not secret then refuse("no-secret", "message %s has no secret", target.id) end
-  if not entry.bytes then refuse("no-message", "message %s is not known", target.id) end
   target.sender = entry.sender
   return setmetatable({
     client = client, entry = entry, target = target, secret = secret, key = found, content = content[name], payload = payload, iv = iv,
-    named = found.participant and found.participant ~= "" and jid.bare(found.participant) or entry.sender,
+    named = people.stable(nil, found.participant) or entry.sender,
     actor = jid.bare(came.sender), author = came.author, time = came.time,
   }, Act)
 end
 
--- Keeps an answer for what is not there, until it comes.
+-- Keeps an answer for what is not there, until it comes: the last of each person.
 local function keep_waiting(self, came, target, plaintext)
   if #plaintext > limits.WAITING_ANSWER then return end
-  self.client.archive:addon_put("waiting", target.chat, target.id, target.sender or "", came.author .. " " .. came.id,
+  self.client.archive:addon_put("waiting", target.chat, target.id, target.sender or "", came.author,
     assert(proto.encode("StoreJournal", {
       chat = came.chat, sender = came.author, id = came.id, fromMe = came.from_me or nil, name = came.name, time = came.time,
       message = plaintext, offline = came.offline or nil,

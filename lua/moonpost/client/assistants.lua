@@ -2,6 +2,7 @@
 -- @module moonpost.client.assistants
 local core = require "moonpost.core"
 local messages = require "moonpost.client.messages"
+local people = require "moonpost.client.kinds.people"
 local stanza = require "moonpost.stanza"
 
 local proto, jid = core.proto, core.wire.jid
@@ -18,7 +19,8 @@ end
 
 -- Who asked: as the stanza says, else this account, by the name the assistant knows.
 local function asker(self, envelope, meta)
-  if meta.target_sender_jid then return jid.bare(meta.target_sender_jid) end
+  local named = people.stable(nil, meta.target_sender_jid)
+  if named then return named end
   local me = self.client.me
   return select(2, jid.parse(envelope.sender)) == "bot" and me.lid or me.jid
 end

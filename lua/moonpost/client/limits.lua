@@ -20,6 +20,7 @@ local limits = {
   RECEIPT = 1024,                     -- messages, or readers, of one receipt that are listened to: 256 and a group's members are usual
   STATUS_SECONDS = 30 * 24 * 3600,    -- age of what is known of who has received and read a message of ours
   MARKS_SECONDS = 15 * 24 * 3600,     -- age of read marks the server has not taken
+  ANSWERED = 128 * 1024,              -- bytes of a poll, event, … whose votes and responses are read: each reads it again
   WAITING_ANSWER = 4096,              -- bytes of a vote or response that is kept until what it answers comes
   EDIT_SECONDS = 20 * 60,             -- age of a message until which its author may edit it (05 §7.2)
   RETRY_KEYS = 1024,                  -- one-time keys given in retry receipts; the oldest are dropped

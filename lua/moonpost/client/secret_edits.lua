@@ -20,7 +20,7 @@ end
 
 -- Only who wrote a message changes it.
 local function by_author(act)
-  if act.author ~= act.entry.sender then refuse("forbidden", "message %s is somebody else's", act.target.id) end
+  if act.author ~= act.client.lids:stable(act.entry.sender) then refuse("forbidden", "message %s is somebody else's", act.target.id) end
 end
 
 --- Puts what a message says now in place of what it said, unless that is newer; inside a transaction.
@@ -75,7 +75,7 @@ end
 
 -- Somebody adds a choice: whoever may.
 function types.POLL_ADD_OPTION(act)
-  local latest = messages.unwrap(act.entry:latest())
+  local latest = act:subject()
   local about, name = poll.of(latest)
   if not about then refuse("malformed", "what it is for is no poll") end
   if not latest[name].allowAddOption then by_author(act) end
