@@ -251,6 +251,22 @@ describe("what becomes of a post", function()
 end)
 
 describe("a bot", function()
+  it("makes a newsletter, posts into it, and reads what came of it", support.async(function()
+    local rig <close> = start()
+    local ana, bot = rig:contact "Ana", rig:bot { name = "Gardener" }
+    rig:run(bot)
+    local news = bot:create_newsletter { name = "Garden news" }
+    assert.same({ "Garden news", "owner" }, { news.name, news.role })
+    assert(ana.client.newsletters:follow(news.jid))
+    news:send "one"
+    assert.equal("one", ana:next().text)
+    assert.equal("one", news:messages()[1].text)
+    assert.equal("Kitchen news", news:update({ name = "Kitchen news" }).name)
+    assert.same({ 1, news.jid, 2 }, { #bot:newsletters(), bot:newsletters()[1].jid, bot:newsletter(news.invite).subscribers })
+    local ok, err = pcall(bot.newsletter, bot, "120363999999999999@newsletter")
+    assert.same({ false, "not-found" }, { ok, err.code })
+  end))
+
   it("answers no post, and hears posts where its filter names the place", support.async(function()
     local rig <close> = start()
     local ana, bot, heard = rig:contact "Ana", rig:bot { name = "Echo" }, task.queue()

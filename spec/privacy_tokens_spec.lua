@@ -146,6 +146,17 @@ describe("somebody who takes no messages of strangers", function()
     assert.is_nil(tap.child(written(passed), "tctoken"))
   end))
 
+  it("tells its presence to those who show a token of theirs alone", support.async(function()
+    local rig <close> = start()
+    local ana, ben = strangers(rig, true)
+    local presences = tap.event(ben.client, "presence")
+    assert(ben.client:watch(ana.jid))
+    assert(ben.client:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })))
+    assert.equal(0, #presences)
+    assert(ana.client:send(ben.jid, "you may know"))
+    assert.same({ ana.lid, true }, (function(one) return { one.jid, one.available } end)(presences:pop(5)))
+  end))
+
   it("becomes so, and stops being so, by an admin call", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "scenario:nct_history_delivery=0:Ben"
@@ -191,6 +202,22 @@ describe("a token that comes", function()
     lids:learn("15550009999@s.whatsapp.net", "19999999999999@lid")
     assert.equal("theirs", core.proto.decode("StoreToken", ana.client.store:get("token", "19999999999999@lid")).token)
     assert.is_nil(ana.client.store:get("token", "15550009999@s.whatsapp.net"))
+  end))
+end)
+
+describe("tokens", function()
+  it("are forgotten when nobody takes them any more", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local store, now = ana.client.store, core.net.time()
+    local function keep(peer, row) store:put("token", peer, assert(core.proto.encode("StoreToken", row))) end
+    keep("1@lid", { token = "old", time = math.floor(now) - 5 * WEEK })
+    keep("2@lid", { token = "old", time = math.floor(now) - 5 * WEEK, issued = math.floor(now) })
+    keep("3@lid", { token = "new", time = math.floor(now) })
+    ana.client.sweep:run(now)
+    assert.same({ false, true, true }, {
+      store:get("token", "1@lid") ~= nil, store:get("token", "2@lid") ~= nil, store:get("token", "3@lid") ~= nil,
+    })
   end))
 end)
 

@@ -15,6 +15,7 @@ local commands = require "moonpost.bot.commands"
 local context = require "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
 local groups = require "moonpost.bot.groups"
+local newsletters = require "moonpost.bot.newsletters"
 local host = require "moonpost.bot.host"
 local kinds = require "moonpost.client.kinds"
 local message = require "moonpost.bot.message"
@@ -34,6 +35,7 @@ local events = { ready = true, message = true, group = true, error = true }
 local filters = { message = make_filter, group = groups.filter }
 
 for _, name in ipairs { "group", "groups", "create_group", "create_community", "join" } do Bot[name] = groups[name] end
+for name, method in pairs(newsletters) do Bot[name] = method end
 for name in pairs(signals.events) do events[name] = true end
 Bot.presence = signals.presence
 

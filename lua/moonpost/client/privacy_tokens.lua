@@ -133,6 +133,9 @@ function Tokens:notification(node)
   local peer = peer_of(self, lid or from)
   if not peer then return end
   for _, one in stanza.children(stanza.child(node, "tokens"), "token") do keep(self, peer, one) end
+  local presence, pn = self.client.presence, self.client.lids:pn_of(peer)
+  if not presence.watched[peer] and not (pn and presence.watched[pn]) then return end
+  self.client.store:after_commit(function() presence:subscribe(peer) end) -- with the token it may be answered now (07 §5.5)
 end
 
 --- The LID of a number has become known: what was kept under the number goes on under the LID; inside a transaction.

@@ -21,6 +21,12 @@ local function group_time(value)
   return row and row.time or 0
 end
 
+-- When a privacy token was given, by whichever side did so last.
+local function token_time(value)
+  local row = core.proto.decode("StoreToken", value)
+  return row and math.max(row.time or 0, row.issued or 0) or 0
+end
+
 -- Of rows that end with their time; one that is damaged is as old as can be.
 local function last_time(value) return #value >= 8 and (">I8"):unpack(value, #value - 7) or 0 end
 
@@ -29,6 +35,7 @@ local aging = {
   { table = "dedupe", prefix = "r", seconds = 15 * DAY },
   { table = "dedupe", prefix = "s", seconds = 15 * DAY },
   { table = "dedupe", prefix = "n", seconds = 30 * DAY },
+  { table = "token", prefix = "", seconds = 29 * DAY, time = token_time }, -- good for 28 at most (03 §15.2)
   { table = "dedupe", prefix = "u", seconds = 15 * DAY },
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "q", seconds = DAY },
