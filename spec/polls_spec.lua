@@ -473,7 +473,7 @@ describe("in a group", function()
   it("nobody votes for somebody else", support.async(function()
     local rig <close> = start()
     local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
-    ana.errors = tap.event(ana.client, "error")
+    for _, one in ipairs { ana, ben } do one.errors = tap.event(one.client, "error") end
     local group = writer.make(rig, ana, ben, cem)
     local sent = assert(ana.client:send(group, LUNCH))
     local poll = ben:next()
