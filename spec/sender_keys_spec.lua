@@ -138,6 +138,25 @@ describe("a sender key of ours", function()
     assert.are_not.equal(gone, list[1])
   end))
 
+  it("is not told to a member who leaves while it is being told", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
+    local group = writer.make(rig, ana, ben, cem)
+    local stanzas, client = rig:record("to-server", to_group), ana.client
+    local ensure = client.devices.ensure_sessions
+    function client.devices.ensure_sessions(...)
+      client.devices.ensure_sessions = nil
+      local ok, err = ensure(...)
+      assert(client.groups:remove(group, { cem.jid }))
+      return ok, err
+    end
+    assert(client:send(group, "first"))
+    assert.equal(1, #stanzas)
+    assert.same(devices(ben), told(stanzas[1], ana))
+    assert.equal("first", ben:next().text)
+    assert.equal(0, #cem.heard)
+  end))
+
   it("is told again to the devices of a member whose identity is new", support.async(function()
     local rig <close> = start()
     local ana, ben, cem, group, stanzas = settled(rig)
