@@ -183,8 +183,8 @@ describe("a bot's group handlers", function()
     end)())
     act(rig, jid, ben, "add", { members = { cem.jid } })
     local event = joins:pop(5)
-    assert.same({ jid, "Tea", { cem.lid }, ben.jid:match "%d+", "Ben" },
-      { event.chat, event.group.subject, names(event.participants), event.phone, event.name })
+    assert.same({ jid, "Tea", { { jid = cem.lid, phone = cem.jid:match "%d+" } }, ben.jid:match "%d+", "Ben" },
+      { event.chat, event.group.subject, event.participants, event.phone, event.name })
     act(rig, jid, ben, "announcement")
     event = settings:pop(5)
     assert.same({ "announce", true }, { event.setting, event.value })

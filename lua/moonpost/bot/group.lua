@@ -16,16 +16,20 @@ local function check(value, err, ...)
   return value, err, ...
 end
 
+-- Members as bots are shown them.
+local function show(client, members)
+  local list = {}
+  for i, one in ipairs(members) do list[i] = { jid = one.jid, phone = client.lids:phone(one.pn or one.jid), rank = one.rank } end
+  return list
+end
+
 -- What is known, as a table of the bot's own: it may do with it what it likes.
 local function read(group)
   local client = rawget(group, "client")
   local known = check(client.groups:get(group.jid))
   local seen = rawget(group, "seen")
   if seen and seen.of == known then return seen end
-  seen = { of = known, participants = {} }
-  for i, member in ipairs(known.participants) do
-    seen.participants[i] = { jid = member.jid, phone = client.lids:phone(member.pn or member.jid), rank = member.rank }
-  end
+  seen = { of = known, participants = show(client, known.participants) }
   rawset(group, "seen", seen)
   return seen
 end
@@ -136,7 +140,7 @@ function Group:member(name)
   check_self(self, "member")
   local client = self.client
   local found = client.groups:member(check(client.groups:get(self.jid)), to_person(name, "member"))
-  return found and { jid = found.jid, phone = client.lids:phone(found.pn or found.jid), rank = found.rank } or nil
+  return found and show(client, { found })[1]
 end
 
 --- Whether a person is an admin; without a name whether this account is.
@@ -163,6 +167,6 @@ function Group:delete_community() return check(self.client.groups:delete_communi
 -- @param client
 -- @string name its JID
 -- @func say fn(spec): writes to it
-return setmetatable({ people = to_people }, { __call = function(_, client, name, say)
+return setmetatable({ people = to_people, shown = show }, { __call = function(_, client, name, say)
   return setmetatable({ jid = name, client = client, say = say }, Group)
 end })

@@ -124,16 +124,25 @@ function groups.filter(filter, level)
   end
 end
 
+-- An event as bots are told it: with the group, and people as its `participants` shows them.
+local function told(bot, client, change)
+  local event = {}
+  for name, value in pairs(change) do event[name] = value end
+  event.group = object(bot, change.chat)
+  if change.participants then event.participants = make_group.shown(client, change.participants) end
+  return event
+end
+
 --- Hands the events of groups to a bot's handlers: those of one group one after another.
 -- @param bot
 -- @param client
 -- @func report fn(bot, err): hears of a handler that failed
 function groups.listen(bot, client, report)
   local locks = new_locks()
-  client:on("group", function(event)
-    local lock <close> = locks:of(event.chat)
+  client:on("group", function(change)
+    local lock <close> = locks:of(change.chat)
     local turn <close> = lock.turn:hold()
-    event.group = object(bot, event.chat)
+    local event = told(bot, client, change)
     for _, handler in ipairs(bot.handlers.group) do
       local ok, err = xpcall(function() if handler.matches(event) then handler.fn(event) end end, traceback.told)
       if not ok and turn then report(bot, err) end
