@@ -2,8 +2,10 @@
 #ifndef MOONPOST_BASE_LIMITS_H
 #define MOONPOST_BASE_LIMITS_H
 
-#define MP_FRAME_MAX ((1u << 24) - 1)         /* bytes in one frame */
-#define MP_FRAME_MAX_HANDSHAKE (64u * 1024)   /* bytes in all before the handshake is done */
+#define MP_FRAME_MAX ((1u << 24) - 1)       /* bytes in one frame */
+#define MP_FRAME_MAX_HANDSHAKE (64u * 1024) /* bytes in all before the handshake is done */
+/* Bytes of its stream an idle connection holds on to: a server has hundreds, and few stanzas are larger. */
+#define MP_FRAME_KEPT 4096u
 #define MP_ROUTING_INFO_MAX (32u * 1024)      /* bytes of the edge-routing preamble; part of the above */
 #define MP_INFLATED_MAX (16u * 1024 * 1024)   /* bytes a compressed stanza may grow to */
 #define MP_NODE_DEPTH_MAX 128                 /* nesting of nodes */

@@ -33,7 +33,7 @@ int mp_frames_feed(mp_frames *frames, const void *bytes, size_t length, mp_error
     mp_buffer_consume(&frames->stream, frames->read);
     frames->read = 0;
   }
-  if (frames->stream.length == 0 && frames->stream.capacity > MP_FRAME_MAX_HANDSHAKE) mp_buffer_free(&frames->stream);
+  if (frames->stream.length == 0 && frames->stream.capacity > MP_FRAME_KEPT) mp_buffer_free(&frames->stream);
   return mp_buffer_append(&frames->stream, bytes, length) == MP_OK ? MP_OK
                                                                    : mp_fail(e, MP_ENOMEM, "no memory for the incoming bytes");
 }

@@ -32,6 +32,7 @@ function command.main(args)
       host = host, port = port, tls = found.tls, world = found.world, strict = found.strict,
       log = function(line) io.stderr:write(line, "\n") end,
     }
+    collectgarbage "generational" -- what lives here lives long
     if not server then options.stop("%s", tostring(err)) end
     io.stdout:write("sandbox ", server.url, "\n")
     io.stdout:flush()

@@ -72,7 +72,7 @@ local function distribute(conn, node, group)
   local shared = shared_part(conn, node, group, find_skmsg(node))
   for _, account in ipairs(group:accounts()) do
     local for_phone = (encs[account] or none)[0]
-    if for_phone then phone.read(sandbox, account, conn.device, for_phone) end
+    if for_phone then phone.take(sandbox, account, conn.device, node, for_phone) end
     for _, device in ipairs(sandbox.accounts:reachable(account)) do
       if device ~= conn.device then others[#others + 1] = device end
     end
@@ -86,7 +86,7 @@ local function bring_again(conn, node, group)
   local account, number = sandbox.accounts:lookup(node.attrs.participant)
   local enc = stanza.child(node, "enc") or stanza.path(node, "participants", "to", "enc")
   if not account or not enc or not group:has(account) or account.crowd then return end
-  if number == 0 then return phone.read(sandbox, account, conn.device, enc) end
+  if number == 0 then return phone.take(sandbox, account, conn.device, node, enc) end
   local device = account.devices[number]
   if device and device.active and device ~= conn.device then device.queue:push(copy_of(shared_part(conn, node, group), enc)) end
 end

@@ -12,6 +12,7 @@ local new_accounts = require "moonpost.sandbox.accounts"
 local admin = require "moonpost.sandbox.admin"
 local connection = require "moonpost.sandbox.connection"
 local devices = require "moonpost.sandbox.devices"
+local mail = require "moonpost.sandbox.mail"
 local new_faults = require "moonpost.sandbox.faults"
 local new_spread = require "moonpost.sandbox.spread"
 
@@ -144,6 +145,7 @@ function Sandbox:close()
   for open in pairs(self.connections) do open:close() end
   self.server:close()
   self.turn_end:stop()
+  mail.stop(self)
   local ok, err = self.store:commit()
   self.store:close()
   if not ok then self.log("the world was not written: " .. tostring(err)) end
@@ -210,7 +212,7 @@ function sandbox.start(options)
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
-    connections = {}, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
+    connections = {}, mailed = {}, letters = 0, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults, self.spread = new_faults(self), new_spread()
   prepare_noise(self)

@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local appstate = require "moonpost.sandbox.appstate"
+local mail = require "moonpost.sandbox.mail"
 local crowd = require "moonpost.sandbox.crowd"
 local recent = require "moonpost.sandbox.recent"
 local retries = require "moonpost.sandbox.retries"
@@ -14,8 +15,8 @@ Phone.__index = Phone
 
 local phone = {}
 
---- The phone of an account, made at first need.
-function phone.of(sandbox, account)
+-- The phone of an account, made at first need, with its mail unread.
+local function open(sandbox, account)
   if account.phone then return account.phone end
   local signal = core.signal.account(sandbox.store, "phone " .. account.pn)
   if not signal:exists() then signal:create() end
@@ -29,6 +30,15 @@ end
 function phone.identity(sandbox, account)
   if account.crowd then return crowd.identity(sandbox, account) end
   return phone.of(sandbox, account):identity()
+end
+
+local read_mail
+
+--- The phone of an account, which has read all it was written: with each message its ratchet moves.
+function phone.of(sandbox, account)
+  local self = open(sandbox, account)
+  mail.read(account, read_mail)
+  return self
 end
 
 --- A phone forgets a companion that is unlinked: whoever has its address next has other keys.
@@ -211,52 +221,54 @@ local function keep(self, device, node, chat, message)
 end
 
 -- Asks the sender for what cannot be read, as any device does (S-308).
-local function ask_again(self, device, node, chat, server, err)
-  local key = ("%s:%d\0%s"):format(device.account.pn, device.number, node.attrs.id)
+local function ask_again(self, letter, err)
+  local device = letter.device
+  local key = ("%s:%d\0%s"):format(device.account.pn, device.number, letter.node.attrs.id)
   local count = (recent.get(self.asked, key) or 0) + 1
-  local receipt = retries.receipt(self.signal, node, count, err)
+  local receipt = retries.receipt(self.signal, letter.node, count, err)
   if not receipt then return end
   recent.put(self.asked, key, count)
-  receipt.attrs.from, receipt.attrs.t = self.account:jid(server), self.sandbox.time()
-  receipt.attrs.recipient = device.account == self.account and chat:jid(server) or nil
+  receipt.attrs.from, receipt.attrs.t = self.account:jid(letter.server), self.sandbox.time()
+  receipt.attrs.recipient = device.account == self.account and letter.chat:jid(letter.server) or nil
   device.queue:push(receipt)
 end
 
---- Reads what is meant for a phone, in step with the sender's ratchet (S-308).
--- @tparam table account whose phone
--- @tparam table device the sender
--- @tparam table enc
--- @treturn ?table Message; nil when it cannot be read
--- @treturn ?table err
-function phone.read(sandbox, account, device, enc)
-  if account.crowd then return nil end
-  local self = phone.of(sandbox, account)
+-- Reads what a device wrote to a phone, in step with its ratchet (S-308). Returns the Message, or nil and what is wrong with it.
+local function read(self, device, enc)
   local known = enc.attrs.type == "msg" or enc.attrs.type == "pkmsg"
   local plaintext, err
   if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
   if plaintext then return proto.decode("Message", plaintext) end
-  sandbox:note(("the phone of %s cannot read a message of %s: %s"):format(account.pn, device:jid(), tostring(err or enc.attrs.type)))
+  self.sandbox:note(("the phone of %s cannot read a message of %s: %s"):format(
+    self.account.pn, device:jid(), tostring(err or enc.attrs.type)))
   return nil, err
 end
 
---- Takes a message of a chat: it is kept, or asked for again.
+-- A message of a chat is kept, or asked for again; of a group's there is only a sender key to keep in step with.
+function read_mail(sandbox, account, letter)
+  local self = open(sandbox, account)
+  local message, err = read(self, letter.device, letter.enc)
+  if not letter.chat then return end
+  if message then return keep(self, letter.device, letter.node, letter.chat, message) end
+  if err then ask_again(self, letter, err) end
+end
+
+--- Takes a message to a phone. It is read when the phone is asked for something, or when there is time.
 -- @tparam table account whose phone
 -- @tparam table device the sender
 -- @tparam table node the message
 -- @tparam table enc the one for this phone
--- @tparam table chat the account it was written to
--- @string server the namespace it was addressed in
+-- @tparam ?table chat the account it was written to; nil: not to a person
+-- @tparam ?string server the namespace it was addressed in
 function phone.take(sandbox, account, device, node, enc, chat, server)
-  local self = phone.of(sandbox, account)
-  local message, err = phone.read(sandbox, account, device, enc)
-  if message then return keep(self, device, node, chat, message) end
-  if err then ask_again(self, device, node, chat, server, err) end
+  if account.crowd then return end
+  mail.put(sandbox, account, { device = device, node = { attrs = node.attrs }, enc = enc, chat = chat, server = server }, read_mail)
 end
 
 --- Reads a peer message of a companion, and answers what it asks for (S-310).
 function phone.receive(sandbox, device, node, enc)
   local self = phone.of(sandbox, device.account)
-  local message = phone.read(sandbox, device.account, device, enc)
+  local message = read(self, device, enc)
   if not message then return end
   message = message.deviceSentMessage and message.deviceSentMessage.message or message
   local protocol = message.protocolMessage

@@ -56,7 +56,7 @@ local function distribute(conn, node)
   local accounts, encs = audience(conn, node)
   for _, account in ipairs(accounts) do
     local for_phone = encs[account.pn .. ":0"]
-    if for_phone then phone.read(sandbox, account, conn.device, for_phone) end
+    if for_phone then phone.take(sandbox, account, conn.device, node, for_phone) end
     for _, device in ipairs(sandbox.accounts:companions(account)) do
       if device ~= conn.device then deliver(conn, node, device, encs[("%s:%d"):format(account.pn, device.number)], shared) end
     end
@@ -68,7 +68,7 @@ local function bring_again(conn, node)
   local account, number = conn.sandbox.accounts:lookup(node.attrs.participant)
   local enc = stanza.child(node, "enc") or stanza.path(node, "participants", "to", "enc")
   if not account or not enc then return end
-  if number == 0 then return phone.read(conn.sandbox, account, conn.device, enc) end
+  if number == 0 then return phone.take(conn.sandbox, account, conn.device, node, enc) end
   local device = account.devices[number]
   if device and device.active and device ~= conn.device then deliver(conn, node, device, enc) end
 end

@@ -1,8 +1,10 @@
 --- Turns the declarations of `moonpost.shapes.terms` into functions, once.
 --
--- A check is fn(node, out, path). Without `out` it stops at the first fault and returns false: that is what runs on each stanza. With
--- `out` it goes on, and appends a sentence for each fault: that runs only after a refusal, to say what was wrong and where.
+-- A check is fn(node, out, path) and appends to `out` a sentence for each fault: that runs only after a refusal, to say what was wrong
+-- and where. Without `out` it only returns whether there is a fault. What runs on each stanza is the quick check beside it, fn(node),
+-- which `moonpost.shapes.generate` writes.
 -- @module moonpost.shapes.checker
+local generate = require "moonpost.shapes.generate"
 local printable = require "moonpost.printable"
 
 local checker = {}
@@ -55,8 +57,7 @@ local function unknown_attrs(given, known, out, path, sheet)
   return false
 end
 
-local function check_attrs(decl, closed, sheet)
-  local rules, known = attr_rules(decl.attrs)
+local function check_attrs(rules, known, closed, sheet)
   return function(node, out, path)
     local given, all_good = node.attrs or nothing, true
     for i = 1, #rules do
@@ -133,6 +134,17 @@ local function likeliest(alternatives, node, path)
   return best
 end
 
+-- Whether a node fits one of several declarations.
+local function any_quick(alternatives)
+  if #alternatives == 1 then return alternatives[1].quick end
+  return function(node)
+    for i = 1, #alternatives do
+      if alternatives[i].quick(node) then return true end
+    end
+    return false
+  end
+end
+
 --- One of several checks of nodes: the first that fits; of none the likeliest speaks.
 -- @tparam table alternatives array of what `compile` returns
 function checker.any(alternatives)
@@ -149,7 +161,7 @@ end
 
 -- A slot is a place among the children: the nodes that may stand there, by tag, and how many.
 local function new_slot(decl, closed, sheet)
-  local slot = { min = 1, max = 1, by_tag = {}, tags = {} }
+  local slot = { min = 1, max = 1, by_tag = {}, quick = {}, tags = {} }
   if decl.occurs then
     sheet, slot.min, slot.max = decl.sheet or sheet, decl.min, decl.max
     decl = decl.occurs
@@ -163,7 +175,9 @@ local function new_slot(decl, closed, sheet)
     end
     table.insert(slot.by_tag[tag], checker.compile(one, closed, decl.sheet or sheet))
   end
-  for tag, alternatives in pairs(slot.by_tag) do slot.by_tag[tag] = checker.any(alternatives) end
+  for tag, alternatives in pairs(slot.by_tag) do
+    slot.by_tag[tag], slot.quick[tag] = checker.any(alternatives), any_quick(alternatives)
+  end
   slot.name = table.concat(slot.tags, "|")
   return slot
 end
@@ -215,8 +229,7 @@ local function check_counts(slots, counts, out, path, sheet)
   return good
 end
 
-local function check_children(content, closed, sheet)
-  local slots, by_tag = new_slots(content, closed, sheet)
+local function check_children(slots, by_tag, closed, sheet)
   return function(node, out, path)
     local list, counts, good = node.content or nothing, {}, true
     if type(list) == "string" then
@@ -238,11 +251,18 @@ local function check_children(content, closed, sheet)
   end
 end
 
-local function check_content(content, closed, sheet)
-  if content == nil then return closed and check_empty(sheet) or nil end
+-- The check of a node's content, if it has one, and what the quick check needs of it.
+local function check_content(content, closed, sheet, quick)
+  if content == nil then
+    quick.empty = closed
+    return closed and check_empty(sheet) or nil
+  end
   if content.anything then return nil end
+  quick.bytes = content.bytes
   if content.bytes then return check_bytes(content.bytes, sheet) end
-  return check_children(content, closed, sheet)
+  local slots, by_tag = new_slots(content, closed, sheet)
+  quick.slots, quick.closed = slots, closed
+  return check_children(slots, by_tag, closed, sheet)
 end
 
 local function check_rules(rules, sheet)
@@ -266,14 +286,17 @@ end
 -- @tparam table decl
 -- @bool closed whether unknown attributes and children are faults
 -- @tparam ?string sheet where its facts stand, when it does not say so itself
--- @treturn table tag, check, literals (name -> value), decl
+-- @treturn table tag, check, quick, literals (name -> value), decl
 function checker.compile(decl, closed, sheet)
   if decl.closed ~= nil then closed = decl.closed end
   sheet = decl.sheet or sheet
   local content = decl.content
-  local opaque = content and content.anything
-  local parts = { check_attrs(decl, closed and not opaque, sheet), check_content(content, closed, sheet) }
+  local closed_attrs = closed and not (content and content.anything)
+  local quick = { closed_attrs = closed_attrs, holds = {} }
+  quick.rules, quick.known = attr_rules(decl.attrs)
+  local parts = { check_attrs(quick.rules, quick.known, closed_attrs, sheet), check_content(content, closed, sheet, quick) }
   local rules = #decl.rules > 0 and check_rules(decl.rules, sheet)
+  for i, rule in ipairs(decl.rules) do quick.holds[i] = rule.holds end
   local function check(node, out, path)
     local good = true
     for i = 1, #parts do
@@ -282,7 +305,7 @@ function checker.compile(decl, closed, sheet)
     end
     return good and (not rules or rules(node, out, path)) -- a rule may rely on the rest
   end
-  return { tag = decl.tag, check = check, literals = literals_of(decl), decl = decl, sheet = sheet }
+  return { tag = decl.tag, check = check, quick = generate(quick) or check, literals = literals_of(decl), decl = decl, sheet = sheet }
 end
 
 --- What is wrong with a node, as one sentence: the first fault of the likeliest alternative.

@@ -189,11 +189,19 @@ function terms.one_of(...)
   }
 end
 
+local REMEMBERED = 2000 -- JIDs of a kind whose verdict is kept: most stanzas name the same few
+
 local function jid_kind(expected, test)
+  local verdicts, count = {}, 0
   return kind(expected, function(value)
+    local verdict = verdicts[value]
+    if verdict ~= nil then return verdict end
     if type(value) ~= "string" then return false end
     local user, server, device = jid.parse(value)
-    return user ~= nil and test(user, server, device)
+    verdict = user ~= nil and test(user, server, device)
+    if count >= REMEMBERED then verdicts, count = {}, 0 end
+    verdicts[value], count = verdict, count + 1
+    return verdict
   end)
 end
 
