@@ -116,7 +116,7 @@ local function dispatch(bot, ctx)
       handler.fn(ctx)
     end
   end
-  return matched
+  if matched then seen(ctx.run) end
 end
 
 local function on_message(bot, m)
@@ -124,7 +124,6 @@ local function on_message(bot, m)
   local ctx = context(bot.client, m, bot.conversation, bot.options.mark_read, bot.made)
   bot.contexts[m], bot.runs[task.running()] = ctx, ctx.run
   local ok, err = xpcall(dispatch, traceback.told, bot, ctx)
-  if ok and err then seen(ctx.run) end -- a handler has dealt with it
   bot.conversation:finish(ctx.run.held, ok or not m:interrupted(err))
   if not ok then error(err, 0) end
 end
