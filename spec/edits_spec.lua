@@ -107,6 +107,20 @@ describe("an edit", function()
     assert.equal("third", text_at(ben, ana.lid, sent.id))
   end))
 
+  it("made on another device of the account shows here too, whether or not the owner is listened to", support.async(function()
+    local rig <close> = start()
+    local laptop, desktop, ben = rig:contact("Ana", { own = true }), rig:contact "Ana", rig:contact "Ben"
+    local sent = assert(desktop.client:send(ben.jid, "helo"))
+    ben:next()
+    assert.equal("helo", laptop:next().text)
+    assert(laptop.client:edit({ chat = ben.lid, id = sent.id, from_me = true }, "hello"))
+    assert.equal("edit", ben:next().kind)
+    assert(ben.client:send(desktop.jid, "well"))
+    assert.equal("well", desktop:next().text)
+    assert.equal("hello", text_at(desktop, ben.lid, sent.id))
+    assert.equal("hello", text_at(laptop, ben.lid, sent.id))
+  end))
+
   it("changes a caption, and leaves the picture", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -45,6 +45,7 @@ function Context.__index(ctx, name)
   local method = Context[name]
   local m = rawget(ctx, "m")
   if method ~= nil and not (name == "vote" and m.vote) or hidden[name] then return method end
+  if name == "status" and m.from_me then return rawget(ctx, "run").client:status_of(m) end
   if name == "group" then return m.group and group_of(ctx, rawget(ctx, "run"), m.chat) or false end
   return rawget(m, name)
 end

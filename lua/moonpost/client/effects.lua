@@ -59,7 +59,9 @@ local function edit(self, envelope, protocol)
     return refuse(self, envelope, "too-late", "edits message %s, which is %d s old", target.id, envelope.time - entry.time)
   end
   if entry.edited and entry.edited >= at then return pass_over(self, envelope, "a later edit of message %s is known", target.id) end
-  archive:update(target.chat, target.id, envelope.author, function(one) apply_edit(one, assert(proto.encode("Message", new)), at) end)
+  local bytes = assert(proto.encode("Message", new))
+  if #bytes > limits.MESSAGE then return refuse(self, envelope, "limit", "edits message %s into %d bytes", target.id, #bytes) end
+  archive:update(target.chat, target.id, envelope.author, function(one) apply_edit(one, bytes, at) end)
   return true
 end
 
