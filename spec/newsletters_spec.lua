@@ -146,6 +146,23 @@ describe("a post", function()
     assert.equal("next", ben:next().text)
   end))
 
+  it("counted in numbers there cannot be is told without them", support.async(function()
+    local rig <close> = start()
+    local news, ana, ben = channel(rig)
+    local told = tap.event(ben.client, "newsletter")
+    local counted = { stanza.node("views_count", { count = "-5" }), stanza.node("forwards_count", { count = "many" }),
+      stanza.node("reactions", nil, { stanza.node("reaction", { code = "👍", count = "x" }), stanza.node "reaction" }) }
+    for i, from in ipairs { ana.jid, news } do
+      tap.hand(rig, ben, stanza.node("notification", { type = "newsletter", from = from, id = "17-" .. i, t = "1769296600" },
+        stanza.node("live_updates", nil, stanza.node("messages", nil, { stanza.node("message", { server_id = "7" }, counted),
+          stanza.node("message", { server_id = "150" }, counted) }))))
+    end
+    assert.same({ chat = news, server_id = 150, reactions = { ["👍"] = 0 } }, told:pop(5))
+    assert.equal(0, #told)
+    assert(ana.client:send(news, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
   it("that comes as a status of the channel is heard as one of place 'status'", support.async(function()
     local rig <close> = start()
     local news, _, ben = channel(rig)

@@ -321,6 +321,17 @@ describe("what answers a status post", function()
     assert.same({ "nice: good morning", "direct", me.lid, sent.id, STATUS }, { m.text, m.place, m.chat, m.quoted.id, m.quoted.chat })
   end))
 
+  it("is a bot's own word to take it back", support.async(function()
+    local rig <close> = start()
+    local ana, bot = rig:contact "Ana", rig:bot { name = "Echo" }
+    rig:run(bot)
+    local made = bot:status { text = "oops", to = { ana.jid } }
+    assert.equal("oops", ana:next().text)
+    made:delete()
+    local m = ana:next()
+    assert.same({ "revoke", "status", made.id }, { m.kind, m.place, m.target.id })
+  end))
+
   it("is a bot's own post, where it makes one", support.async(function()
     local rig <close> = start()
     local ana, bot = rig:contact "Ana", rig:bot { name = "Echo" }

@@ -310,7 +310,7 @@ end
 
 --- Posts a status: shown for a day to the people named, as far as the account's own setting lets them see it. In a task.
 -- @tparam table post to = { jid, … }; text = text, background = "#RRGGBB", font = 0 to 9; or another kind's word (docs/kinds.md)
--- @treturn table {id=, time=}
+-- @treturn table the message that was posted (moonpost.bot.message): `:delete()` takes it back
 -- @raise when it cannot be posted; code "audience": there is nobody who may see it
 function Bot:status(post)
   if not self.client or self.client.closed then error("bot:status needs a bot that runs", 2) end
@@ -321,7 +321,8 @@ function Bot:status(post)
   local sent, err = self.client:send(places.STATUS, spec, {
     to = post.to, cause = run and context.cause(run), said_by = "bot:status", level = 1,
   })
-  return sent or error(err, 0)
+  if not sent then error(err, 0) end
+  return self.made { id = sent.id, chat = places.STATUS, sender = self.client.me.jid, from_me = true, time = sent.time, partly = true }
 end
 
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.

@@ -103,7 +103,10 @@ function Posts:message(envelope)
   client.store:after_commit(function() client.receipts:ack(node) end)
 end
 
-local function whole(node) return node and math.tointeger(tonumber(node.attrs.count)) end
+local function whole(node)
+  local count = node and math.tointeger(tonumber(node.attrs.count))
+  return count and count >= 0 and count or nil
+end
 
 --- What is counted of a post.
 -- @tparam table node `<message>` of a post
