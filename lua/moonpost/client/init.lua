@@ -13,8 +13,8 @@
 -- device and its store is empty now; `replaced`(err), another program logged in as this device; `refused`(err), the service takes no
 -- login of it (err.code "banned", "outdated", "refused"); who is banned for a time is not let try before that is over.
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
--- name, time (Unix seconds), text, kind, message (the whole Message as a table), quoted, redelivered, offline, attempts,
--- age (seconds since `time`, by the server's clock).
+-- name, time (Unix seconds), text, kind, quoted, mentions, forwarded, expires, view_once, a table by kind (docs/kinds.md), message (the
+-- whole Message as a table), raw (its bytes), redelivered, offline, attempts, age (seconds since `time`, by the server's clock).
 -- One that cannot be read in the end has kind "undecryptable", a `reason` (a word), no text and an empty message; when it can be read
 -- after all it is heard as well.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
