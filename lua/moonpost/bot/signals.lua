@@ -52,7 +52,14 @@ function told.receipt(client, change)
   }
 end
 
+local presences = setmetatable({}, { __mode = "k" }) -- by client: JID -> the state its handlers were told last
+
+-- What is asked for again is answered again: handlers are told of changes.
 function told.presence(client, presence)
+  local states, state = presences[client] or {}, ("%s %s %s"):format(presence.available, presence.last, presence.count)
+  presences[client] = states
+  if states[presence.jid] == state then return nil end
+  states[presence.jid] = state
   return {
     jid = presence.jid, phone = client.lids:phone(presence.jid), available = presence.available, last = presence.last,
     count = presence.count,
