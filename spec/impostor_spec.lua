@@ -219,7 +219,7 @@ describe("a pair of names", function()
     return stanza.node("message", all, enc or stanza.node("enc", { v = "2", type = "msg" }, ("\x33"):rep(80)))
   end
 
-  it("is not learnt from a message that cannot be read, a status post among them, nor from one that was heard before", support.async(function()
+  it("is not learnt from a message or status post that cannot be read, nor from one that was heard before", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     assert(ben.client:send(ana.lid, "hello"))
