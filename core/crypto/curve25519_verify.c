@@ -8,7 +8,8 @@
 
 #include "crypto/curve25519_donna.h"
 
-#define KEPT 4 /* keys whose other form is remembered: a device's bundle is checked with two, three times */
+#define KEPT \
+  64 /* keys whose other form is remembered: a bundle is checked with one two, three times, a group hears its writers */
 
 typedef struct {
   uint8_t u[32], y[32];
