@@ -230,6 +230,7 @@ return {
     message_type = message_type, enc = enc, for_device = for_device, device_identity = device_identity, with_opaque = with_opaque,
     delivered = delivered, own_first = own_first, readable = readable, vouched = vouched, quiet_reaction = quiet_reaction,
     named_media = named_media, received = received, received_meta = received_meta, encrypted = encrypted,
+    reporting = reporting,
   },
 
   to_server = {

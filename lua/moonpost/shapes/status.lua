@@ -28,6 +28,7 @@ end
 
 local post = to_status({ participant = never() }, parts.with_opaque {
   maybe(node("participants", {}, { some(reader) })), parts.enc "skmsg", maybe(parts.device_identity), maybe(about),
+  baileys("has them reported, too (03 §15.1)", parts.reporting),
 }, parts.vouched)
 
 local function has(child_tag)
