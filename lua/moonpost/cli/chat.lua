@@ -6,132 +6,44 @@ local task = require "moonpost.task"
 local options = require "moonpost.cli.options"
 local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
-local new_screen = require "moonpost.cli.screen"
-
+local new_chat = require "moonpost.cli.chat.conversation"
+local new_people = require "moonpost.cli.chat.people"
 
 local command = { summary = "write to a bot in a sandbox, as a contact" }
 
 command.usage = [[
-usage: moonpost chat --sandbox URL --as NAME --to BOT [TEXT]...
+usage: moonpost chat --sandbox URL --as NAME --to CHAT [LINE]...
 
   --sandbox URL   the sandbox, ws://HOST:PORT/ws/chat or wss://…
   --as NAME       the contact's name: an account of its own, made when it is new
-  --to BOT        whom to write to: a name, a phone number or a JID the sandbox knows
-  TEXT            lines sent before standard input is read
+  --to CHAT       where to write: a person's name, phone number or JID, or a group the contact is in
+  LINE            lines sent before standard input is read
 
-Lines from standard input are sent; what comes back is printed with ticks. Ctrl-D ends it.
-Exit codes: 0 done, 1 failed, or none of the lines of a pipe or command line was answered, 2 wrong command line.]]
+Lines from standard input are sent; what comes back is printed with ticks. A line that begins with / is a command: /help tells them,
+/poll Lunch? | Soup | Salad asks a poll. Ctrl-D ends it.
+Exit codes: 0 done; 1 failed: in a pipe also when a command was wrong or failed, or nobody answered any message; 2 wrong command line.]]
 
-local ANSWER_WAIT = 2.0 -- seconds a line from a pipe waits for an answer before the next one goes, and the end for a last one
-local QUIET = 0.25      -- and then for more of them, since one answer may come in several messages
-local PEER_WAIT = 3.0   -- seconds to wait for BOT to be known to the sandbox
+local PEER_WAIT = 3.0 -- seconds to wait for CHAT to be known to the sandbox
 
--- Who is meant: the one with this number or JID, else all of this name; a name in the very same letters comes before others.
-local function who_is(accounts, wanted)
-  local digits = wanted:gsub("[%s%+%-%(%)]", "")
-  local exact, like = {}, {}
-  for _, account in ipairs(accounts) do
-    if account.phone == digits or account.jid == wanted or account.lid == wanted then return { account } end
-    if account.push_name == wanted then exact[#exact + 1] = account end
-    if account.push_name:lower() == wanted:lower() then like[#like + 1] = account end
-  end
-  return #exact > 0 and exact or like
-end
-
-local function the_one(found, wanted)
-  if #found < 2 then return found[1] end
-  local numbers = {}
-  for i, account in ipairs(found) do numbers[i] = "+" .. account.phone end
-  options.stop("several are called %s: %s; write to one by the number", wanted, table.concat(numbers, ", "))
-end
-
-local function find_account(link, wanted)
-  if wanted:find "@g%.us$" then options.stop "chat writes to one person: moonpost cannot write to groups yet (docs/sandbox.md, Groups)" end
-  local deadline, names = core.net.now() + PEER_WAIT, {}
+-- Where `wanted` leads; waits a little for it to come to be. Without a client, groups are not looked for.
+local function await_chat(people, wanted, client)
+  local deadline = core.net.now() + PEER_WAIT
   repeat
-    local accounts, err = link:accounts()
-    if not accounts then options.stop("%s", tostring(err)) end
-    for i, account in ipairs(accounts) do names[i] = account.push_name end
-    local account = the_one(who_is(accounts, wanted), wanted)
-    if account then return account end
+    local found, why = people:find(wanted, client)
+    if found or why then return found, why end
     task.sleep(0.1)
   until core.net.now() > deadline
-  local others = #names > 0 and "it knows: " .. table.concat(names, ", ") or "it knows nobody yet"
-  options.stop("the sandbox knows nobody called '%s' (%s); is the bot running?", wanted, others)
+  local what = client and "nobody and no group of yours" or "nobody"
+  return nil, ("the sandbox knows %s called '%s' (%s); is the bot running?"):format(what, wanted, people:known())
 end
 
-local function describe(m)
-  if m.kind == "reaction" then return "reacted " .. (m.message.reactionMessage.text or "") end
-  local text = m.text or ("[%s]"):format(m.kind)
-  local quoted = m.quoted and m.quoted.text
-  return quoted and ("%s   ↪ %s"):format(text, quoted) or text
-end
-
--- What a receipt of the other side's device says of a line.
-local ticks = { delivery = "delivered", read = "read", played = "read" }
-
-local Chat = {}
-Chat.__index = Chat
-
-function Chat:watch()
-  self.client:on("message", function(m)
-    self.screen:other(m.time, m.from_me and self.name or m.name or m.phone or m.sender, describe(m))
-    if self.asked_at then
-      self.delays[#self.delays + 1] = core.net.now() - self.asked_at
-      self.asked_at = nil
-    end
-    self.heard:push(true)
-  end)
-  self.client:on("receipt", function(receipt)
-    local state = not receipt.own and ticks[receipt.type]
-    for _, id in ipairs(receipt.ids) do
-      local own = receipt.chat == self.chat_jid and self.lines[id]
-      if own and state then self.screen:update(own, state) end
-    end
-  end)
-  self.client:on("error", function(err) io.stderr:write("moonpost chat: ", printable.text(tostring(err)), "\n") end)
-end
-
-function Chat:send(text, typed)
-  local own = self.screen:own(text, typed)
-  self.sent = self.sent + 1
-  self.asked_at = core.net.now()
-  local sent, err = self.client:send(self.peer, text)
-  if not sent then return self.screen:update(own, nil, tostring(err)) end
-  self.lines[sent.id] = own
-  self.screen:update(own, "sent")
-end
-
--- In a pipe the next line waits for an answer to this one, so that a script reads as a conversation.
-function Chat:send_and_listen(text)
-  while #self.heard > 0 do self.heard:pop() end
-  self:send(text)
-  local wait = ANSWER_WAIT
-  while self.heard:pop(wait) do wait = QUIET end
-end
-
-function Chat:read_lines()
-  local lines = task.queue()
-  local handle = core.net.lines(function(line)
-    if line then lines:push(line) else lines:close() end
-  end)
-  while true do
-    local line = lines:pop()
-    if not line then break end
-    if line:find "%S" then
-      if self.interactive then self:send(line, true) else self:send_and_listen(line) end
-    end
-  end
-  handle:stop()
-end
-
-function Chat:summary()
-  self.screen:flush()
-  local delays = self.delays
-  if self.sent == 0 then return end
-  table.sort(delays)
-  local median = #delays > 0 and ("; median time from message to answer: %.1f ms"):format(delays[(#delays + 1) // 2] * 1000) or ""
-  print(("%d sent, %d answered%s"):format(self.sent, #delays, median))
+-- A group can be found only by who is in it already.
+local function find_person(people, found)
+  local name = people:account(found.as)
+  if name then return nil end
+  local to, why = await_chat(people, found.to)
+  if not to then options.stop("%s", why) end
+  return to
 end
 
 local function link_contact(link, name)
@@ -155,30 +67,39 @@ end
 local function unlink(client)
   local ok, err = client:logout()
   if not ok then io.stderr:write("moonpost chat: this device stays linked: ", printable.line(tostring(err)), "\n") end
+  client:close()
+end
+
+local function talk(found, link, people, client, to)
+  local terminal = core.net.isatty(1)
+  local chat = new_chat {
+    client = client, link = link, people = people, name = found.as, to = to, terminal = terminal,
+    interactive = terminal and core.net.isatty(0),
+  }
+  local up, err = client:connect()
+  if not up then options.stop("cannot connect: %s", tostring(err)) end
+  people.client = client
+  if not to then
+    to, err = await_chat(people, found.to, client)
+    if not to then options.stop("%s", err) end
+    chat:go(to)
+  end
+  return chat:run(found)
 end
 
 local function converse(found, link)
-  local account = find_account(link, found.to)
+  local people = new_people(link)
+  local to = find_person(people, found)
   local client = link_contact(link, found.as)
-  local terminal = core.net.isatty(1)
-  local chat = setmetatable({
-    client = client, name = found.as, peer = account.jid, chat_jid = account.lid, screen = new_screen(found.as, terminal),
-    interactive = terminal and core.net.isatty(0), lines = {}, delays = {}, sent = 0, heard = task.queue(),
-  }, Chat)
-  chat:watch()
-  local up, err = client:connect()
-  if not up then options.stop("cannot connect: %s", tostring(err)) end
-  for i = 1, #found do chat:send_and_listen(found[i]) end
-  chat:read_lines()
-  chat:summary()
+  local ok, result = pcall(talk, found, link, people, client, to)
   unlink(client)
-  client:close()
-  return (chat.interactive or chat.sent == 0 or #chat.delays > 0) and 0 or 1
+  if not ok then error(result, 0) end
+  return result
 end
 
 --- @treturn int exit code
 function command.main(args)
-  local found = options.parse({ sandbox = "URL", as = "NAME", to = "BOT", arguments = { 0, math.huge } }, args)
+  local found = options.parse({ sandbox = "URL", as = "NAME", to = "CHAT", arguments = { 0, math.huge } }, args)
   for _, name in ipairs { "sandbox", "as", "to" } do
     if not found[name] then options.fail("--%s is missing", name) end
   end

@@ -71,6 +71,27 @@ function Link:confirm(phone, code)
   return answer and true, err
 end
 
+--- Has the phone of an account call another account.
+-- @string from JID
+-- @string to JID
+-- @bool video
+-- @treturn ?string the call's id
+-- @treturn ?table err
+function Link:call(from, to, video)
+  local body, err = must(self, "POST", "/admin/mock-phone/call", json.encode { from = from, to = to, video = video })
+  if not body then return nil, err end
+  return (json.decode(body) or {}).id
+end
+
+--- Has that phone hang up; a call that is over already is none to end.
+-- @string id of the call
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Link:end_call(id)
+  local answer, err = must(self, "POST", "/admin/mock-phone/end-call", json.encode { id = id })
+  return answer and true, err
+end
+
 --- The accounts the sandbox knows, page by page.
 -- @treturn ?table as /admin/state tells them
 -- @treturn ?table err

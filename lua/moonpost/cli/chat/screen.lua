@@ -1,6 +1,6 @@
---- The chat on a screen: a line a message, with time, name and ticks (✓ taken by the server, ✓✓ delivered, ✓✓ in blue: read).
+--- The chat on a screen: a line a message, with time, number, name and ticks (✓ taken by the server, ✓✓ delivered, ✓✓ in blue: read).
 -- On a terminal ticks change in place; in a pipe a line is printed once its ticks are known, or something else must be said.
--- @module moonpost.cli.screen
+-- @module moonpost.cli.chat.screen
 local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 
@@ -14,16 +14,17 @@ local function clock(time) return os.date("%H:%M:%S", math.floor(time)) end
 local NAME_MAX, TEXT_MAX = 40, 4000 -- bytes shown of a name, of a text
 
 -- What others write must neither steer the terminal nor look like another line.
-local function show(text) return (printable.text(text, TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n          ")) end
+local function show(text) return (printable.text(text, TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n" .. (" "):rep(25))) end
 
-function Screen:format(time, name, text, ticks)
+local function padding(text, width) return (" "):rep(math.max(0, width - (utf8.len(text) or #text))) end
+
+function Screen:format(time, number, name, text, ticks)
   name, text = printable.line(name, NAME_MAX), show(text)
-  local pad = (" "):rep(math.max(0, 8 - (utf8.len(name) or #name)))
-  if not self.terminal then
-    return ("%s  %s%s  %s%s"):format(clock(time), name, pad, text, ticks and "  " .. ticks or "")
-  end
+  number = number and "#" .. number or ""
+  local before, pad = clock(time) .. "  " .. number .. padding(number, 5), padding(name, 8)
+  if not self.terminal then return ("%s%s%s  %s%s"):format(before, name, pad, text, ticks and "  " .. ticks or "") end
   local mark = ticks == "read" and blue .. "✓✓" .. plain or ticks
-  return ("%s%s%s  %s%s%s%s  %s%s"):format(dim, clock(time), plain, bold, name, plain, pad, text, mark and "  " .. mark or "")
+  return ("%s%s%s%s%s%s%s  %s%s"):format(dim, before, plain, bold, name, plain, pad, text, mark and "  " .. mark or "")
 end
 
 function Screen:print(line)
@@ -41,19 +42,21 @@ local function ticks_of(own, terminal)
   return terminal and "…" or nil
 end
 
+--- Takes away the row a terminal has echoed: what was typed there is shown anew.
+function Screen.erase_typed() io.stdout:write "\27[1A\27[2K" end
+
 --- Shows a line the user wrote.
 -- @string text
--- @bool typed whether the terminal has echoed it on the row above
+-- @tparam ?int number of the message
 -- @treturn table the line, for `update`
-function Screen:own(text, typed)
-  local own = { text = text, time = core.net.time(), state = "sending" }
+function Screen:own(text, number)
+  local own = { text = text, number = number, time = core.net.time(), state = "sending" }
   if not self.terminal then
     self.pending[#self.pending + 1] = own
     return own
   end
-  if typed then io.stdout:write "\27[1A\27[2K" end
   own.row = self.rows
-  self:print(self:format(own.time, self.name, text, ticks_of(own, true)))
+  self:print(self:format(own.time, own.number, self.name, text, ticks_of(own, true)))
   return own
 end
 
@@ -70,7 +73,7 @@ function Screen:update(own, state, failed)
   end
   local up = self.rows - own.row
   if up > 20 or own.text:find "\n" then return end
-  local line = self:format(own.time, self.name, own.text, ticks_of(own, true))
+  local line = self:format(own.time, own.number, self.name, own.text, ticks_of(own, true))
   io.stdout:write("\0277", ("\27[%dA\r\27[2K"):format(up), line, "\0278") -- save the cursor, go up, rewrite, come back
   io.stdout:flush()
 end
@@ -81,17 +84,24 @@ function Screen:flush(last)
   while #self.pending > 0 do
     local own = table.remove(self.pending, 1)
     own.printed = true
-    self:print(self:format(own.time, self.name, own.text, ticks_of(own, false)))
+    self:print(self:format(own.time, own.number, self.name, own.text, ticks_of(own, false)))
     if own == last then return end
   end
 end
 
 --- Shows what somebody else wrote.
-function Screen:other(time, name, text)
+-- @number time Unix seconds
+-- @tparam ?int number of the message; what is none has no number
+-- @string name
+-- @string text
+function Screen:other(time, number, name, text)
   self:flush()
   if self.terminal then io.stdout:write "\r\27[2K" end
-  self:print(self:format(time, name, text))
+  self:print(self:format(time, number, name, text))
 end
+
+--- Shows something that happened, or an answer to a command; of several lines each.
+function Screen:note(text) self:other(core.net.time(), nil, "·", text) end
 
 --- Makes a screen.
 -- @string name the user's own name

@@ -1,0 +1,24 @@
+--- Commands about commands.
+-- @module moonpost.cli.chat.help
+local words = require "moonpost.cli.chat.words"
+
+local HEAD = [[
+A line is a text, or a command. #N is the number beside a message; without it the last one that fits is meant.]]
+
+local function help(chat, text)
+  local commands = require "moonpost.cli.chat.commands"
+  local name = text:gsub("^/", "")
+  local list = name == "" and commands.list or commands.named(name)
+  if #list == 0 then words.wrong("there is no command /%s", name) end
+  local lines, width = { name == "" and HEAD or nil }, 0
+  for _, command in ipairs(list) do width = math.max(width, math.min(34, #commands.usage(command))) end
+  for _, command in ipairs(list) do lines[#lines + 1] = ("%-" .. width .. "s  %s"):format(commands.usage(command), command.about) end
+  chat:note(table.concat(lines, "\n"))
+end
+
+local function quit(chat) chat.over = true end
+
+return {
+  { name = "help", usage = "[COMMAND]", about = "tells the commands", run = help },
+  { name = "quit", about = "ends the chat, as Ctrl-D does", run = quit },
+}
