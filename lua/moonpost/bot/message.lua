@@ -151,36 +151,6 @@ function methods:reactions()
   return client.effects:reactions(m)
 end
 
---- Votes in the poll that this message is; see ctx:vote.
--- @tparam string|table choices
-function methods:vote(choices)
-  local m, client, options = parts(self, "vote")
-  options.level = 1
-  return check(client:vote(m, choices, options))
-end
-
---- Answers the event that this message is; see ctx:respond.
--- @string answer "going", "not_going" or "maybe"
--- @tparam ?table more guests = how many come along
-function methods:respond(answer, more)
-  local m, client, options = parts(self, "respond")
-  options.level = 1
-  options.guests = more and more.guests
-  return check(client:respond(m, answer, options))
-end
-
---- The votes on the poll that this message is, counted; see client:votes.
-function methods:votes()
-  local m, client = parts(self, "votes")
-  return check(client:votes(m))
-end
-
---- The responses to the event that this message is; see client:responses.
-function methods:responses()
-  local m, client = parts(self, "responses")
-  return check(client:responses(m))
-end
-
 --- Who has received, read and played an own message: array of {jid, delivered, read, played}, each Unix seconds or nil.
 function methods:receipts()
   local m, client = parts(self, "receipts")
