@@ -251,4 +251,17 @@ describe("in a group", function()
     assert(ben.client:send(group, { text = "to all", quote = m }))
     assert.is_nil(ana:next().message.extendedTextMessage.contextInfo.remoteJid)
   end))
+
+  it("a member's label is told, and that it was taken away", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group = writer.make(rig, ana, ben)
+    for _, label in ipairs { "cook", "" } do
+      local sent = assert(ana.client:send(group, { message = { protocolMessage = {
+        type = "GROUP_MEMBER_LABEL_CHANGE", memberLabel = { label = label, labelTimestamp = 1700000000 },
+      } } }))
+      local m = ben:next()
+      assert.same({ sent.id, "member_label", label, ana.lid }, { m.id, m.kind, m.label, m.sender })
+    end
+  end))
 end)

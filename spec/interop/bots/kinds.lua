@@ -5,7 +5,7 @@ local bot = moonpost.bot { store = "kinds-state", name = "Kinds" }
 
 local plain = {
   "id", "chat", "sender", "text", "forwarded", "expires", "view_once", "preview", "location", "contacts", "invite", "menu", "button",
-  "product", "order", "payment", "call", "target",
+  "product", "order", "payment", "call", "target", "label",
 }
 
 local function say(ctx)
@@ -39,6 +39,12 @@ local words = {
 bot:command("say", function(ctx, args)
   local spec = words[args[1]]
   ctx:reply(type(spec) == "function" and spec(ctx) or spec)
+end)
+
+bot:command("label", function(ctx, args)
+  ctx:send { message = { protocolMessage = { type = "GROUP_MEMBER_LABEL_CHANGE", memberLabel = {
+    label = args.text, labelTimestamp = os.time(),
+  } } } }
 end)
 
 bot:command("forward", function(ctx) ctx:forward(ctx.chat) end)

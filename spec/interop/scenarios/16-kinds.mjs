@@ -156,11 +156,18 @@ const inGroup = async scene => {
   const where = await ben.send(group, '!say location')
   const { raw: { message: { locationMessage } } } = await ben.next(isMessage, 'a location')
   assert.deepEqual([locationMessage.name, locationMessage.contextInfo.stanzaId], ['Lab', where])
+  await ben.sock.updateMemberLabel(group, 'cook')
+  const label = await bot.next(isMessage, 'a label')
+  assert.deepEqual([label.what, label.label, label.chat], ['member_label', 'cook', group])
+  const told = new Promise(resolve => ben.sock.ev.on('group.member-tag.update', resolve))
+  await ben.send(group, '!label baker')
+  const { groupId, label: theirs, participant } = await told
+  assert.deepEqual([groupId, theirs, participant], [group, 'baker', bot.lid])
 }
 
 export default [
   { name: 'our bot tells of every kind Baileys can send', run: toBot },
   { name: 'menus, products, orders, payments and wrappers of Baileys reach our bot, which answers the menus', run: relayed },
   { name: 'Baileys reads every kind our bot sends', run: fromBot },
-  { name: 'mentions and quotes in a group name people as Baileys does', run: inGroup },
+  { name: 'mentions and quotes in a group name people as Baileys does, and labels of members go both ways', run: inGroup },
 ]

@@ -5,7 +5,7 @@ local context = require "moonpost.client.kinds.context"
 local key = require "moonpost.client.kinds.key"
 local messages = require "moonpost.client.messages"
 
-local act = { read = {}, protocol = {}, acts = { "edit", "revoke", "pin", "keep", "expiration" } }
+local act = { read = {}, protocol = {}, acts = { "edit", "revoke", "pin", "keep", "expiration", "member_label" } }
 
 --- The ProtocolMessage of a content: bare, or in the wrapper of edits. Nil when there is none.
 function act.protocol_of(content)
@@ -42,6 +42,11 @@ end
 --- `m.expiration`: seconds after which messages of the chat disappear from now on; 0: never.
 function act.protocol.EPHEMERAL_SETTING(protocol, m)
   m.kind, m.expiration = "expiration", protocol.ephemeralExpiration or 0
+end
+
+--- `m.label`: what a member of a group is called there from now on; "" when that was taken away (05 §7.5).
+function act.protocol.GROUP_MEMBER_LABEL_CHANGE(protocol, m)
+  m.kind, m.label = "member_label", protocol.memberLabel and protocol.memberLabel.label or ""
 end
 
 --- `m.pinned`: whether it was pinned, or taken off; `m.seconds`: for how long.
