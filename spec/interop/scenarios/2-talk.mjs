@@ -83,6 +83,19 @@ const foreigners = tls => async scene => {
   assert.equal((await cem.next(isMessage, 'the one by LID')).text, 'and by LID')
 }
 
+// The server wants our messages by number, and gets them so from then on.
+const byNumber = async scene => {
+  const sandbox = await scene.sandbox()
+  const [ana, ben] = [await scene.client(sandbox, 'Ana'), await scene.peer(sandbox, 'Ben')]
+  await sandbox.fault({ what: 'error', tag: 'message', jid: ana.jid, code: 400 })
+  const id = await ana.send(ben.jid, 'by number')
+  const heard = await ben.next(isMessage, 'the one by number')
+  assert.deepEqual([heard.id, heard.text, heard.chat], [id, 'by number', ana.jid])
+  const back = await ben.send(heard.chat, 'the same', heard)
+  const answer = await ana.next(isMessage, 'an answer by number')
+  assert.deepEqual([answer.id, answer.text, answer.chat, answer.quoted.id], [back, 'the same', ben.lid, id])
+}
+
 const both = (name, scenario) => [false, true].map(tls => ({ name: `${name} over ${tls ? 'wss' : 'ws'}`, run: scenario(tls) }))
 
 export default [
@@ -91,4 +104,5 @@ export default [
   ...both('text, quote, reaction and question between Baileys and a bot, by LID,', tls => host(tls, 'lid')),
   ...both('text, quote and reaction between Baileys and our client', client),
   ...both('text, quote and reaction between two Baileys', foreigners),
+  { name: 'our client, told to name people by number, talks with Baileys in one chat', run: byNumber },
 ]
