@@ -178,7 +178,7 @@ describe("two clients in one store", function()
       assert.equal(tostring(2 * i - 1), home:next().text)
       assert.equal(tostring(2 * i), work:next().text)
     end
-    for _, one in ipairs(sends) do one:join(5) end
+    for _, one in ipairs(sends) do one:join(30) end
     assert.is_true(commits[1] < 50, commits[1] .. " commits")
   end))
 
@@ -194,8 +194,8 @@ describe("two clients in one store", function()
     fill_after_message(work.client)
     assert(ana.client:send(work.jid, "hello work"))
     for name in pairs(errors) do
-      assert.equal("full", assert(errors[name]:pop(5)).code)
-      assert.equal("full", assert(offline[name]:pop(5)).code)
+      assert.equal("full", assert(errors[name]:pop(30)).code)
+      assert.equal("full", assert(offline[name]:pop(30)).code)
     end
     assert.equal("hello work", work:next().text)
     assert(ana.client:send(home.jid, "hello home"))
@@ -214,7 +214,7 @@ describe("two clients in one store", function()
     local unlinked = tap.event(work.client, "unlinked")
     local _, account = tap.device(rig, work.client)
     login.unlink(rig.sandbox, account.devices[work.client.me.device])
-    assert.equal("unlinked", assert(unlinked:pop(5)).code)
+    assert.equal("unlinked", assert(unlinked:pop(30)).code)
     work.client:committed()
     assert.same({ "home" }, store:accounts())
     for _, name in ipairs { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "raw" } do
@@ -255,7 +255,7 @@ describe("two bots in one store", function()
   local function watch(ana, seen)
     return function(count)
       while #seen.work + #seen.home < count do
-        local m = ana:next(15)
+        local m = ana:next()
         local name, text = m.text:match "^(%a+) (%d+)$"
         table.insert(seen[name], text)
       end

@@ -210,12 +210,12 @@ describe("an admin call", function()
     local rig <close> = start()
     local client, shown = tap.client(rig), task.queue()
     local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
-    local text = shown:pop(5)
+    local text = shown:pop(30)
     local status, answer = exchange(rig, ("POST /admin/mock-phone/scan-qr HTTP/1.1\r\nHost: 127.0.0.1\r\n"
       .. "Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n"):format(10, text:sub(1, 10), #text - 10, text:sub(11)))
     assert.equal(200, status)
     assert.matches('"push_name":"Ana"', answer)
-    assert(pairing:join(5))
+    assert(pairing:join(30))
   end))
 
   it("says what is wrong with its body", support.async(function()
@@ -289,7 +289,7 @@ describe("an admin call", function()
       rig:fault { what = "swallow", jid = jid, tag = "iq", times = "always" })
     local other = rig:fault { what = "failure", jid = jid, reason = 503, times = 2 }
     rig:fault { what = "drop", jid = jid }
-    for _ = 1, 3 do assert(ana.offline:pop(5)) end
+    for _ = 1, 3 do assert(ana.offline:pop(30)) end
     local _, told = tap.admin(rig, "GET", "/admin/faults")
     assert.equal(1, #told.armed)
     assert.same({ "drop", "failure", "failure" }, { told.struck[1].what, told.struck[2].what, told.struck[3].what })
@@ -337,13 +337,13 @@ describe("an admin call", function()
     ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.01 }
     for kind, told in pairs { close = "closed the connection", drop = "broke off", ["503"] = "503", ["515"] = false } do
       assert.equal(200, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid(), kind = kind })))
-      assert(online:pop(5))
-      if told then assert.matches(told, tostring(offline:pop(5))) end
+      assert(online:pop(30))
+      if told then assert.matches(told, tostring(offline:pop(30))) end
       assert.equal(0, #offline)
     end
     local replaced = tap.event(ana.client, "replaced")
     assert.equal(200, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid "lid", kind = "replaced" })))
-    assert(replaced:pop(5))
+    assert(replaced:pop(30))
     while device.connection do task.sleep(0) end
     assert.equal(409, (tap.admin(rig, "POST", "/admin/kick", { jid = device:jid(), kind = "close" })))
   end))

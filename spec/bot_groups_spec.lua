@@ -33,7 +33,7 @@ describe("a bot's group", function()
     local rig <close> = start()
     local bot, ben, cem, events = people(rig)
     local group = bot:group(make(rig, ben, bot.me, cem))
-    events:pop(5)
+    events:pop(30)
     assert.same({ "Tea", "lid", 3, false, 0, "admins" },
       { group.subject, group.addressing, group.size, group.announce, group.ephemeral, group.member_add })
     assert.same({ jid = ben.lid, phone = ben.jid:match "%d+", rank = "superadmin" }, group.participants[1])
@@ -48,7 +48,7 @@ describe("a bot's group", function()
     local rig <close> = start()
     local bot, ben, cem, events = people(rig)
     local group = bot:group(make(rig, ben, bot.me, cem))
-    events:pop(5)
+    events:pop(30)
     group.participants[1].rank, group.participants[2] = "nobody", nil
     assert.equal("superadmin", bot:group(group.jid).participants[1].rank)
     assert.error_matches(function() group.subject = "Mine" end, "group's 'subject' is not set so")
@@ -62,7 +62,7 @@ describe("a bot's group", function()
     assert.same({ "Tea", 86400, { bot.me.lid, ben.lid } }, { group.subject, group.ephemeral, names(group.participants) })
     assert.same({ cem.lid, "forbidden" }, { refused[1].jid, refused[1].code })
     assert.is_true(group:is_admin())
-    assert.equal("create", events:pop(5).action)
+    assert.equal("create", events:pop(30).action)
     cem.account.privacy.groupadd = "all"
     assert.is_true(group:add(cem.jid)[1].ok)
     group:promote { cem }
@@ -88,7 +88,7 @@ describe("a bot's group", function()
     local rig <close> = start()
     local bot, ben, _, events = people(rig)
     local group = bot:group(make(rig, ben, bot.me))
-    events:pop(5)
+    events:pop(30)
     local ok, err = pcall(group.set, group, { announce = true })
     assert.same({ false, "forbidden", "announce" }, { ok, err.code, err.setting })
     ok, err = pcall(group.promote, group, ben.jid)
@@ -106,8 +106,8 @@ describe("a bot's group", function()
     local rig <close> = start()
     local bot, ben, _, events = people(rig)
     local one, other = make(rig, ben, bot.me), make(rig, ben, bot.me)
-    events:pop(5)
-    events:pop(5)
+    events:pop(30)
+    events:pop(30)
     local found = {}
     for _, group in ipairs(bot:groups()) do found[group.jid] = group.subject end
     assert.same({ [one] = "Tea", [other] = "Tea" }, found)
@@ -120,7 +120,7 @@ describe("a bot's group", function()
     local code = act(rig, jid, ben, "link").code
     local group, pending = bot:join("https://chat.whatsapp.com/" .. code)
     assert.same({ jid, false, "Tea" }, { group.jid, pending, group.subject })
-    assert.equal("join", events:pop(5).action)
+    assert.equal("join", events:pop(30).action)
     jid = make(rig, ben, cem)
     act(rig, jid, ben, "membership_approval_mode", { text = "on" })
     code = act(rig, jid, ben, "link").code
@@ -128,7 +128,7 @@ describe("a bot's group", function()
     assert.same({ jid, true }, { group.jid, pending })
     act(rig, jid, ben, "approve", { members = { bot.me.jid } })
     assert.same({ jid, true }, (function()
-      local event = events:pop(5)
+      local event = events:pop(30)
       return { event.chat, event.me }
     end)())
     assert.equal("Tea", group.subject)
@@ -148,7 +148,7 @@ describe("a bot's group", function()
     local group, refused = ana.client.groups:create { subject = "Tea", members = { me.jid } }
     local invite = refused[1].invite
     assert(ana.client:send(me.jid, { invite = { group = group.jid, code = invite.code, expires = invite.expires, subject = "Tea" } }))
-    assert.same({ "Tea", false, 2 }, joined:pop(5))
+    assert.same({ "Tea", false, 2 }, joined:pop(30))
   end))
 
   it("shows its link, and lets in who asks to join", support.async(function()
@@ -159,7 +159,7 @@ describe("a bot's group", function()
     assert.equal(code, group:invite_code())
     act(rig, group.jid, cem, "join", { code = code })
     local request
-    repeat request = assert(events:pop(5)) until request.action == "request"
+    repeat request = assert(events:pop(30)) until request.action == "request"
     assert.same({ { cem.lid } }, { names(request.participants) })
     assert.equal(cem.lid, group:join_requests()[1].jid)
     assert.is_true(request.group:approve(request.participants)[1].ok)
@@ -178,20 +178,20 @@ describe("a bot's group handlers", function()
     bot:on("group", function(event) return event.action == "settings" end, function(event) settings:push(event) end)
     local jid = make(rig, ben, bot.me)
     assert.same({ "create", ben.lid, true }, (function()
-      local event = events:pop(5)
+      local event = events:pop(30)
       return { event.action, event.by, event.me }
     end)())
     act(rig, jid, ben, "add", { members = { cem.jid } })
-    local event = joins:pop(5)
+    local event = joins:pop(30)
     assert.same({ jid, "Tea", { { jid = cem.lid, phone = cem.jid:match "%d+" } }, ben.jid:match "%d+", "Ben" },
       { event.chat, event.group.subject, event.participants, event.phone, event.name })
     act(rig, jid, ben, "announcement")
-    event = settings:pop(5)
+    event = settings:pop(30)
     assert.same({ "announce", true }, { event.setting, event.value })
     act(rig, jid, cem, "leave")
-    for _, action in ipairs { "add", "settings", "leave" } do assert.equal(action, events:pop(5).action) end
+    for _, action in ipairs { "add", "settings", "leave" } do assert.equal(action, events:pop(30).action) end
     bot:group(jid):leave()
-    assert.equal("leave", mine:pop(5).action)
+    assert.equal("leave", mine:pop(30).action)
     assert.equal(0, #joins + #settings)
   end))
 
@@ -202,18 +202,18 @@ describe("a bot's group handlers", function()
     bot:on("error", function(err) failures:push(err) end)
     bot:on("group", function(event)
       order:push("begin " .. event.action)
-      if event.action == "add" then go:pop(5) end
+      if event.action == "add" then go:pop(30) end
       order:push("end " .. event.action)
       if event.action == "subject" then error "no more" end
     end)
     local jid = make(rig, ben, bot.me)
     act(rig, jid, ben, "add", { members = { cem.jid } })
     act(rig, jid, ben, "subject", { text = "Coffee" })
-    for _, said in ipairs { "begin create", "end create", "begin add" } do assert.equal(said, order:pop(5)) end
+    for _, said in ipairs { "begin create", "end create", "begin add" } do assert.equal(said, order:pop(30)) end
     assert.equal(0, #order)
     go:push(true)
-    for _, said in ipairs { "end add", "begin subject", "end subject" } do assert.equal(said, order:pop(5)) end
-    assert.matches("no more", tostring(failures:pop(5)))
+    for _, said in ipairs { "end add", "begin subject", "end subject" } do assert.equal(said, order:pop(30)) end
+    assert.matches("no more", tostring(failures:pop(30)))
   end))
 
   it("take no filter of fields there are not", function()
@@ -243,8 +243,8 @@ describe("a bot in a group", function()
     assert(ana.client:send(made, "!who"))
     assert.equal(ana.jid:match "%d+" .. " " .. me.jid:match "%d+", ana:next().text)
     assert(ana.client:send(made, "hello"))
-    assert.same({ "in", made }, heard:pop(5))
+    assert.same({ "in", made }, heard:pop(30))
     assert(ana.client:send(me.jid, "hello"))
-    assert.same({ "out", false }, heard:pop(5))
+    assert.same({ "out", false }, heard:pop(30))
   end))
 end)

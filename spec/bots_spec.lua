@@ -11,7 +11,7 @@ local function run(rig, script)
   return bot, bot:wait "^online as [^,]+, %+(%d+)" .. "@s.whatsapp.net"
 end
 
-local function text_of(contact) return contact:next(10).text end
+local function text_of(contact) return contact:next().text end
 
 describe("scripts/bots/poll.lua", function()
   it("is under 25 lines", function()
@@ -30,12 +30,12 @@ describe("scripts/bots/poll.lua", function()
     for _, one in ipairs { ben, cem } do assert.equal("!lunch Pasta, Pizza", text_of(one)) end
     local polls = {}
     for i, one in ipairs(all) do
-      polls[i] = one:next(10)
+      polls[i] = one:next()
       assert.same({ "What shall we eat?", { "Pasta", "Pizza" } }, { polls[i].poll.question, polls[i].poll.choices })
     end
     for i, choice in ipairs { "Pizza", "Pasta", "Pizza" } do assert(all[i].client:vote(polls[i], choice)) end
     for _, one in ipairs(all) do
-      for _ = 1, 2 do assert.equal("vote", one:next(10).kind) end -- of the two others
+      for _ = 1, 2 do assert.equal("vote", one:next().kind) end -- of the two others
     end
     assert(ben.client:send(group, "!close", { quote = polls[2] }))
     for _, one in ipairs { ana, cem } do assert.equal("!close", text_of(one)) end

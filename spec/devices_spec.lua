@@ -223,7 +223,7 @@ describe("a client", function()
     } do
       spoil = one
       assert(ana.client.devices:ensure_sessions { broken, tap.device(rig, bob.client):jid "lid" })
-      assert.equal("malformed", assert(failed:pop(5)).code)
+      assert.equal("malformed", assert(failed:pop(30)).code)
       assert.is_false(ana.client.account:has_session(broken))
     end
     assert(ana.client:send(bob.jid, "hello"))
@@ -285,7 +285,7 @@ describe("a client", function()
     end)
     assert(ana.client:send(bob.jid, "hello"))
     assert.equal("hello", bob:next().text)
-    assert.matches("session", tostring(assert(failed:pop(5))))
+    assert.matches("session", tostring(assert(failed:pop(30))))
     assert.is_false(ana.client.account:has_session(broken))
   end))
 end)

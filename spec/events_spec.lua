@@ -142,7 +142,7 @@ describe("a response", function()
     assert(ben.client:send(ana.jid, { encEventResponseMessage = {
       eventCreationMessageKey = { remoteJid = ana.lid, fromMe = false, id = text.id }, encPayload = ("x"):rep(20), encIv = ("i"):rep(12),
     } }))
-    local err = assert(ana.errors:pop(5))
+    local err = assert(ana.errors:pop(30))
     assert.equal("malformed", err.code)
     assert.matches("what it is for is no event", tostring(err), 1, true)
   end))
@@ -199,7 +199,7 @@ describe("an event that is changed", function()
       targetMessageKey = { remoteJid = ana.lid, fromMe = false, id = event.id }, encPayload = payload, encIv = iv,
       secretEncType = "EVENT_EDIT",
     } }))
-    assert.equal("forbidden", assert(ana.errors:pop(5)).code)
+    assert.equal("forbidden", assert(ana.errors:pop(30)).code)
     assert.same({ "Picnic", STARTS, false }, as_known(ana, own))
   end))
 end)

@@ -39,7 +39,7 @@ describe("a connection that is cut", function()
     local ana, ben = pair(rig)
     rig:fault { what = "drop", jid = ana.jid, direction = "to-client", tag = "message" }
     check_talk(ben, ana, "one", "two")
-    assert.matches("broke off", tostring(assert(ana.offline:pop(5))))
+    assert.matches("broke off", tostring(assert(ana.offline:pop(30))))
     assert.equal(0, #ana.heard)
   end))
 
@@ -61,7 +61,7 @@ describe("a connection that is cut", function()
     rig:fault { what = "drop", jid = ana.jid, direction = "to-server", tag = "receipt" }
     local passed = tap.on(rig)
     check_talk(ben, ana, "one")
-    assert(ana.online:pop(5))
+    assert(ana.online:pop(30))
     local again = passed:next(function(direction, node)
       return direction == "to-client" and node.tag == "message" and node.attrs.offline ~= nil
     end)
@@ -77,7 +77,7 @@ describe("a connection that is cut", function()
     rig:fault { what = "drop", jid = ana.jid, direction = "to-client", tag = "message", nth = 3 }
     local ids = {}
     for i = 1, 4 do ids[i] = assert(ben.client:send(ana.jid, "number " .. i)).id end
-    assert.equal(ids[3], assert(struck:pop(5)).node.attrs.id)
+    assert.equal(ids[3], assert(struck:pop(30)).node.attrs.id)
     assert.same({ "number 1", "number 2", "number 3", "number 4" }, texts_until(ana, "number 4"))
   end))
 
@@ -86,7 +86,7 @@ describe("a connection that is cut", function()
     local ana, ben = pair(rig)
     rig:fault { what = "close", jid = ana.jid, tag = "message", direction = "to-client" }
     check_talk(ben, ana, "one", "two")
-    assert.matches("closed the connection", tostring(assert(ana.offline:pop(5))))
+    assert.matches("closed the connection", tostring(assert(ana.offline:pop(30))))
   end))
 
   it("at the login is tried again with growing pauses", support.async(function()
@@ -94,7 +94,7 @@ describe("a connection that is cut", function()
     local ana = tap.quick(rig)
     rig:fault { what = "drop", jid = ana.jid, at = "login", times = 3 }
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.online:pop(5))
+    assert(ana.online:pop(30))
     assert.equal(4, ana.client.connection.failures)
     assert.equal(4, #ana.offline)
   end))
@@ -104,9 +104,9 @@ describe("a connection that is cut", function()
     local ana = tap.quick(rig)
     rig:fault { what = "drop", at = "connect", times = 2 }
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    for _ = 1, 2 do assert.matches("cannot connect to ws:", tostring(assert(ana.offline:pop(5)))) end
-    assert(ana.online:pop(5))
+    assert(ana.offline:pop(30))
+    for _ = 1, 2 do assert.matches("cannot connect to ws:", tostring(assert(ana.offline:pop(30)))) end
+    assert(ana.online:pop(30))
   end))
 end)
 
@@ -116,12 +116,12 @@ describe("a server that falls silent", function()
     local ana, ben = pair(rig)
     ana.client.connection.keepalive_pace = { quiet = 20, jitter = 0, silence = 0.02, answer = 0.3 }
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    assert(ana.online:pop(5))
+    assert(ana.offline:pop(30))
+    assert(ana.online:pop(30))
     rig:fault { what = "mute", jid = ana.jid }
     assert(ben.client:send(ana.jid, "into the void"))
     assert(ana.client:send(ben.jid, "anybody?"))
-    assert.matches("the connection is dead", tostring(assert(ana.offline:pop(5))))
+    assert.matches("the connection is dead", tostring(assert(ana.offline:pop(30))))
     assert.equal("into the void", ana:next().text)
     assert.equal("anybody?", ben:next().text)
     assert.same({ 0, 0 }, { #ana.heard, #ben.heard })
@@ -136,9 +136,9 @@ describe("a server that accepts and never speaks", function()
     fault.jid = fault.at == "login" and ana.jid or nil
     rig:fault(fault)
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    assert.matches(sentence, tostring(assert(ana.offline:pop(5))))
-    assert(ana.online:pop(5))
+    assert(ana.offline:pop(30))
+    assert.matches(sentence, tostring(assert(ana.offline:pop(30))))
+    assert(ana.online:pop(30))
   end
 
   it("not even in the handshake is given up after a while, and tried again", support.async(function()
@@ -155,9 +155,9 @@ describe("a server that accepts and never speaks", function()
     ana.client.connection.pace.login = 0.2
     rig:fault { what = "swallow", xmlns = "passive", jid = ana.jid, times = 2 }
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    for _ = 1, 2 do assert.matches("no answer to passive within 0%.2 s", tostring(assert(ana.offline:pop(5)))) end
-    assert(ana.online:pop(5))
+    assert(ana.offline:pop(30))
+    for _ = 1, 2 do assert.matches("no answer to passive within 0%.2 s", tostring(assert(ana.offline:pop(30)))) end
+    assert(ana.online:pop(30))
   end))
 
   it("of how to link a device is given up after a while", support.async(function()
@@ -177,8 +177,8 @@ describe("a server that accepts and never speaks", function()
     ana.client.connection.pace.refill = 0.1
     rig:fault { what = "swallow", xmlns = "encrypt", jid = ana.jid, times = "always" }
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    assert(ana.online:pop(5))
+    assert(ana.offline:pop(30))
+    assert(ana.online:pop(30))
     assert.equal(0, #ana.offline)
   end))
 end)
@@ -193,8 +193,8 @@ describe("a server in trouble", function()
     rig:fault { what = "stream-error", code = 503, tag = "iq", xmlns = "passive", jid = ana.jid, times = 3 }
     rig:fault { what = "failure", reason = 503, jid = ana.jid, times = 2 }
     rig:fault { what = "stream-error", code = 503, jid = ana.jid }
-    for _ = 1, 6 do assert.matches("503", tostring(assert(ana.offline:pop(5)))) end
-    assert(ana.online:pop(5))
+    for _ = 1, 6 do assert.matches("503", tostring(assert(ana.offline:pop(30)))) end
+    assert(ana.online:pop(30))
     for i = 2, 6 do assert.is_true(pauses[i] > pauses[i - 1] * 1.05) end
   end))
 end)
@@ -205,8 +205,8 @@ describe("a stream error", function()
     local ana = tap.quick(rig)
     for _, code in ipairs { 500, 503, 408, 599 } do
       rig:fault { what = "stream-error", code = code, jid = ana.jid }
-      assert.matches(("ended the stream %%(%d%%)"):format(code), tostring(assert(ana.offline:pop(5))))
-      assert(ana.online:pop(5))
+      assert.matches(("ended the stream %%(%d%%)"):format(code), tostring(assert(ana.offline:pop(30))))
+      assert(ana.online:pop(30))
     end
   end))
 
@@ -216,7 +216,7 @@ describe("a stream error", function()
     local waiting = task.queue()
     ana.client:on("offline", function(err, seconds) waiting:push { err = err, seconds = seconds } end)
     rig:fault { what = "stream-error", code = 429, jid = ana.jid }
-    local told = assert(waiting:pop(5))
+    local told = assert(waiting:pop(30))
     assert.matches("too many requests %(429%)", tostring(told.err))
     assert.is_true(told.seconds >= 8)
   end))
@@ -228,7 +228,7 @@ describe("a stream error", function()
     for _, fault in ipairs { { code = 401 }, { code = 409 }, { code = 516 }, { conflict = "of tomorrow" } } do
       fault.what, fault.jid = "stream-error", ana.jid
       rig:fault(fault)
-      local err = assert(told:pop(5))
+      local err = assert(told:pop(30))
       assert.matches(("%s"):format(fault.code or "of tomorrow"), tostring(err))
       assert.is_true(ana.client:linked())
       assert(ana.client:connect())
@@ -243,9 +243,9 @@ describe("a client that falls silent", function()
     local ana, ben = pair(rig)
     rig.sandbox.quiet_seconds = 0.2
     rig:fault { what = "drop", jid = ana.jid }
-    assert(ana.offline:pop(5))
-    assert(ana.online:pop(5))
-    assert.matches("broke off", tostring(assert(ana.offline:pop(5))))
+    assert(ana.offline:pop(30))
+    assert(ana.online:pop(30))
+    assert.matches("broke off", tostring(assert(ana.offline:pop(30))))
     rig.sandbox.quiet_seconds = 90
     check_talk(ben, ana, "one", "two")
   end))
@@ -335,7 +335,7 @@ describe("a message", function()
           rig:fault { what = "damage", jid = ana.jid, from = ben.lid, enc = type, byte = byte }
           check_talk(ben, ana, "one")
           check_talk(ana, ben, "two")
-          assert.equal(type, stanza.child(assert(struck:pop(5)).node, "enc").attrs.type)
+          assert.equal(type, stanza.child(assert(struck:pop(30)).node, "enc").attrs.type)
           assert.equal(1, #receipts)
         end
         assert.equal(0, #ana.heard)
@@ -367,7 +367,7 @@ describe("a message", function()
       return direction == "to-server" and node.tag == "ack" and node.attrs.class == "message"
     end)
     assert.same({ sent.id, "487" }, { ack.attrs.id, tostring(ack.attrs.error) })
-    assert.matches("message " .. sent.id .. " from .*: it is no message of Signal", tostring(assert(told:pop(5))))
+    assert.matches("message " .. sent.id .. " from .*: it is no message of Signal", tostring(assert(told:pop(30))))
     check_talk(ben, ana, "two")
     assert.equal(0, #ana.offline)
   end))
@@ -403,7 +403,7 @@ describe("a ban", function()
     local ana = tap.quick(rig)
     local told = tap.event(ana.client, "refused")
     rig:fault { what = "ban", jid = ana.jid, seconds = 7200, code = 104 }
-    local err = assert(told:pop(5))
+    local err = assert(told:pop(30))
     assert.equal("banned", err.code)
     assert.matches("banned for 2%.0 hours %(402, code 104: it sent the same message too often%): do not log in before that is over",
       tostring(err))
@@ -415,7 +415,7 @@ describe("a ban", function()
     local ana = tap.quick(rig)
     local told = tap.event(ana.client, "refused")
     local ban = rig:fault { what = "ban", jid = ana.jid, seconds = 7200 }
-    assert(told:pop(5))
+    assert(told:pop(30))
     local knocks = rig.sandbox.faults.armed[1].struck
     local store = ana.client.store
     for _, client in ipairs { ana.client, false } do
@@ -434,7 +434,7 @@ describe("a ban", function()
     local ana = tap.quick(rig)
     local told = tap.event(ana.client, "refused")
     rig:fault { what = "ban", jid = ana.jid, seconds = 1 }
-    assert(told:pop(5))
+    assert(told:pop(30))
     while #rig.sandbox.faults:list().armed > 0 do task.sleep(0.05) end
     while not ana.client:connect() do task.sleep(0.05) end -- whole seconds
   end))
@@ -448,7 +448,7 @@ describe("a contact who sets the phone up anew", function()
     local before = require("moonpost.sandbox.phone").of(rig.sandbox, ben.account):identity():public()
     local gone = tap.event(ben.client, "unlinked")
     rig:fault { what = "swap-identity", jid = ben.jid }
-    assert(gone:pop(5))
+    assert(gone:pop(30))
     assert.equal(ben.jid, told:to_client("notification", "identity").attrs.from)
     assert.are_not.equal(before, require("moonpost.sandbox.phone").of(rig.sandbox, ben.account):identity():public())
     assert(ben.client:pair(tap.scanner(rig)))
@@ -462,7 +462,7 @@ describe("a contact who sets the phone up anew", function()
     local ana, ben = pair(rig)
     local gone, number = tap.event(ben.client, "unlinked"), ben.device.number
     rig:fault { what = "swap-identity", jid = ben.device:jid(), silent = true }
-    assert(gone:pop(5))
+    assert(gone:pop(30))
     assert(ben.client:pair(tap.scanner(rig)))
     assert(ben.client:connect())
     assert.equal(number, ben.client.me.device)

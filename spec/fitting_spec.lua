@@ -105,7 +105,7 @@ describe("a content that lacks what makes it one", function()
       return node.tag == "ack" and node.attrs.class == "message"
     end)
     local sent = assert(ana.client:send(ben.jid, { reactionMessage = { text = "👍", senderTimestampMs = 1 } }))
-    local err = errors:pop(5)
+    local err = errors:pop(30)
     assert.equal("refused", err.code)
     assert.matches(sent.id .. ".*: it says on no message$", err.message)
     local told = ben:next()
@@ -126,7 +126,7 @@ describe("a content that lacks what makes it one", function()
     assert(ana.client:send(ben.jid, { pinInChatMessage = {
       key = { remoteJid = ben.lid, fromMe = true, id = said.id }, type = "PIN_FOR_ALL", senderTimestampMs = 1,
     } }))
-    assert.matches('edit="1" does not go with it$', errors:pop(5).message)
+    assert.matches('edit="1" does not go with it$', errors:pop(30).message)
     assert.equal("undecryptable", ben:next().kind)
   end))
 end)

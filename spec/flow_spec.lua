@@ -38,7 +38,7 @@ local function send_all(contact, to, count)
   local sends = {}
   for i = 1, count do sends[i] = task.spawn(function() assert(contact.client:send(to, tostring(i))) end) end
   return function()
-    for _, one in ipairs(sends) do one:join(15) end
+    for _, one in ipairs(sends) do one:join(30) end
   end
 end
 
@@ -56,17 +56,17 @@ describe("a handler slower than what comes", function()
     local offline = tap.event(client, "offline")
     local ana = rig:contact "Ana"
     local all_sent = send_all(ana, client.me.jid, 400)
-    repeat assert(pings:pop(5)) until client.connection.paused
+    repeat assert(pings:pop(30)) until client.connection.paused
     local waiting = client.journal.lanes.waiting
     assert(marks and waiting >= 50 and waiting < 400)
     all_sent()
-    for _ = 1, 3 do assert(pings:pop(5)) end
+    for _ = 1, 3 do assert(pings:pop(30)) end
     assert.is_true(client.connection.paused)
     assert.equal(waiting, client.journal.lanes.waiting)
     assert.equal(waiting + 1, client.store:count("journal", ""))
     assert.is_true(rig.sandbox.accounts.by_name.Echo.devices[client.me.device].queue.count > 0)
     gate:close()
-    assert(all:pop(15))
+    assert(all:pop(30))
     for i = 1, 400 do assert.equal(tostring(i), done[i]) end
     assert.is_false(client.connection.paused)
     assert.equal(0, #offline)
@@ -79,7 +79,7 @@ describe("a handler slower than what comes", function()
     local client = echo(rig, function(client, m) assert(client:send(m.chat, "got " .. m.text, { cause = { m, 1 } })) end)
     local ana = rig:contact "Ana"
     local all_sent = send_all(ana, client.me.jid, 60)
-    for i = 1, 60 do assert.equal("got " .. i, ana:next(10).text) end
+    for i = 1, 60 do assert.equal("got " .. i, ana:next().text) end
     all_sent()
     client:close()
     assert(marks)
@@ -99,15 +99,15 @@ describe("a handler slower than what comes", function()
     client:on("error", function(err) full = full + (err.code == "full" and 1 or 0) end)
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     assert(ana.client:send(client.me.jid, "0"))
-    assert.equal("0", begun:pop(5)) -- at hand, it waits no more
+    assert.equal("0", begun:pop(30)) -- at hand, it waits no more
     send_all(ana, client.me.jid, 40)()
     assert(ben.client:send(client.me.jid, "me too"))
-    assert.equal("me too", heard:pop(5))
+    assert.equal("me too", heard:pop(30))
     while client.store:count("journal", "") > 11 do task.sleep(0) end -- Ben's is handled, and its row goes
     assert.equal(11, client.store:count("journal", ""))
     assert.equal(1, full)
     gate:close()
-    for i = 0, 40 do assert.equal(tostring(i), heard:pop(10)) end
+    for i = 0, 40 do assert.equal(tostring(i), heard:pop(30)) end
     client:close()
     assert(marks)
   end))

@@ -116,7 +116,7 @@ describe("a group's metadata", function()
     local ben, ana = rig:contact "Ben", scene.phone(rig, "Ana", "15550000001")
     local groups, events = ben.client.groups, tap.event(ben.client, "group")
     local one, other = scene.group(rig, ana, { ben }), scene.group(rig, ana, { ben })
-    for _ = 1, 2 do assert(events:pop(5)) end
+    for _ = 1, 2 do assert(events:pop(30)) end
     local stray = assert(groups:get(one))
     local gone = {}
     for name, value in pairs(stray) do gone[name] = value end
@@ -136,7 +136,7 @@ describe("a group's metadata", function()
     for _, group in ipairs(assert(groups:list())) do subjects[group.jid] = group.subject end
     assert.is_string(subjects[one])
     assert.equal("Tea", subjects[other])
-    assert.equal("Coffee", events:pop(5).subject)
+    assert.equal("Coffee", events:pop(30).subject)
     assert.equal("Coffee", groups:known(one).subject)
     assert.is_nil(groups:known(gone.jid))
   end))

@@ -27,7 +27,7 @@ local function confirmations(rig, contact)
 end
 
 local function next_said(said)
-  local node = said:pop(5)
+  local node = said:pop(30)
   assert(node, "nothing was confirmed")
   local text = node.tag .. " " .. (node.attrs.type or node.attrs.error or "delivery") .. " " .. node.attrs.id
   return node.tag == "ack" and text:gsub(" delivery", "") or text, node
@@ -91,7 +91,7 @@ describe("a message in a group", function()
     local rig <close> = start()
     local ana, ben, group = two(rig)
     local id = assert(ana.client:send(group, "hello all")).id
-    local receipt = assert(ana.receipts:pop(5))
+    local receipt = assert(ana.receipts:pop(30))
     assert.same({ group, writer.device(ben), id }, { receipt.chat, receipt.sender, receipt.ids[1] })
   end))
 
@@ -249,7 +249,7 @@ describe("a sender key", function()
     local ana, ben, group = two(rig)
     local other, said = writer.make(rig, ana, ben), confirmations(rig, ben)
     inject(rig, ben, ana, group, "AAAA", { writer.pairwise(ana, ben, writer.key(ana, other)), writer.skmsg(ana, group, "hi") })
-    local told = tostring(ben.errors:pop(5)) .. tostring(ben.errors:pop(5))
+    local told = tostring(ben.errors:pop(30)) .. tostring(ben.errors:pop(30))
     assert.matches("tells a sender key for another group", told)
     assert.matches("AAAA .* cannot be read", told)
     assert.equal("receipt retry AAAA", (next_said(said)))
@@ -299,7 +299,7 @@ describe("a sender key", function()
       groupId = group, axolotlSenderKeyDistributionMessage = "\x33junk",
     } }))
     inject(rig, ben, ana, group, "AAAA", { writer.pairwise(ana, ben, junk), writer.skmsg(ana, group, "two") })
-    assert.matches("no distribution message", tostring(ben.errors:pop(5)))
+    assert.matches("no distribution message", tostring(ben.errors:pop(30)))
     assert.equal("two", ben:next().text)
   end))
 
@@ -335,8 +335,8 @@ describe("a bot in a group", function()
     local echo = { client = bot.client, lid = me.lid }
     writer.send(ana, group, "!tea with milk", { echo })
     writer.send(ana, group, "hello")
-    assert.same({ "command", "with milk", group, "Tea" }, heard:pop(5))
-    assert.same({ "text", "hello", group, group, ana.lid }, heard:pop(5))
+    assert.same({ "command", "with milk", group, "Tea" }, heard:pop(30))
+    assert.same({ "text", "hello", group, group, ana.lid }, heard:pop(30))
     local reply, reaction, text = ana:next(), ana:next(), ana:next()
     assert.same({ "at five", group, me.lid, "!tea with milk" }, { reply.text, reply.chat, reply.sender, reply.quoted.text })
     assert.same({ "reaction", "hello yourself" }, { reaction.kind, text.text })

@@ -143,7 +143,7 @@ describe("a client turns away from a server that", function()
       assert.equal(0, #server.seen) -- nothing of the client's left
       server.attack = nil
       assert(connect(server))
-      assert.equal("payload", server.seen:pop(15))
+      assert.equal("payload", server.seen:pop(30))
     end))
   end
 
@@ -165,7 +165,7 @@ describe("a client turns away from a server that", function()
     end
     local closed = task.queue()
     local link, err = connect(server, { on_closed = function(why) closed:push(why) end })
-    err = err or closed:pop(15)
+    err = err or closed:pop(30)
     assert.equal("crypto", err.code)
     assert.is_true(link == nil or link.dead)
   end))
@@ -213,7 +213,7 @@ describe("a crowd of callers", function()
         if length > 0 then conn:send(bytes:sub(1, length)) end
         conn:close(1000)
       end, close = function() closed:push(true) end })
-      assert(closed:pop(15))
+      assert(closed:pop(30))
     end
     assert(rig:contact "Ana")
     local count = 0

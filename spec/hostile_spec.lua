@@ -65,13 +65,13 @@ local function each(list, fn, seen)
   local errors = rig:record("to-client", function(node) return node.tag == "stream:error" end)
   for name, value in pairs(list) do
     fn(value, ana.client.connection.link, device.connection)
-    local err = assert(offline:pop(10), name .. ": the connection has not ended")
-    assert(online:pop(10), name .. ": not online again")
+    local err = assert(offline:pop(30), name .. ": the connection has not ended")
+    assert(online:pop(30), name .. ": not online again")
     seen(name, err, table.remove(errors))
     assert(ben.client:send(ana.lid, name))
-    assert.equal(name, ana:next(10).text)
+    assert.equal(name, ana:next().text)
     assert(ana.client:send(ben.lid, "still here"))
-    assert.equal("still here", ben:next(10).text)
+    assert.equal("still here", ben:next().text)
   end
 end
 

@@ -52,11 +52,11 @@ describe("HTTP", function()
     local server <close> = serve { request = function(request) waiting:push(request) end }
     local body = ("long "):rep(150000)
     local asking = task.spawn(support.http, "GET", server:url "http")
-    assert(waiting:pop(15)):respond(200, "text/plain", body)
-    assert.equal(body, asking:join(15).body)
+    assert(waiting:pop(30)):respond(200, "text/plain", body)
+    assert.equal(body, asking:join(30).body)
     local left <close> = process.start(
       ("bash -c 'exec 3<>/dev/tcp/127.0.0.1/%d; printf \"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n\" >&3; exec cat <&3'"):format(server.port))
-    local request = assert(waiting:pop(15))
+    local request = assert(waiting:pop(30))
     left:signal "KILL"
     left:wait_end()
     request:respond(200, "text/plain", "too late")
@@ -102,7 +102,7 @@ describe("HTTP", function()
     end)
     assert.is_nil(answer)
     assert.equal("no whole answer within 0.2 s", tostring(err))
-    waiting:pop(5):respond(200, "text/plain", "too late")
+    waiting:pop(30):respond(200, "text/plain", "too late")
   end))
 
   it("wants its time limits right", function()

@@ -105,8 +105,8 @@ describe("a device in the own account's name", function()
         inject(rig, ana, stanza.node("message", attrs, {
           seal(ghost, "ana", message), blob and stanza.node("device-identity", nil, blob) or nil,
         }))
-        assert.equal("undecryptable", assert(errors:pop(5)).code, name)
-        repeat until assert(said:pop(5)) == "receipt retry " .. attrs.id
+        assert.equal("undecryptable", assert(errors:pop(30)).code, name)
+        repeat until assert(said:pop(30)) == "receipt retry " .. attrs.id
       end
     end
     assert.is_nil(ana.client.store:get("appstate-key", "forged"))
@@ -142,7 +142,7 @@ describe("a device in the own account's name", function()
     assert(ana.client:send(ben.lid, "private"))
     assert.equal("private", ben:next().text)
     local codes = {}
-    for i = 1, 3 do codes[i] = assert(errors:pop(5)).code end
+    for i = 1, 3 do codes[i] = assert(errors:pop(30)).code end
     table.sort(codes)
     assert.same({ "untrusted", "unvouched", "unvouched" }, codes)
     for _, to in stanza.children(stanza.child(sent[1], "participants"), "to") do
@@ -186,14 +186,14 @@ describe("somebody who claims to be an own device", function()
       if direction == "to-client" and node.tag == "success" then node.attrs.lid = mallory.lid end
     end)
     device.connection:drop()
-    assert(online:pop(10))
+    assert(online:pop(30))
     assert.equal(mallory.lid, ana.client.me.lid)
     local enc = seal(mallory.client.account, device:jid "lid", key_share "forged")
     assert.equal("msg", enc.attrs.type)
     inject(rig, ana, stanza.node("message", {
       from = at_device(mallory.lid, mallory.client.me.device), id = "AAAA", t = "1700000000", type = "text", category = "peer",
     }, enc))
-    assert.equal("undecryptable", errors:pop(5).code)
+    assert.equal("undecryptable", errors:pop(30).code)
     assert.is_nil(ana.client.store:get("appstate-key", "forged"))
   end))
 
@@ -205,7 +205,7 @@ describe("somebody who claims to be an own device", function()
       assert(mallory.client:send(ana.lid, { [wrapper] = { message = {
         deviceSentMessage = { destinationJid = ana.jid, message = { conversation = "pay" } },
       } } }))
-      assert.equal("forged", errors:pop(5).code)
+      assert.equal("forged", errors:pop(30).code)
     end
     assert(mallory.client:send(ana.lid, "next"))
     assert.equal("next", ana:next().text)
@@ -231,19 +231,19 @@ describe("a pair of names", function()
     local from = at_device(ben.lid, ben.client.me.device)
     inject(rig, ana, message(from, "AAAA", {}, enc))
     assert.equal("again", ana:next().text)
-    repeat until assert(said:pop(5)) == "receipt AAAA" -- behind what the phone told it after linking
+    repeat until assert(said:pop(30)) == "receipt AAAA" -- behind what the phone told it after linking
     store:delete("lid", "p" .. ben.jid:match "^%d+")
     store:delete("lid", "l" .. ben.lid:match "^%d+")
     local before = store:count("lid", "")
     inject(rig, ana, message("77:1@lid", "BBBB", { sender_pn = "1555@s.whatsapp.net" }))
-    assert.equal("ack BBBB", said:pop(5))
+    assert.equal("ack BBBB", said:pop(30))
     inject(rig, ana, message("status@broadcast", "CCCC", { participant = "77:1@lid", participant_pn = "1555@s.whatsapp.net" },
       stanza.node("enc", { v = "2", type = "skmsg" }, ("\x33"):rep(80))))
-    assert.equal("ack CCCC", said:pop(5))
+    assert.equal("ack CCCC", said:pop(30))
     inject(rig, ana, message(from, "DDDD", { sender_pn = "1555@s.whatsapp.net" }, enc))
-    assert.equal("receipt DDDD", said:pop(5))
+    assert.equal("receipt DDDD", said:pop(30))
     inject(rig, ana, message(from, "AAAA", { sender_pn = "1555@s.whatsapp.net" }, enc))
-    assert.equal("receipt AAAA", said:pop(5))
+    assert.equal("receipt AAAA", said:pop(30))
     assert.equal(before, store:count("lid", ""))
   end))
 

@@ -63,7 +63,7 @@ end
 -- Sets a trap for the running bot, waits until it has closed, and starts the bot again.
 function Killing:spring(trap)
   self.trap, self.seen = trap, 0
-  assert(self.killed:pop(15), "the bot was not killed at " .. trap[1])
+  assert(self.killed:pop(30), "the bot was not killed at " .. trap[1])
   assert.equal(9, select(2, self.bot:wait_end()))
   self:run_bot()
 end
@@ -105,13 +105,13 @@ local function send_burst(ana, to)
     sends[i] = task.spawn(function() ids[i] = assert(ana.client:send(to, tostring(i))).id end)
   end
   return ids, function()
-    for _, one in ipairs(sends) do one:join(15) end
+    for _, one in ipairs(sends) do one:join(30) end
   end
 end
 
 local function await_screen(screen, count)
   while #screen < count do
-    if not screen.changed:pop(15) then error(("Ana sees %d of %d, the last: %s"):format(#screen, count, screen[#screen])) end
+    if not screen.changed:pop(30) then error(("Ana sees %d of %d, the last: %s"):format(#screen, count, screen[#screen])) end
   end
 end
 

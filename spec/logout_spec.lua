@@ -62,7 +62,7 @@ describe("client:logout", function()
     local function write(from, ...)
       local sent
       for _, text in ipairs { ... } do sent = assert(from.client:send(echo.jid, text)) end
-      repeat local receipt = assert(from.receipts:pop(5)) until receipt.ids[1] == sent.id -- it waits in its chat's lane
+      repeat local receipt = assert(from.receipts:pop(30)) until receipt.ids[1] == sent.id -- it waits in its chat's lane
     end
     write(ana, "a1", "a2")
     assert.equal("a1", echo:next().text)
@@ -147,7 +147,7 @@ describe("bot:logout", function()
     local me = rig:run(bot)
     local running = rig.bots[1].running
     assert.equal("bye", rig:contact("Ana"):ask(me.jid, "!leave").text)
-    assert.is_true(running:join(5))
+    assert.is_true(running:join(30))
     assert.is_true(ended)
     local store <close> = assert(core.store.open { path = bot.options.store })
     assert.same({}, store:accounts())
@@ -278,7 +278,7 @@ describe("moonpost.run", function()
     local running = task.spawn(moonpost.run, bots.work, bots.home)
     local jids = {}
     for _ = 1, 2 do
-      local name, me = table.unpack(assert(ready:pop(10)))
+      local name, me = table.unpack(assert(ready:pop(30)))
       jids[name] = me.jid
     end
     local ana = rig:contact "Ana"
@@ -287,7 +287,7 @@ describe("moonpost.run", function()
     bots.work:stop()
     assert.equal("this is home", ana:ask(jids.home, "!who").text)
     bots.home:stop()
-    assert.is_true(running:join(5))
+    assert.is_true(running:join(30))
   end))
 
   it("goes on with the others when one cannot, and tells of it at the end", support.async(function()
@@ -296,9 +296,9 @@ describe("moonpost.run", function()
     local ready = task.queue()
     bot:on("ready", function(me) ready:push(me) end)
     local running = task.spawn(moonpost.run, broken, bot)
-    assert(ready:pop(10))
+    assert(ready:pop(30))
     bot:stop()
-    local ok, err = running:join(5)
+    local ok, err = running:join(30)
     assert.is_nil(ok)
     assert.matches("cannot make the store's folder /proc/state", tostring(err))
   end))

@@ -54,8 +54,8 @@ describe("a stanza whose attributes are malformed", function()
     for i, one in ipairs(wrong) do
       one.attrs.id = "X" .. i
       ana.inject(one)
-      assert.same({ one.tag, one.attrs.id, 487 }, assert(ana.acks:pop(5), stanza.xml(one)))
-      assert.equal("malformed", ana.errors:pop(5).code, stanza.xml(one))
+      assert.same({ one.tag, one.attrs.id, 487 }, assert(ana.acks:pop(30), stanza.xml(one)))
+      assert.equal("malformed", ana.errors:pop(30).code, stanza.xml(one))
     end
     assert.equal("undecryptable", ana:next().kind) -- of the fourth only the content was wrong, when it came
     assert(ben.client:send(ana.lid, "still here?"))
@@ -71,7 +71,7 @@ describe("a stanza whose attributes are malformed", function()
       node("chatstate", { from = GROUP, participant = "zzz" }, node "composing"),
     } do
       ana.inject(one)
-      assert.equal("malformed", ana.errors:pop(5).code)
+      assert.equal("malformed", ana.errors:pop(30).code)
     end
     ana.ping()
     assert.equal(0, #ana.acks)
@@ -87,7 +87,7 @@ describe("a stanza whose attributes are malformed", function()
       } do
         one.attrs.id = "N" .. i
         ana.inject(one)
-        assert.same({ "notification", "N" .. i }, ana.acks:pop(5))
+        assert.same({ "notification", "N" .. i }, ana.acks:pop(30))
       end
     end
     assert.equal(0, #ana.errors)
@@ -98,13 +98,13 @@ describe("a stanza whose attributes are malformed", function()
     local ana, ben = listening(rig), rig:contact "Ben"
     assert(ana.client:send(ben.lid, "hello"))
     ben:next()
-    assert.equal("receipt", ana.acks:pop(5)[1])
+    assert.equal("receipt", ana.acks:pop(30)[1])
     local asked = rig:record("to-server", function(one) return one.tag == "receipt" and one.attrs.type == "retry" end)
     for i, count in ipairs { "9223372036854775807", "-9223372036854775808", "4294967295", "1e300" } do
       local sealed = ben.client.account:encrypt({ tap.device(rig, ana.client):jid "lid" }, "x")[1]
       ana.inject(message({ id = "C" .. i }, node("enc", { v = "2", type = sealed.type, count = count }, sealed.ciphertext)))
-      assert.same({ "message", "C" .. i }, ana.acks:pop(5))
-      assert.equal("undecryptable", ana.errors:pop(5).code)
+      assert.same({ "message", "C" .. i }, ana.acks:pop(30))
+      assert.equal("undecryptable", ana.errors:pop(30).code)
     end
     assert.same({ "C2", "C4" }, { asked[1].attrs.id, asked[2].attrs.id })
     assert.equal(2, #asked)
@@ -120,13 +120,13 @@ describe("a stanza whose attributes are malformed", function()
     for _, value in ipairs { "-1", "0", "9223372036854775807", "-9223372036854775808", "1e18" } do
       t = value
       assert(ben.client:send(ana.lid, "when?"))
-      assert.is_true(math.abs(ana:next().time - os.time()) < 10, value)
-      assert.is_nil(assert(ben.receipts:pop(5)).time)
+      assert.is_true(math.abs(ana:next().time - os.time()) < 60, value)
+      assert.is_nil(assert(ben.receipts:pop(30)).time)
     end
     t = "1700000000"
     assert(ben.client:send(ana.lid, "then"))
     assert.equal(1700000000, ana:next().time)
-    assert.equal(1700000000, ben.receipts:pop(5).time)
+    assert.equal(1700000000, ben.receipts:pop(30).time)
   end))
 end)
 
@@ -142,11 +142,11 @@ describe("a handler of this client that fails", function()
     local ana, ben = listening(rig), rig:contact "Ben"
     fail_at(at_journal, "a bug")(ana)
     local sent = assert(ben.client:send(ana.lid, "hello"))
-    assert.same({ "message", sent.id, 500 }, ana.acks:pop(5))
-    assert.matches("a bug", tostring(ana.errors:pop(5)))
+    assert.same({ "message", sent.id, 500 }, ana.acks:pop(30))
+    assert.matches("a bug", tostring(ana.errors:pop(30)))
     fail_at(at_notification, "a bug")(ana)
     ana.inject(node("notification", { type = "devices", from = ben.jid, id = "N" }, node "update"))
-    assert.same({ "notification", "N", 500 }, ana.acks:pop(5))
+    assert.same({ "notification", "N", 500 }, ana.acks:pop(30))
     ana.ping()
     assert.equal(0, (tap.device(rig, ana.client)).queue.count)
   end))
@@ -157,13 +157,13 @@ describe("a handler of this client that fails", function()
       local ana, ben = listening(rig), rig:contact "Ben"
       fail_at(at_journal, core.error(code, sentence))(ana)
       local sent = assert(ben.client:send(ana.lid, "hello"))
-      assert.equal(code, ana.errors:pop(5).code)
+      assert.equal(code, ana.errors:pop(30).code)
       ana.ping()
       assert.equal(0, #ana.acks)
       ana.client.journal.add = nil
       rig:admin("kick", { jid = ana.client.me.jid:gsub("@", ":" .. ana.client.me.device .. "@"), kind = "drop" })
-      assert(ana.online:pop(10))
-      assert.equal(sent.id, ana:next(10).id)
+      assert(ana.online:pop(30))
+      assert.equal(sent.id, ana:next().id)
     end))
   end
 end)
@@ -179,8 +179,8 @@ describe("what the server calls this account", function()
     for _, value in ipairs { "zzz", "@lid", "1@g.us", "155@s.whatsapp.net" } do
       lid = value
       device.connection:drop()
-      assert(ana.online:pop(10))
-      assert.equal("malformed", ana.errors:pop(5).code, value)
+      assert(ana.online:pop(30))
+      assert.equal("malformed", ana.errors:pop(30).code, value)
       assert.same({ ana.lid, ana.lid }, { ana.client.me.lid, ana.client.lids:stable(ana.jid) })
     end
     assert(ben.client:send(ana.lid, "hello"))

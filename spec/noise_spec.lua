@@ -220,7 +220,7 @@ local function raw(url)
     url = url, open = function() self.opened:push(true) end, message = function(_, bytes) self.got:push(bytes) end,
     close = function() self.closed:push(true) end,
   })
-  assert(self.opened:pop(15))
+  assert(self.opened:pop(30))
   return self
 end
 
@@ -255,7 +255,7 @@ describe("the sandbox", function()
     for i, bytes in ipairs(bad) do
       local socket = raw(rig.sandbox.url)
       socket.conn:send(bytes)
-      assert(socket.closed:pop(15), "not closed: " .. i)
+      assert(socket.closed:pop(30), "not closed: " .. i)
     end
     assert.truthy(rig:contact "Ana".client.connection.online)
   end))
@@ -266,16 +266,16 @@ describe("the sandbox", function()
       local socket = raw(rig.sandbox.url)
       local client = noise.initiator { static = crypto.keypair(), root = rig.sandbox.root, now = core.net.time() }
       socket.conn:send(wire.header() .. wire.frame(client:hello()))
-      assert(client:read(assert(socket.got:pop(15)):sub(4)))
+      assert(client:read(assert(socket.got:pop(30)):sub(4)))
       return socket, client
     end
     local socket = greeted()
     socket.conn:send(wire.frame "garbage")
-    assert(socket.closed:pop(15))
+    assert(socket.closed:pop(30))
     local client
     socket, client = greeted()
     socket.conn:send(wire.frame(client:finish "no payload") .. wire.frame "no ciphertext")
-    assert(socket.closed:pop(15))
+    assert(socket.closed:pop(30))
   end))
 
   it("takes a handshake that comes one byte at a time, behind routing info", support.async(function()
@@ -283,7 +283,7 @@ describe("the sandbox", function()
     local socket = raw(rig.sandbox.url)
     local client = noise.initiator { static = crypto.keypair(), root = rig.sandbox.root, now = core.net.time() }
     for byte in (wire.header "routing" .. wire.frame(client:hello())):gmatch "." do socket.conn:send(byte) end
-    local answer = assert(socket.got:pop(15))
+    local answer = assert(socket.got:pop(30))
     assert.equal(#answer - 3, (">I3"):unpack(answer)) -- alone in its message, and whole
     assert.equal("XX", (client:read(answer:sub(4))))
   end))
@@ -295,7 +295,7 @@ describe("the sandbox", function()
       clientHello = { ephemeral = crypto.keypair():public(), static = ("s"):rep(48), payload = ("p"):rep(100) },
     })
     socket.conn:send(wire.header() .. wire.frame(hello))
-    local answer = core.proto.decode("HandshakeMessage", assert(socket.got:pop(15)):sub(4)).serverHello
+    local answer = core.proto.decode("HandshakeMessage", assert(socket.got:pop(30)):sub(4)).serverHello
     assert.equal(32, #answer.ephemeral)
     assert.equal(48, #answer.static)
     assert.truthy(#answer.payload > 200)

@@ -75,7 +75,7 @@ describe("a notification", function()
     local ana, bob = rig:contact "Ana", rig:contact "Bob"
     assert(ana.client:send(bob.jid, "hello"))
     local store, device = ana.client.store, tap.device(rig, ana.client)
-    assert(ana.receipts:pop(5))
+    assert(ana.receipts:pop(30))
     ana.client:close()
     rig:contact "Bob"
     assert.equal(1, device.queue.count)
@@ -100,7 +100,7 @@ describe("a notification", function()
     for _, name in ipairs(names) do assert.is_true(ana.client.account:has_session(name), name) end
     local told = tap.event(ana.client, "identity")
     for _ = 1, 2 do tell(notification({ type = "encrypt", from = bob.jid, lid = bob.lid }, stanza.node "identity")) end
-    assert.same({ jid = bob.lid, phone = bob.jid:match "^%d+" }, told:pop(5))
+    assert.same({ jid = bob.lid, phone = bob.jid:match "^%d+" }, told:pop(30))
     for _, name in ipairs(names) do assert.is_false(ana.client.account:has_session(name), name) end
     assert.is_true(is_stale(ana.client, bob.lid))
     bob:next()

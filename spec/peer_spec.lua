@@ -62,7 +62,7 @@ describe("the phone", function()
         end
       end)
       assert(client:connect())
-      assert.equal(1, done:pop(5))
+      assert.equal(1, done:pop(30))
       ping(client)
       assert.equal("offline", order[1])
       local count = {}
@@ -114,7 +114,7 @@ describe("the phone", function()
       if direction == "to-client" and node.tag == "message" then messages = messages + 1 end
     end)
     tap.device(rig, client).connection:stream_error "515"
-    assert(online:pop(5))
+    assert(online:pop(30))
     ping(client)
     assert.equal(0, messages)
   end))
@@ -182,7 +182,7 @@ describe("the phone", function()
       v = "2", type = copy.type,
     }, copy.ciphertext))
     assert.equal("number 6", read.conversation)
-    for _ = 1, 5 do assert.is_truthy(ana.receipts:pop(5)) end
+    for _ = 1, 5 do assert.is_truthy(ana.receipts:pop(30)) end
     assert.equal(0, #ana.receipts)
   end))
 end)

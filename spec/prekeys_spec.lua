@@ -61,7 +61,7 @@ describe("the first login", function()
       if is_upload(direction, node) then uploads = uploads + 1 end
     end)
     tap.device(rig, ana.client).connection:stream_error "515"
-    assert(online:pop(5))
+    assert(online:pop(30))
     assert.equal(0, uploads)
   end))
 end)
@@ -188,7 +188,7 @@ describe("a device that runs low", function()
     ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.01 }
     leave(device, 5)
     fetch(bob.client, device:jid())
-    assert(online:pop(5))
+    assert(online:pop(30))
     assert.equal(50, #ana.client.account:prekeys(false))
     leave(device, 0)
     for i = 1, 5 do device.one_time:add { "\1\0" .. string.char(i) .. crypto.random(32) } end -- the next hand-out is told
@@ -249,7 +249,7 @@ describe("a server that cannot take keys now", function()
     local uploads = rig:record("to-server", function(node) return is_upload("to-server", node) end)
     local errors, strikes = tap.event(ana.client, "error"), tap.strikes(rig)
     rig:fault { what = "forget-prekeys", jid = ana.jid }
-    assert(strikes:pop(5))
+    assert(strikes:pop(30))
     return ana, uploads, errors, strikes
   end
 
@@ -289,7 +289,7 @@ describe("a server that cannot take keys now", function()
     local rig <close> = start()
     local ana, uploads, errors = lose_keys(rig, { what = "swallow" }, 0.01)
     has_keys(rig, ana, uploads, 2)
-    assert.equal("timeout", errors:pop(5).code)
+    assert.equal("timeout", errors:pop(30).code)
   end))
 end)
 
@@ -458,7 +458,7 @@ describe("many fetches at once", function()
       tasks[i] = task.spawn(function() return key_id(fetch(client, device:jid(i % 3 == 0 and "lid" or nil))[1]) end)
     end
     for i = 1, 20 do
-      local id = tasks[i]:join(5)
+      local id = tasks[i]:join(30)
       assert.is_nil(given[id])
       given[id] = true
     end

@@ -154,7 +154,7 @@ describe("somebody who takes no messages of strangers", function()
     assert(ben.client:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })))
     assert.equal(0, #presences)
     assert(ana.client:send(ben.jid, "you may know"))
-    assert.same({ ana.lid, true }, (function(one) return { one.jid, one.available } end)(presences:pop(5)))
+    assert.same({ ana.lid, true }, (function(one) return { one.jid, one.available } end)(presences:pop(30)))
   end))
 
   it("becomes so, and stops being so, by an admin call", support.async(function()

@@ -13,9 +13,9 @@ Process.__index = Process
 
 --- Waits for a line that matches a Lua pattern; returns its captures. Fails with all that was printed when none comes.
 -- @string pattern
--- @tparam ?number timeout seconds (15)
+-- @tparam ?number timeout seconds (60)
 function Process:wait(pattern, timeout)
-  local deadline = net.now() + (timeout or 15)
+  local deadline = net.now() + (timeout or 60)
   while true do
     local line, err = self.lines:pop(math.max(0, deadline - net.now()))
     if not line then
@@ -29,10 +29,10 @@ end
 function Process:signal(name) os.execute(("kill -%s %d 2>&1"):format(name, self.pid)) end
 
 --- Waits for the end; returns the exit code, and the signal's number when one ended it.
--- @tparam ?number timeout seconds (15)
+-- @tparam ?number timeout seconds (60)
 function Process:wait_end(timeout)
   if not self.ended then
-    local over, err = self.over:pop(timeout or 15)
+    local over, err = self.over:pop(timeout or 60)
     if not over and err.code ~= "closed" then
       error(("%s has not ended; it printed:\n%s"):format(self.command, table.concat(self.output, "\n")), 0)
     end
@@ -80,7 +80,7 @@ function process.start(command, options)
     self.pid = self.pid or math.tointeger(tonumber(line))
     self.lines:push(line)
   end, self.pipe)
-  assert(self.lines:pop(15) and self.pid, "the shell did not start")
+  assert(self.lines:pop(30) and self.pid, "the shell did not start")
   if fifo then
     self.input = assert(io.open(fifo, "w"))
     self.input:setvbuf "no"

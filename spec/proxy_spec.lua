@@ -57,7 +57,7 @@ describe("a client with a proxy", function()
     ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
     local online, device = tap.event(ana.client, "online"), tap.device(rig, ana.client)
     device.connection:drop()
-    assert(online:pop(15))
+    assert(online:pop(30))
     assert(ana.client:send(ben.lid, "again"))
     assert.equal("again", ben:next().text)
     for _ = 1, 3 do gate:wait "^CONNECT" end -- pairing, login, again
@@ -107,7 +107,7 @@ describe("a client with a proxy", function()
     })
     gate:wait "^CONNECT"
     conn:abort()
-    assert(ended:pop(15))
+    assert(ended:pop(30))
   end))
 end)
 

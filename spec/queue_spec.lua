@@ -42,7 +42,7 @@ local function acquaint(rig, ana, ben)
   local seen = tap.on(rig)
   assert(ana.client:send(ben.jid, "hello"))
   assert.equal("hello", ben:next().text)
-  assert(ana.receipts:pop(5))
+  assert(ana.receipts:pop(30))
   seen:next(function(direction, node) return direction == "to-server" and node.tag == "ack" and node.attrs.type == "privacy_token" end)
 end
 
@@ -77,7 +77,7 @@ describe("a device that was away", function()
       assert.equal(i <= 30, m.offline)
     end
     assert.equal(0, #ben.heard)
-    for _ = 1, 31 do assert.equal("delivery", ana.receipts:pop(5).type) end
+    for _ = 1, 31 do assert.equal("delivery", ana.receipts:pop(30).type) end
     assert.equal(0, ben.device.queue.count)
   end))
 
@@ -146,7 +146,7 @@ describe("a device that was away", function()
     assert(ana.client:send(ana.jid, "note"))
     assert.equal(0, #ana.receipts)
     come_back(rig, ben)
-    assert.same({ sent.id }, ana.receipts:pop(5).ids)
+    assert.same({ sent.id }, ana.receipts:pop(30).ids)
   end))
 end)
 
@@ -230,7 +230,7 @@ describe("a confirmation", function()
   local function push_unconfirmed(rig, ben, from, ids)
     local stop, errors = lose_confirmations(rig, ben.device), tap.event(ben.client, "error")
     for _, id in ipairs(ids) do push(ben, from, id) end
-    for _ = 1, #ids do assert(errors:pop(5)) end
+    for _ = 1, #ids do assert(errors:pop(30)) end
     ben.client:committed()
     assert(ben.client:query(ping()))
     stop()

@@ -32,7 +32,7 @@ end
 
 local function next_of(receipts, type)
   local receipt
-  repeat receipt = assert(receipts:pop(5)) until receipt.type == type
+  repeat receipt = assert(receipts:pop(30)) until receipt.type == type
   return receipt
 end
 
@@ -44,10 +44,10 @@ describe("what a client has read", function()
     local said = receipts_of(rig, ben, "read")
     local one, two = ben:hears(ana, "one"), ben:hears(ana, "two")
     assert(ben.client:mark_read { one, two })
-    local node = assert(said:pop(5))
+    local node = assert(said:pop(30))
     assert.same({ ana.lid, { one.id, two.id } }, { node.attrs.to, ids_of(node) })
     assert.is_nil(node.attrs.participant)
-    assert.is_true(math.abs(tonumber(node.attrs.t) - os.time()) < 5)
+    assert.is_true(math.abs(tonumber(node.attrs.t) - os.time()) < 60)
     assert.same({ one.id, two.id }, next_of(ana.receipts, "read").ids)
     assert.equal(0, #said)
   end))
@@ -58,7 +58,7 @@ describe("what a client has read", function()
     local said = receipts_of(rig, ben, "read")
     local function of(id, sender) return { id = id, chat = GROUP, sender = sender } end
     assert(ben.client:mark_read { of("A", "1@lid"), of("B", "2@lid"), of("C", "1@lid") })
-    local first, second = assert(said:pop(5)), assert(said:pop(5))
+    local first, second = assert(said:pop(30)), assert(said:pop(30))
     assert.same({ GROUP, "1@lid", { "A", "C" } }, { first.attrs.to, first.attrs.participant, ids_of(first) })
     assert.same({ GROUP, "2@lid", { "B" } }, { second.attrs.to, second.attrs.participant, ids_of(second) })
   end))
@@ -74,7 +74,7 @@ describe("what a client has read", function()
     assert.equal(ana.lid, m.sender)
     assert(ben.client.groups:get(answer.jid))
     assert(ben.client:mark_read { m })
-    assert.equal(ana.jid, said:pop(5).attrs.participant)
+    assert.equal(ana.jid, said:pop(30).attrs.participant)
     assert.equal(answer.jid, next_of(ana.receipts, "read").chat)
   end))
 
@@ -85,7 +85,7 @@ describe("what a client has read", function()
     local m, said = ben:next(), receipts_of(rig, ben, "read")
     assert.equal(ana.lid, m.chat)
     assert(ben.client:mark_read { m })
-    local node = assert(said:pop(5))
+    local node = assert(said:pop(30))
     assert.same({ answer.jid, ana.lid, { m.id } }, { node.attrs.to, node.attrs.participant, ids_of(node) })
   end))
 
@@ -95,8 +95,8 @@ describe("what a client has read", function()
     local said, list = receipts_of(rig, ben, "read"), {}
     for i = 1, 257 do list[i] = { id = "ID" .. i, chat = ana.lid, sender = ana.lid } end
     assert(ben.client:mark_read(list))
-    assert.equal(256, #ids_of(said:pop(5)))
-    assert.same({ "ID257" }, ids_of(said:pop(5)))
+    assert.equal(256, #ids_of(said:pop(30)))
+    assert.same({ "ID257" }, ids_of(said:pop(30)))
   end))
 
   it("and played is told as well", support.async(function()
@@ -113,11 +113,11 @@ describe("what a client has read", function()
     ben:hears(ana, "we know each other")
     local said = receipts_of(rig, ben, "read", "read-self")
     assert(ben.client:mark_read { { id = "A", chat = "status@broadcast", sender = ana.lid } })
-    local node = assert(said:pop(5))
+    local node = assert(said:pop(30))
     assert.same({ "status@broadcast", "read", ana.lid, ana.jid },
       { node.attrs.to, node.attrs.type, node.attrs.participant, node.attrs.peer_participant_pn })
     assert(ben.client:mark_read { { id = "B", chat = "120363000000000002@newsletter", sender = "120363000000000002@newsletter" } })
-    node = assert(said:pop(5))
+    node = assert(said:pop(30))
     assert.same({ "120363000000000002@newsletter", "read-self" }, { node.attrs.to, node.attrs.type })
   end))
 
@@ -142,14 +142,14 @@ describe("who keeps to themselves what they read", function()
     local said = receipts_of(rig, ben, "read", "read-self")
     local m = ben:hears(ana, "hi")
     assert(ben.client:mark_read { m, { id = "A", chat = GROUP, sender = "1@lid" } })
-    local one, two = assert(said:pop(5)), assert(said:pop(5))
+    local one, two = assert(said:pop(30)), assert(said:pop(30))
     assert.same({ "read-self", ana.lid, "read", GROUP }, { one.attrs.type, one.attrs.to, two.attrs.type, two.attrs.to })
     local own = next_of(ben2.receipts, "read-self")
     assert.same({ true, ana.lid, { m.id } }, { own.own, own.chat, own.ids })
     assert(ben.client:mark_read { ben:hears(ana, "again") })
-    assert.equal("read-self", said:pop(5).attrs.type)
+    assert.equal("read-self", said:pop(30).attrs.type)
     assert.equal(1, #asked)
-    for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(5) or nil end do assert.equal("delivery", receipt.type) end
+    for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(30) or nil end do assert.equal("delivery", receipt.type) end
   end))
 
   it("is taken at its word by the server, whose acks tell a client that the setting has changed", support.async(function()
@@ -158,19 +158,19 @@ describe("who keeps to themselves what they read", function()
     local account, said = rig.sandbox.accounts.by_name.Ben, receipts_of(rig, ben, "read", "read-self")
     local setting = "all"
     assert(ben.client:mark_read { ben:hears(ana, "hi") })
-    assert.equal("read", said:pop(5).attrs.type)
+    assert.equal("read", said:pop(30).attrs.type)
     next_of(ana.receipts, "read")
     for _, now in ipairs { "none", "all", "all" } do
       local m = ben:hears(ana, "hi")
       account.privacy.readreceipts = now
       assert(ben.client:mark_read { m })
-      assert.equal(setting == "all" and "read" or "read-self", said:pop(5).attrs.type)
+      assert.equal(setting == "all" and "read" or "read-self", said:pop(30).attrs.type)
       ping(ben)
       setting = now
     end
     assert.equal(1, #next_of(ana.receipts, "read").ids)
     ping(ana)
-    for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(5) or nil end do assert.not_equal("read", receipt.type) end
+    for receipt in function() return #ana.receipts > 0 and ana.receipts:pop(30) or nil end do assert.not_equal("read", receipt.type) end
   end))
 
   it("is known after a restart, and heard of when it changes", support.async(function()
@@ -180,18 +180,18 @@ describe("who keeps to themselves what they read", function()
     rig.sandbox.accounts.by_name.Ben.privacy.readreceipts = "none"
     local said = receipts_of(rig, nil, "read", "read-self")
     assert(ben.client:mark_read { ben:hears(ana, "hi") })
-    assert.equal("read-self", said:pop(5).attrs.type)
+    assert.equal("read-self", said:pop(30).attrs.type)
     ben.client:close()
     ben = rig:contact("Ben", { store_handle = handle })
     local asked = rig:record("to-server", function(node) return node.attrs.xmlns == "privacy" and node.attrs.type == "get" end)
     assert(ben.client:mark_read { ben:hears(ana, "hi") })
-    assert.equal("read-self", said:pop(5).attrs.type)
+    assert.equal("read-self", said:pop(30).attrs.type)
     assert.equal(0, #asked)
     ping(ben)
     tap.hand(rig, ben, stanza.node("notification", { type = "account_sync", from = ben.jid, id = "1", t = "1769296600" },
       stanza.node("privacy", nil, stanza.node("category", { name = "readreceipts", value = "all" }))))
     assert(ben.client:mark_read { ben:hears(ana, "hi") })
-    assert.equal("read", said:pop(5).attrs.type)
+    assert.equal("read", said:pop(30).attrs.type)
   end))
 end)
 
@@ -219,16 +219,16 @@ describe("a read mark", function()
       return false
     end)
     assert(ben.client:mark_read { m })
-    assert(swallowed:pop(5))
+    assert(swallowed:pop(30))
     stop()
     local said = receipts_of(rig, ben, "read")
     ben.device.connection:stream_error "515"
-    assert(ben.online:pop(5))
-    assert.same({ m.id }, ids_of(said:pop(5)))
+    assert(ben.online:pop(30))
+    assert.same({ m.id }, ids_of(said:pop(30)))
     next_of(ana.receipts, "read")
     ping(ben)
     ben.device.connection:stream_error "515"
-    assert(ben.online:pop(5))
+    assert(ben.online:pop(30))
     ping(ben)
     assert.equal(0, #said)
     assert(ben.client:send(ana.jid, "a commit"))
@@ -288,11 +288,11 @@ describe("a bot", function()
     local ana = rig:contact "Ana"
     local pong = ana:ask(me.lid, "!ping")
     local number = ana.jid:match "^%d+"
-    local receipt = assert(heard:pop(5))
+    local receipt = assert(heard:pop(30))
     assert.same({ pong.id, ana.lid, false, ana.lid, number, "delivered" },
       { receipt.id, receipt.chat, receipt.group, receipt.sender, receipt.phone, receipt.status })
     assert(ana.client:mark_read { pong })
-    assert.equal("read", heard:pop(5).status)
+    assert.equal("read", heard:pop(30).status)
     assert.same({ "read", "read" }, { sent.status, bot:message(ana.lid, pong.id).status })
     local of = sent:receipts()[1]
     assert.same({ ana.lid, true, true, nil }, { of.jid, of.delivered ~= nil, of.read ~= nil, of.played })

@@ -51,12 +51,12 @@ describe("an author", function()
     for _, one in ipairs { ana, ana2 } do
       local readers = {}
       while not (readers[device_jid(ben, "lid")] and readers[device_jid(ben2, "lid")]) do
-        local receipt = assert(one.receipts:pop(5))
+        local receipt = assert(one.receipts:pop(30))
         assert.same({ sent.id }, receipt.ids)
         assert.equal(ben.lid, receipt.chat)
         if not receipt.own then
           assert.equal("delivery", receipt.type)
-          assert.is_true(math.abs(receipt.time - os.time()) < 5)
+          assert.is_true(math.abs(receipt.time - os.time()) < 60)
           readers[receipt.sender] = true
         end
       end
@@ -69,7 +69,7 @@ describe("an author", function()
     local ana, ana2, ben = rig:contact "Ana", rig:contact "Ana", rig:contact "Ben"
     local sent = assert(ana.client:send(ben.jid, "hi"))
     local own
-    repeat own = assert(ana.receipts:pop(5)) until own.own
+    repeat own = assert(ana.receipts:pop(30)) until own.own
     assert.same({ "sender", device_jid(ana2, "lid"), ben.lid, { sent.id } }, { own.type, own.sender, own.chat, own.ids })
   end))
 
@@ -78,20 +78,20 @@ describe("an author", function()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     ben.client.presence:unavailable()
     assert(ana.client:send(ben.jid, "hi"))
-    assert.equal("inactive", ana.receipts:pop(5).type)
+    assert.equal("inactive", ana.receipts:pop(30).type)
     ben.client.presence:available()
     assert(ana.client:send(ben.jid, "hi"))
-    assert.equal("delivery", ana.receipts:pop(5).type)
+    assert.equal("delivery", ana.receipts:pop(30).type)
   end))
 
   it("hears what was read, all ids of a list", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"
     local one, two = assert(ana.client:send(ben.jid, "1")), assert(ana.client:send(ben.jid, "2"))
-    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(5).type) end
+    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(30).type) end
     ben.client.connection:send(stanza.node("receipt", { id = one.id, to = ana.lid, type = "read", t = math.floor(core.net.time()) },
       stanza.node("list", nil, { stanza.node("item", { id = two.id }) })))
-    local receipt = assert(ana.receipts:pop(5))
+    local receipt = assert(ana.receipts:pop(30))
     assert.same({ "read", { one.id, two.id }, false }, { receipt.type, receipt.ids, receipt.own })
   end))
 
@@ -119,11 +119,11 @@ describe("what became of a message", function()
     local ana, ben, mallory = rig:contact "Ana", rig:contact "Ben", rig:contact "Mallory"
     assert(mallory.client:send(ana.jid, "we know each other"))
     local sent = assert(ana.client:send(ben.jid, "hi"))
-    assert.equal(ben.lid, assert(ana.receipts:pop(5)).chat)
+    assert.equal(ben.lid, assert(ana.receipts:pop(30)).chat)
     claim(mallory, ana, "read", sent.id)
     claim(mallory, ana, nil, sent.id)
     claim(ben, ana, "read", sent.id)
-    local receipt = assert(ana.receipts:pop(5))
+    local receipt = assert(ana.receipts:pop(30))
     assert.same({ "read", ben.lid }, { receipt.type, receipt.chat })
     assert.equal(0, #ana.receipts)
   end))
@@ -132,11 +132,11 @@ describe("what became of a message", function()
     local rig <close> = start()
     local ana, ben, cleo = rig:contact "Ana", rig:contact "Ben", rig:contact "Cleo"
     local one, other = assert(ana.client:send(ben.jid, "hi")), assert(ana.client:send(cleo.jid, "hi"))
-    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(5).type) end
+    for _ = 1, 2 do assert.equal("delivery", ana.receipts:pop(30).type) end
     claim(ben, ana, "read", other.id, one.id)
-    assert.same({ one.id }, assert(ana.receipts:pop(5)).ids)
+    assert.same({ one.id }, assert(ana.receipts:pop(30)).ids)
     claim(cleo, ana, "read", other.id, one.id)
-    assert.same({ other.id }, assert(ana.receipts:pop(5)).ids)
+    assert.same({ other.id }, assert(ana.receipts:pop(30)).ids)
   end))
 
   it("can be said after the server was started anew, for as many messages as it keeps", function()
@@ -169,14 +169,14 @@ describe("a message of ours", function()
     assert.equal("sent", status(ana, ben.lid, id))
     held = false
     for _, one in ipairs { ben, ben2 } do tap.device(rig, one.client).connection:drop() end
-    local m = ben:next(10)
-    local change = assert(changes:pop(10))
+    local m = ben:next()
+    local change = assert(changes:pop(30))
     assert.same({ id, ben.lid, ben.lid, "delivered" }, { change.id, change.chat, change.sender, change.status })
     assert.equal("delivered", status(ana, ben.lid, id))
-    ben2:next(10)
+    ben2:next()
     for _, what in ipairs { "read", "played" } do
       assert(ben.client:mark_read({ m }, what))
-      assert.equal(what, changes:pop(5).status)
+      assert.equal(what, changes:pop(30).status)
       assert.equal(what, status(ana, ben.lid, id))
     end
     assert(ben2.client:mark_read { m })
@@ -197,12 +197,12 @@ describe("a message of ours", function()
     local group = group_of(rig, ana, ben, cleo)
     local changes = tap.event(ana.client, "status")
     local function change(sender, what)
-      local seen = assert(changes:pop(5))
+      local seen = assert(changes:pop(30))
       assert.same({ sender.lid, what, group }, { seen.sender, seen.status, seen.chat })
     end
     local id = assert(ana.client:send(group, "hi")).id
     local of_ben, of_cleo = ben:next(), cleo:next()
-    for _ = 1, 2 do assert.equal("delivered", changes:pop(5).status) end
+    for _ = 1, 2 do assert.equal("delivered", changes:pop(30).status) end
     assert.equal("delivered", status(ana, group, id))
     assert(ben.client:mark_read { of_ben })
     change(ben, "read")
@@ -244,7 +244,7 @@ describe("a receipt", function()
       stanza.node("participants", { key = sent }, { users[2] })))
     local told = {}
     for i = 1, 3 do
-      local receipt = assert(ana.receipts:pop(5))
+      local receipt = assert(ana.receipts:pop(30))
       told[i] = ("%s %s %s %s"):format(receipt.ids[1], receipt.sender, receipt.type, receipt.time)
       assert.equal(group, receipt.chat)
     end
@@ -252,7 +252,7 @@ describe("a receipt", function()
       ("%s %s read 1769296600"):format(sent, device_jid(ben, "lid")), ("%s %s delivery 1769296601"):format(sent, cleo.lid),
       ("%s %s read 1769296601"):format(sent, cleo.lid),
     }, told)
-    for _, status in ipairs { "read", "delivered", "read" } do assert.equal(status, changes:pop(5).status) end
+    for _, status in ipairs { "read", "delivered", "read" } do assert.equal(status, changes:pop(30).status) end
     assert.same({
       { jid = ben.lid, delivered = 1769296600, read = 1769296600 }, { jid = cleo.lid, delivered = 1769296601, read = 1769296601 },
     },
@@ -265,7 +265,7 @@ describe("a receipt", function()
     inject(rig, ana, stanza.node("receipt", {
       from = device_jid(ana2, "lid"), recipient = ben.lid, id = "AAAA", t = "1769296600", type = "read",
     }))
-    local receipt = assert(ana.receipts:pop(5))
+    local receipt = assert(ana.receipts:pop(30))
     assert.same({ "read-self", true, ben.lid }, { receipt.type, receipt.own, receipt.chat })
   end))
 
@@ -320,7 +320,7 @@ describe("a receipt", function()
     local acks = acks_of(rig, ana)
     inject(rig, ana, stanza.node("receipt", { from = ben.lid, id = "first", t = "1769296600", type = "read" },
       stanza.node("list", nil, items)))
-    assert.same({ sent }, assert(ana.receipts:pop(10)).ids)
+    assert.same({ sent }, assert(ana.receipts:pop(30)).ids)
     assert(ana.client:send(ben.jid, "a commit"))
     ping(ana)
     assert.equal("first", acks[1].attrs.id)

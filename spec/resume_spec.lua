@@ -30,7 +30,7 @@ end
 -- Drops Ana's connection and waits until she is online again.
 local function again(ana)
   ana.client.connection:abort(core.error("network", "dropped by the spec"))
-  assert(ana.online:pop(15), "not online again")
+  assert(ana.online:pop(30), "not online again")
 end
 
 local function kept(ana, key) return ana.client.store:get("setting", key) end
@@ -135,8 +135,8 @@ describe("a login at a server that is known", function()
     local socket = assert(core.net.connect {
       url = rig.sandbox.url, open = function(one) one:send(old) end, message = function(_, bytes) heard:push(bytes) end,
     })
-    assert(heard:pop(15)) -- the answer, and the success that nobody can read
-    assert(heard:pop(15))
+    assert(heard:pop(30)) -- the answer, and the success that nobody can read
+    assert(heard:pop(30))
     works(ana)
     assert.equal(conn, ana.device.connection)
     socket:abort()
@@ -160,7 +160,7 @@ describe("an answer to IK that", function()
       end
       again(ana)
       assert.equal(1, spoilt)
-      assert.equal("crypto", ana.error:pop(5).code)
+      assert.equal("crypto", ana.error:pop(30).code)
       assert.matches(XX, between:way(-1))
       assert.is_nil(between:hello(-1).static)
       works(ana)
@@ -190,7 +190,7 @@ describe("an answer to IK that", function()
       return bytes
     end
     again(ana)
-    assert.equal("crypto", ana.error:pop(5).code)
+    assert.equal("crypto", ana.error:pop(30).code)
     assert.matches(XX, between:way(-1))
     works(ana)
   end))
@@ -201,12 +201,12 @@ describe("an answer to IK that", function()
     local good, offline = rig.sandbox.chain, tap.event(ana.client, "offline")
     rig.sandbox.chain = chain_of(rig, { root = core.crypto.keypair() })
     ana.client.connection:abort(core.error("network", "dropped by the spec"))
-    assert.equal("dropped by the spec", offline:pop(5).message)
-    assert.equal("the intermediate certificate is not signed by its issuer", ana.error:pop(15).message)
-    assert.equal("the intermediate certificate is not signed by its issuer", offline:pop(15).message)
+    assert.equal("dropped by the spec", offline:pop(30).message)
+    assert.equal("the intermediate certificate is not signed by its issuer", ana.error:pop(30).message)
+    assert.equal("the intermediate certificate is not signed by its issuer", offline:pop(30).message)
     assert(ana.client:linked())
     rig.sandbox.chain = good
-    assert(ana.online:pop(15))
+    assert(ana.online:pop(30))
     assert.matches(XX, between:way(-1))
     works(ana)
   end))
@@ -276,10 +276,10 @@ describe("edge routing", function()
       tap.inject(ana.device.connection, stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node("edge_routing", nil, {
         { tag = "routing_info", attrs = {}, content = content },
       })))
-      assert.equal("the server's routing info is not of 1 to 4096 bytes", ana.error:pop(5).message)
+      assert.equal("the server's routing info is not of 1 to 4096 bytes", ana.error:pop(30).message)
     end
     tap.inject(ana.device.connection, stanza.node("ib", { from = "s.whatsapp.net" }, stanza.node "edge_routing"))
-    assert.equal("malformed", ana.error:pop(5).code)
+    assert.equal("malformed", ana.error:pop(30).code)
     assert.is_nil(kept(ana, "routing"))
     works(ana)
   end))
@@ -291,7 +291,7 @@ describe("edge routing", function()
     assert.is_string(kept(ana, "chain"))
     local gone = tap.event(ana.client, "unlinked")
     assert.equal(200, (tap.admin(rig, "POST", "/admin/mock-phone/unlink", { jid = ana.device:jid() })))
-    assert(gone:pop(15))
+    assert(gone:pop(30))
     assert.is_nil(kept(ana, "chain"))
     assert.is_nil(kept(ana, "routing"))
   end))

@@ -151,8 +151,8 @@ describe("a message that came damaged", function()
     local asked, again = watch(rig)
     damage(rig, ben, 5)
     assert(ana.client:send(ben.jid, "hi"))
-    for i = 1, 4 do assert.matches("time " .. i, tostring(ben.errors:pop(5))) end
-    assert.matches("given up", tostring(ben.errors:pop(5)))
+    for i = 1, 4 do assert.matches("time " .. i, tostring(ben.errors:pop(30))) end
+    assert.matches("given up", tostring(ben.errors:pop(30)))
     assert.same({ 4, 4 }, { #asked, #again })
     assert(ana.client:send(ben.jid, "next"))
     assert.equal("next", ben:next().text)
@@ -171,7 +171,7 @@ describe("a message that came damaged", function()
     end
     local heard = {}
     for _ = 1, 30 do
-      local text = ben:next(10).text
+      local text = ben:next().text
       assert.is_nil(heard[text])
       heard[text] = true
     end
@@ -189,7 +189,7 @@ describe("a message that came damaged", function()
       return false
     end)
     local sent = assert(ana.client:send(ben.jid, "hi"))
-    assert(held:pop(5))
+    assert(held:pop(30))
     ana.client:close()
     stop()
     rig:contact("Ana", { store_handle = handle })
@@ -247,7 +247,7 @@ describe("a device that lost its session", function()
     for _ = 1, 2 do ben:next() end
     local keys, said = keys_of(ben), retry_acks(rig, ana)
     for _, one in ipairs { first, second } do ask(rig, ana, ben, one.id, { count = "2" }, { keys }) end
-    for _ = 1, 2 do assert(said:pop(5)) end
+    for _ = 1, 2 do assert(said:pop(30)) end
     assert(ana.client:send(ben.jid, "3"))
     assert.equal("3", ben:next().text)
     assert.equal(0, #ben.errors)
@@ -261,7 +261,7 @@ describe("a device that lost its session", function()
     ben:next()
     local said, before = retry_acks(rig, ana), ana.client.account:base_key(device_of(ben))
     ask(rig, ana, ben, sent.id, { registration = "\0\0\0\7" })
-    assert.equal(sent.id, said:pop(5))
+    assert.equal(sent.id, said:pop(30))
     assert.are_not.equal(before, ana.client.account:base_key(device_of(ben)))
     assert(ana.client:send(ben.jid, "next"))
     assert.equal("next", ben:next().text)
@@ -278,7 +278,7 @@ describe("a device that lost its session", function()
     end
     for i = 1, 3 do
       ask(rig, ana, ben, ids[i], { count = i == 1 and "1" or "2" })
-      assert.equal(ids[i], said:pop(5))
+      assert.equal(ids[i], said:pop(30))
       keys[i] = ana.client.account:base_key(device_of(ben))
     end
     assert.are_not.equal(keys[1], keys[2])
@@ -294,7 +294,7 @@ describe("a device that lost its session", function()
     ben:next()
     for count = 1, 4 do
       ask(rig, ana, ben, sent.id, { count = tostring(count) })
-      assert.equal(sent.id, said:pop(5))
+      assert.equal(sent.id, said:pop(30))
       keys[count] = ana.client.account:base_key(device_of(ben))
     end
     assert.are_not.equal(keys[2], keys[3])
@@ -308,7 +308,7 @@ describe("a retry receipt", function()
     local _, again = watch(rig)
     local said = retry_acks(rig, ana)
     ask(rig, ana, ben, id, more, children)
-    assert.equal(answer, said:pop(5))
+    assert.equal(answer, said:pop(30))
     ana.client:committed()
     assert.equal(0, #again)
   end
@@ -356,7 +356,7 @@ describe("a retry receipt", function()
     expect_refusal(rig, ana, ben, id, id, { from = stranger }, { keys_of(ben) })
     expect_refusal(rig, ana, ben, id, id, { from = stranger })
     assert.equal(1, #usyncs)
-    assert.matches("no device of its account", tostring(ana.errors:pop(5)))
+    assert.matches("no device of its account", tostring(ana.errors:pop(30)))
   end))
 
   it("of a new device that is not in the list yet is served after the list was asked for", support.async(function()
@@ -381,7 +381,7 @@ describe("a retry receipt", function()
     local _, again = watch(rig)
     for _ = 1, 8 do
       ask(rig, ana, ben, id)
-      assert.equal(id, said:pop(5))
+      assert.equal(id, said:pop(30))
     end
     assert.equal(5, #again)
   end))
@@ -407,7 +407,7 @@ describe("a retry receipt", function()
     expect_refusal(rig, ana, ben, id .. " 487", id, { from = "s.whatsapp.net" })
     local said = retry_acks(rig, ana)
     inject(rig, ana, stanza.node("receipt", { from = device_of(ben), id = id, t = "1769296600", type = "retry" }))
-    assert.equal(id .. " 487", said:pop(5))
+    assert.equal(id .. " 487", said:pop(30))
   end))
 
   it("in an own device's name, with keys the phone does not vouch for, is not served", support.async(function()
@@ -418,9 +418,9 @@ describe("a retry receipt", function()
     local id = assert(ana.client:send(ben.jid, "hi")).id
     assert.equal(id, ana2:next().id)
     expect_refusal(rig, ana, ana2, id, id, { recipient = ben.lid }, { keys_of(ben) })
-    assert.matches("is not taken", tostring(ana.errors:pop(5)))
+    assert.matches("is not taken", tostring(ana.errors:pop(30)))
     expect_refusal(rig, ana, ana2, id, id, { recipient = ben.lid, registration = "\0\0\0\7" }, { keys_of(ana2) })
-    assert.matches("another registration", tostring(ana.errors:pop(5)))
+    assert.matches("another registration", tostring(ana.errors:pop(30)))
   end))
 
   it("is acknowledged only when the resend is stored: a connection lost before brings it again", support.async(function()
@@ -446,7 +446,7 @@ describe("a retry receipt", function()
       stanza.node("retry", { v = "1", count = "2", id = sent.id, t = "1769296600" }),
       stanza.node("registration", nil, (">I4"):pack(ben.client.account:public().registration_id)), keys_of(ben),
     }))
-    assert.equal(sent.id, said:pop(10))
+    assert.equal(sent.id, said:pop(30))
     assert.is_true(dropped)
     assert(ana.client:send(ben.jid, "next"))
     assert.equal("next", ben:next().text)
@@ -461,7 +461,7 @@ describe("a message a device has confirmed", function()
     local sent = assert(ana.client:send(ben.jid, "hi"))
     ben:next()
     local receipt
-    repeat receipt = assert(told:pop(5)) until receipt.ids[1] == sent.id
+    repeat receipt = assert(told:pop(30)) until receipt.ids[1] == sent.id
     assert.equal(device_of(ben), receipt.sender)
     return sent.id
   end
@@ -472,7 +472,7 @@ describe("a message a device has confirmed", function()
     local said, before = retry_acks(rig, ana), ana.client.account:base_key(device_of(ben))
     local mallory = rig:contact "Mallory"
     ask(rig, ana, ben, id, more, { keys_of(mallory) })
-    assert.equal(id, said:pop(5))
+    assert.equal(id, said:pop(30))
     ana.client:committed()
     assert.equal(0, #again)
     assert.equal(before, ana.client.account:base_key(device_of(ben)))
@@ -503,7 +503,7 @@ describe("a message a device has confirmed", function()
     local told = tap.event(ana.client, "receipt")
     local sent = assert(ana.client:send(ben.jid, "hi"))
     inject(rig, ana, stanza.node("receipt", { from = ben.lid, id = sent.id, t = "1769296600", type = "read" }))
-    assert.equal("read", told:pop(5).type)
+    assert.equal("read", told:pop(30).type)
     expect_nothing(rig, ana, ben, sent.id, { from = ben.lid })
   end))
 
@@ -550,7 +550,7 @@ describe("a message a device has confirmed", function()
     local told = tap.event(ana.client, "receipt")
     inject(rig, ana, stanza.node("receipt", { from = device_of(ben), id = "3EB0FFFFFFFFFFFFFFFFFF", t = "1769296600" }))
     assert(ana.client:query(stanza.node("iq", { xmlns = "w:p", type = "get", to = "s.whatsapp.net" })))
-    for receipt in function() return #told > 0 and told:pop(5) or nil end do
+    for receipt in function() return #told > 0 and told:pop(30) or nil end do
       assert.not_equal("3EB0FFFFFFFFFFFFFFFFFF", receipt.ids[1])
     end
     assert.is_false(ana.client.delivered:has("3EB0FFFFFFFFFFFFFFFFFF", device_of(ben)))
@@ -585,7 +585,7 @@ describe("a contact who comes back with new keys", function()
     local ana, ben = acquainted(rig)
     local told = tap.event(ana.client, "identity")
     local again = reinstall(rig, ben)
-    assert.equal(ben.lid, told:pop(5).jid)
+    assert.equal(ben.lid, told:pop(30).jid)
     assert(ana.client:send(ben.jid, "still there?"))
     assert.equal("still there?", again:next().text)
     assert(again.client:send(ana.jid, "yes"))
@@ -602,7 +602,7 @@ describe("a contact who comes back with new keys", function()
     assert.equal("still there?", again:next().text)
     assert(again.client:send(ana.jid, "yes"))
     assert.equal("yes", ana:next().text)
-    assert.equal(ben.lid, told:pop(5).jid)
+    assert.equal(ben.lid, told:pop(30).jid)
     assert.equal(0, #told)
   end))
 
@@ -629,7 +629,7 @@ describe("a contact who comes back with new keys", function()
     assert.equal(device, device_of(again))
     assert(again.client:send(ana.jid, "it is me"))
     assert.equal("it is me", ana:next().text)
-    assert.equal(ben.lid, told:pop(5).jid)
+    assert.equal(ben.lid, told:pop(30).jid)
     assert.are_not.equal(before, ana.client.account:remote_identity(device))
     assert(ana.client:send(ben.jid, "I see"))
     assert.equal("I see", again:next().text)

@@ -69,17 +69,23 @@ end
 local Contact = {}
 Contact.__index = Contact
 
---- Writes and waits for the next message from anyone (5 s); returns it, and what was sent.
+--- Writes and waits for the next message from anyone (30 s); returns it, and what was sent.
 function Contact:ask(to, text)
   local sent = assert(self.client:send(to, text))
   return self:next(), sent
 end
 
---- The next message this contact hears, within `timeout` seconds (5).
+--- The next message this contact hears, within `timeout` seconds (30).
 function Contact:next(timeout)
-  local m, err = self.heard:pop(timeout or 5)
+  local m, err = self.heard:pop(timeout or 30)
   assert(m, ("%s heard nothing: %s"):format(self.name, tostring(err)))
   return m
+end
+
+--- Waits until a message it sent is told as read; the receipts before that are gone.
+function Contact:sees_read(sent)
+  local receipt
+  repeat receipt = assert(self.receipts:pop(30)) until receipt.type == "read" and receipt.ids[1] == sent.id
 end
 
 --- Hears a text of another contact.
@@ -124,7 +130,7 @@ function Rig:run(bot)
     return ok, err
   end)
   self.bots[#self.bots + 1] = { bot = bot, running = running }
-  local me = assert(ready:pop(10))
+  local me = assert(ready:pop(30))
   assert(me.jid, tostring(me))
   return me
 end
@@ -132,7 +138,7 @@ end
 function Rig:__close()
   for _, entry in ipairs(self.bots) do
     entry.bot:stop()
-    entry.running:join(5)
+    entry.running:join(30)
   end
   for _, client in ipairs(self.clients) do client:close() end
   self.sandbox:close()

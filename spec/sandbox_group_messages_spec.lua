@@ -284,7 +284,7 @@ describe("what a group of very many devices is told", function()
       put(queue, one)
       if one.attrs.id == "end" then done:push(true) end
     end
-    assert.is_true(done:pop(5))
+    assert.is_true(done:pop(30))
     assert.same({ "create", "subject", "receipt", "subject", "receipt" }, tags(last))
   end))
 

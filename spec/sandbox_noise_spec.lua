@@ -104,9 +104,9 @@ describe("what a sandbox logs and tells", function()
     assert.equal(200, #named)
     local client, shown = tap.client(rig), task.queue()
     local pairing = task.spawn(client.pair, client, { qr = function(text) shown:push(text) end })
-    local _, answer = tap.admin(rig, "POST", "/admin/mock-phone/scan-qr", shown:pop(5))
+    local _, answer = tap.admin(rig, "POST", "/admin/mock-phone/scan-qr", shown:pop(30))
     assert.equal(named, answer.push_name)
-    assert(pairing:join(5))
+    assert(pairing:join(30))
     rig.sandbox.violations = {}
   end))
 

@@ -69,7 +69,7 @@ describe("a sender key of ours", function()
     local ana, ben, cem, group, stanzas = settled(rig)
     local changed = device_changes(ana)
     local ben2 = rig:contact "Ben"
-    assert(changed:pop(5))
+    assert(changed:pop(30))
     assert(ana.client:send(group, "second"))
     for _, one in ipairs { ben, ben2, cem } do assert.equal("second", one:next().text) end
     assert.same({ writer.device(ben2) }, told(stanzas[1], ana))
@@ -102,7 +102,7 @@ describe("a sender key of ours", function()
     assert.are_not.equal(key_id(stanzas[1]), key_id(stanzas[2]))
     local change
     assert(ben.client.groups:leave(group))
-    repeat change = assert(changes:pop(5)) until change.action == "leave"
+    repeat change = assert(changes:pop(30)) until change.action == "leave"
     assert(ana.client:send(group, "fourth"))
     assert.same({}, told(stanzas[3], ana))
     assert.are_not.equal(key_id(stanzas[2]), key_id(stanzas[3]))
@@ -130,7 +130,7 @@ describe("a sender key of ours", function()
     local changed = device_changes(ana)
     local gone = writer.device(ben2)
     assert(ben2.client:logout())
-    assert(changed:pop(5))
+    assert(changed:pop(30))
     assert(ana.client:send(group, "second"))
     assert.are_not.equal(key_id(stanzas[1]), key_id(stanzas[2]))
     local list = told(stanzas[2], ana)
@@ -241,7 +241,7 @@ describe("a device that has not got our sender key", function()
       end
     end)
     local sent = assert(ana.client:send(group, "first"))
-    assert(swallowed:pop(5))
+    assert(swallowed:pop(30))
     stop()
     leaves(rig, group, ben, ana)
     tap.hand(rig, ana, stanza.node("receipt", {
@@ -250,7 +250,7 @@ describe("a device that has not got our sender key", function()
       stanza.node("retry", { v = "1", count = "1", id = sent.id, t = "1769296600" }),
       stanza.node("registration", nil, (">I4"):pack(ben.client.account:public().registration_id)),
     }))
-    local err = errors:pop(5)
+    local err = errors:pop(30)
     assert.equal("unknown-device", err.code)
     assert.matches("is not in " .. group, tostring(err), 1, true)
   end))
@@ -316,10 +316,10 @@ describe("a group whose addressing has changed", function()
       return false
     end)
     task.spawn(function() ana.client:send(group, "first") end)
-    local first = assert(swallowed:pop(5))
+    local first = assert(swallowed:pop(30))
     ana.client:close()
     local again = rig:contact("Ana", { store = store })
-    assert.equal(first.attrs.id, assert(swallowed:pop(5)).attrs.id)
+    assert.equal(first.attrs.id, assert(swallowed:pop(30)).attrs.id)
     stop()
     tap.hand(rig, again, stanza.node("ack", {
       class = "message", id = first.attrs.id, from = group, t = "1769296600", error = "421", addressing_mode = "lid",

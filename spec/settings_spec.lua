@@ -181,7 +181,7 @@ describe("a client that is not registered", function()
     local rig <close> = start { strict = false }
     local client, shown, seen = tap.client(rig), require("moonpost.task").queue(), tap.on(rig)
     require("moonpost.task").spawn(client.pair, client, { qr = function() shown:push(true) end })
-    assert(shown:pop(5))
+    assert(shown:pop(30))
     local link = client.pairing.current.link
     local function ask(id, xmlns)
       link:send(stanza.node("iq", { xmlns = xmlns, type = "get", to = "s.whatsapp.net", id = id }))
@@ -203,7 +203,7 @@ describe("a device", function()
     local device, unlinked = tap.device(rig, ana.client), tap.event(ana.client, "unlinked")
     ana.client.connection:send(stanza.node("iq", { xmlns = "md", type = "set", to = "s.whatsapp.net", id = "9.9-1" },
       stanza.node("remove-companion-device", { jid = device:jid(), reason = "user_initiated" })))
-    assert.equal("unlinked", assert(unlinked:pop(5)).code)
+    assert.equal("unlinked", assert(unlinked:pop(30)).code)
     assert.is_nil(rig.sandbox.accounts:device(device:jid()))
   end))
 

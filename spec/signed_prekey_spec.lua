@@ -43,7 +43,7 @@ describe("a signed prekey", function()
     assert.is_true(math.abs(ana.client.me.rotateAt - now() - 27 * DAY) < 60)
     local before = own_skey(ana.client)
     ana.device.connection:drop()
-    assert(ana.online:pop(5))
+    assert(ana.online:pop(30))
     assert.equal(before.id, server_id(ana.device)) -- not before
     make_due(ana.client)
     local left = ana.device.one_time:count()
@@ -78,7 +78,7 @@ describe("a signed prekey", function()
     function sweep.run() error(core.error("store", "a row is damaged"), 0) end
     sweep:start()
     rotated(ana, 2)
-    assert.equal("a row is damaged", errors:pop(5).message)
+    assert.equal("a row is damaged", errors:pop(30).message)
   end))
 
   it("that was replaced is still read with", support.async(function()
@@ -115,7 +115,7 @@ describe("a signed prekey", function()
     make_due(ana.client)
     ana.client.connection.pace = { stable = 30, first_pause = 60, longest_pause = 60 }
     task.spawn(ana.client.signed_prekey.rotate, ana.client.signed_prekey)
-    assert(lost:pop(5))
+    assert(lost:pop(30))
     assert.same({ 1, 2 }, { own_skey(ana.client).id, server_id(device) })
     ana.client:close() -- as a crash between the two: nothing of the answer was stored
     local bob = rig:contact "Bob"
@@ -147,7 +147,7 @@ describe("a signed prekey", function()
       local errors = tap.event(ana.client, "error")
       local offered = ana.client.account:next_signed_prekey()
       ana.client.signed_prekey:rotate()
-      assert.matches("did not take a new signed prekey.*" .. code, tostring(errors:pop(5)))
+      assert.matches("did not take a new signed prekey.*" .. code, tostring(errors:pop(30)))
       assert.equal(1, own_skey(ana.client).id)
       assert.equal(kept, ana.client.account:has_signed_prekey(2))
       assert.equal(kept, ana.client.account:next_signed_prekey().public == offered.public)
@@ -235,7 +235,7 @@ describe("a device whose server asks for its digest", function()
     local own = ana.device.skey_value
     ana.device.skey_value = foreign
     ask(rig, ana)
-    assert.matches("signed prekey that is not this device's", tostring(ana.errors:pop(5)))
+    assert.matches("signed prekey that is not this device's", tostring(ana.errors:pop(30)))
     wait_until(function() return ana.device.skey_value == own end)
   end))
 
@@ -265,7 +265,7 @@ describe("a device whose server asks for its digest", function()
     } do
       change = one[1]
       ask(rig, ana)
-      local err = ana.errors:pop(5)
+      local err = ana.errors:pop(30)
       assert.equal("keys", err.code)
       assert.matches(one[2], tostring(err))
       wait_until(function() return not ana.client.digest.busy end)
@@ -284,7 +284,7 @@ describe("a device whose server asks for its digest", function()
       end
     end)
     ask(rig, ana)
-    assert.matches("signed prekey", tostring(ana.errors:pop(5)))
+    assert.matches("signed prekey", tostring(ana.errors:pop(30)))
     wait_until(function() return not ana.client.digest.busy end)
   end))
 

@@ -56,7 +56,7 @@ function sockets.dial(url, options)
   }
   if not conn then return nil, err end
   self.conn = conn
-  local opened = assert(self.opened:pop(15))
+  local opened = assert(self.opened:pop(30))
   if opened ~= true then return nil, opened end
   return self
 end
@@ -65,7 +65,7 @@ end
 function sockets.collect(queue, length)
   local pieces, total = {}, 0
   while total < length do
-    local piece = assert(queue:pop(15))
+    local piece = assert(queue:pop(30))
     pieces[#pieces + 1] = piece
     total = total + #piece
   end

@@ -45,7 +45,7 @@ describe("a status post", function()
       return direction == "to-server" and node.tag == "receipt" and node.attrs.id == id
     end)
     assert.same({ STATUS, writer.device(ana) }, { receipt.attrs.to, receipt.attrs.participant })
-    local told = ana.receipts:pop(5)
+    local told = ana.receipts:pop(30)
     assert.same({ STATUS, writer.device(ben), { id } }, { told.chat, told.sender, told.ids })
   end))
 
@@ -58,11 +58,11 @@ describe("a status post", function()
     local m = ben:next()
     assert.same({ "status", "good morning" }, { m.place, m.text })
     heard:next(function(_, node) return node.tag == "ack" and node.attrs.class == "status" and node.attrs.id == id end)
-    assert.equal(STATUS, ana.receipts:pop(5).chat)
+    assert.equal(STATUS, ana.receipts:pop(30).chat)
     assert(ana.client:send(ben.jid, "hello"))
     ben:next()
-    local receipt = ana.receipts:pop(5)
-    while receipt.chat ~= ben.lid do receipt = assert(ana.receipts:pop(5)) end
+    local receipt = ana.receipts:pop(30)
+    while receipt.chat ~= ben.lid do receipt = assert(ana.receipts:pop(30)) end
     for node in tap.device(rig, ben.client).queue:each() do assert.not_equal("status", node.tag) end
   end))
 
@@ -113,7 +113,7 @@ describe("a bot", function()
     local ana = rig:contact "Ana"
     local bot, heard = echo(rig, { place = "status" })
     post(ana, "good morning", { bot })
-    assert.equal("good morning", heard:pop(5))
+    assert.equal("good morning", heard:pop(30))
   end))
 
   it("hears none by a filter that is a function", support.async(function()
@@ -122,7 +122,7 @@ describe("a bot", function()
     local bot, heard = echo(rig, function(ctx) return ctx.text ~= nil end)
     post(ana, "good morning", { bot })
     assert(ana.client:send(bot.jid, "hello"))
-    assert.equal("hello", heard:pop(5))
+    assert.equal("hello", heard:pop(30))
   end))
 
   it("takes no status post for the answer it waits for", support.async(function()
@@ -157,7 +157,7 @@ describe("what somebody sends to a list of people", function()
     bot:on("message", { place = "broadcast" }, function(ctx) heard:push(ctx.broadcast) end)
     local me = rig:run(bot)
     local _, answer = tap.admin(rig, "POST", "/admin/mock-phone/broadcast", { from = ana.jid, text = "to all", to = { me.jid } })
-    assert.equal(answer.jid, heard:pop(5))
+    assert.equal(answer.jid, heard:pop(30))
     assert.equal("hello", ana:ask(me.jid, "hello").text)
   end))
 

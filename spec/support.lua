@@ -4,13 +4,13 @@ local task = require "moonpost.task"
 
 local support = {}
 
-local DEADLINE = 20 -- seconds a spec may take
+local DEADLINE = 100 -- seconds a spec may take: a loaded machine needs its time
 
 --- Makes a spec's body run as a task, within `seconds` (DEADLINE).
 function support.async(fn, seconds)
   seconds = seconds or DEADLINE
   return function()
-    local finished, failure = false, nil
+    local finished, failure, waits = false, nil, nil
     task.run(function()
       local body = task.spawn(function()
         local ok, err = xpcall(fn, function(why)
@@ -19,9 +19,12 @@ function support.async(fn, seconds)
         finished, failure = true, not ok and err or nil
       end)
       body:join(seconds)
-      if not finished then body:cancel() end
+      if not finished then
+        waits = debug.traceback(body.co, "it waits here:")
+        body:cancel()
+      end
     end)
-    if not finished then error(("the spec was not done within %d s"):format(seconds), 0) end
+    if waits then error(("the spec was not done within %d s; %s"):format(seconds, waits), 0) end
     if failure then error(failure, 0) end
   end
 end

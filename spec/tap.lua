@@ -16,10 +16,10 @@ end
 local Tap = {}
 Tap.__index = Tap
 
---- The next stanza, of either direction, for which fits(direction, node) holds; what passed before it is gone. Waits up to 5 s.
+--- The next stanza, of either direction, for which fits(direction, node) holds; what passed before it is gone. Waits up to 30 s.
 -- @treturn table node
 function Tap:next(fits)
-  local deadline = core.net.now() + 5
+  local deadline = core.net.now() + 30
   while true do
     local one = self.passed:pop(math.max(0, deadline - core.net.now()))
     assert(one, "no such stanza passed")

@@ -14,7 +14,7 @@ describe("tasks", function()
       end)
     end
     gate:push(true)
-    for _, one in ipairs(tasks) do one:join(15) end
+    for _, one in ipairs(tasks) do one:join(30) end
     for i = 1, 5000 do assert.equal(i, order[i]) end
   end))
 
@@ -26,7 +26,7 @@ describe("tasks", function()
       last = task.spawn(function() return (before:join()) end)
     end
     gate:push "end"
-    assert.equal("end", (last:join(15)))
+    assert.equal("end", (last:join(30)))
   end))
 
   it("pass an item on from queue to queue", support.async(function()
@@ -36,7 +36,7 @@ describe("tasks", function()
       task.spawn(function() queues[i]:push(queues[i - 1]:pop() + 1) end)
     end
     queues[1]:push(1)
-    assert.equal(1000, queues[1000]:pop(15))
+    assert.equal(1000, queues[1000]:pop(30))
   end))
 
   it("give back what they hold when they fail or are cancelled", support.async(function()
@@ -53,7 +53,7 @@ describe("tasks", function()
     end)
     assert.is_true(failing:done())
     task.on_error(before)
-    assert.matches("kaboom.*traceback", errors:pop(15))
+    assert.matches("kaboom.*traceback", errors:pop(30))
     cancelled:cancel()
     assert.is_true(cancelled:done())
     local held <close> = lock:hold()
@@ -112,7 +112,7 @@ describe("tasks", function()
         return i
       end)
     end
-    for i, one in ipairs(tasks) do assert.equal(i, one:join(10)) end
+    for i, one in ipairs(tasks) do assert.equal(i, one:join(30)) end
     assert.equal(5000 * 5001 // 2, sum)
   end))
 

@@ -90,7 +90,7 @@ describe("who a device is", function()
     local me = assert(client:pair(tap.scanner(rig)))
     assert.same({ jid = client.me.jid, lid = client.me.lid, device = client.me.device, name = "Ana" }, me)
     assert(client:connect())
-    assert.same(me, online:pop(5))
+    assert.same(me, online:pop(30))
   end))
 end)
 

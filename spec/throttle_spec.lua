@@ -74,7 +74,7 @@ describe("the throttle", function()
       resumes[i] = task.spawn(function() assert(ana.client:send(ben.jid, tostring(i))) end)
     end
     for i = 1, 3 do assert.equal(tostring(i), ben:next().text) end
-    for i = 1, 3 do resumes[i]:join(5) end
+    for i = 1, 3 do resumes[i]:join(30) end
     assert.equal(3, waits)
   end))
 end)

@@ -68,7 +68,7 @@ describe("a world", function()
       if direction == "to-client" and node.tag == "ack" and node.attrs.class == "message" then acked:push(node) end
     end)
     rig:contact("Ana", { store_handle = ana_store })
-    assert(acked:pop(5))
+    assert(acked:pop(30))
     assert.equal(0, #relayed)
     assert.equal(1, rig.sandbox.counts.repeated)
   end))
@@ -130,7 +130,7 @@ describe("a world", function()
     local ana = rig:contact("Ana", { store_handle = ana_store })
     local bob = rig:contact("Bob", { store_handle = bob_store })
     assert.equal("while away", bob:next().text)
-    local receipt = assert(ana.receipts:pop(5))
+    local receipt = assert(ana.receipts:pop(30))
     assert.same({ "delivery", sent.id }, { receipt.type, receipt.ids[1] })
   end))
 
@@ -179,7 +179,7 @@ describe("a world", function()
       while not rig.sandbox.accounts.by_name.Ana do task.sleep(0) end
       assert.is_not_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
       client:close()
-      pairing:join(5)
+      pairing:join(30)
     end
     local rig <close> = start { world = folder }
     assert.is_nil(next(rig.sandbox.accounts.by_name.Ana.devices))
@@ -259,7 +259,7 @@ describe("a world that is kept", function()
     end
     assert(ana.client:send(bob.jid, "hello"))
     assert.equal("hello", bob:next().text)
-    assert.equal("delivery", ana.receipts:pop(5).type)
+    assert.equal("delivery", ana.receipts:pop(30).type)
     assert.is_true(sent >= 5)
     assert.equal(0, unsafe)
     rig.sandbox.store = store
@@ -312,11 +312,11 @@ describe("a world whose process was killed", function()
       end
     end
     assert.same(before.accounts, after.accounts)
-    assert(online:pop(10))
-    assert(sending:join(10))
+    assert(online:pop(30))
+    assert(sending:join(30))
     local returned, heard = contact(url, "Bob", store)
-    for i = 1, 20 do assert.equal("number " .. i, heard:pop(5).text) end
-    assert.equal("while nobody was there", heard:pop(5).text)
+    for i = 1, 20 do assert.equal("number " .. i, heard:pop(30).text) end
+    assert.equal("while nobody was there", heard:pop(30).text)
     assert(returned:send(ana.me.jid, "all of them"))
     returned:close()
     ana:close()
