@@ -1,8 +1,9 @@
 --- What a bot does with groups: `bot:group`, `bot:groups`, `bot:create_group`, `bot:create_community`, `bot:join`, and its handlers of the
 -- event `group`. Methods of the bot; they raise when they fail.
 -- @module moonpost.bot.groups
-local group_node = require "moonpost.client.group_node"
-local make_group = require "moonpost.bot.group"
+local lazy = require "moonpost.lazy"
+local group_node = lazy "moonpost.client.group_node"
+local make_group = lazy "moonpost.bot.group"
 local new_locks = require "moonpost.client.locks"
 local traceback = require "moonpost.traceback"
 

@@ -6,23 +6,24 @@
 --     bot:run()
 -- @module moonpost.bot
 local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
 local options_of = require "moonpost.client.options"
 local commands = require "moonpost.bot.commands"
-local context = require "moonpost.bot.context"
+local context = lazy "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
 local groups = require "moonpost.bot.groups"
-local newsletters = require "moonpost.bot.newsletters"
+local newsletters = lazy "moonpost.bot.newsletters"
 local host = require "moonpost.bot.host"
-local kinds = require "moonpost.client.kinds"
+local kinds = lazy "moonpost.client.kinds"
 local message = require "moonpost.bot.message"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
-local seen = require "moonpost.bot.seen"
+local seen = lazy "moonpost.bot.seen"
 local signals = require "moonpost.bot.signals"
 
 local Bot = {}
@@ -35,7 +36,9 @@ local events = { ready = true, message = true, group = true, error = true }
 local filters = { message = make_filter, group = groups.filter }
 
 for _, name in ipairs { "group", "groups", "create_group", "create_community", "join" } do Bot[name] = groups[name] end
-for name, method in pairs(newsletters) do Bot[name] = method end
+for _, name in ipairs { "newsletter", "newsletters", "create_newsletter" } do
+  Bot[name] = function(...) return newsletters[name](...) end
+end
 for name in pairs(signals.events) do events[name] = true end
 Bot.presence = signals.presence
 

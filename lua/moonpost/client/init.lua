@@ -20,19 +20,16 @@
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
 -- @module moonpost.client
 local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
-local actions = require "moonpost.client.actions"
-local archive_upgrade = require "moonpost.client.archive_upgrade"
 local damage = require "moonpost.client.damage"
 local limits = require "moonpost.client.limits"
-local logout = require "moonpost.client.logout"
 local of_me = require "moonpost.client.me"
 local new_turn = require "moonpost.client.turn"
 local open_store = require "moonpost.client.opening"
 local options_of = require "moonpost.client.options"
-local parked = require "moonpost.client.parked"
 local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
 local platform = require "moonpost.client.platform"
@@ -40,10 +37,36 @@ local proxy = require "moonpost.client.proxy"
 local rows = require "moonpost.client.rows"
 local tenancy = require "moonpost.client.tenancy"
 
+local actions = lazy "moonpost.client.actions"
+local archive_upgrade = lazy "moonpost.client.archive_upgrade"
+local logout = lazy "moonpost.client.logout"
+local parked = lazy "moonpost.client.parked"
+
 local SERVICE = "wss://web.whatsapp.com/ws/chat"
 
 local Client = {}
-Client.__index = Client
+
+-- What a client can do, each a file of its own, made when it is first used: `client.groups`, `client.presence`, …
+local capabilities = {}
+for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
+  privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
+  identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
+  status_posts]]):gmatch "%S+" do
+  capabilities[name] = "moonpost.client." .. name
+end
+capabilities.sender = "moonpost.client.send"
+
+function Client.__index(self, name)
+  local method, capability = Client[name], capabilities[name]
+  if method ~= nil or not capability then return method end
+  local made = require(capability)(self)
+  rawset(self, name, made)
+  return made
+end
+
+--- A capability if it has been used, else nil: for what ends or forgets things, and needs none made for that.
+function Client:made(name) return rawget(self, name) end
+
 function Client.__tostring(client) return ("moonpost.client (%s)"):format(client.me and client.me.jid or "not linked") end
 
 local events = {
@@ -154,18 +177,20 @@ end
 function Client:close()
   if self.closed then return end
   self.closed = true
-  self.pairing:stop()
-  self.journal:finish()
-  self.sweep:stop()
-  self.missing:stop()
-  self.newsletters:stop()
-  self.delivered:hasten()
+  for _, name in ipairs { "pairing", "journal", "sweep", "missing", "newsletters" } do
+    local used = self:made(name)
+    if used then used:stop() end
+  end
+  local delivered, read_marks = self:made "delivered", self:made "read_marks"
+  if delivered then delivered:hasten() end
   self.connection:stop()
   self.outbox:give_up(core.error("closed", "the client is closed"))
-  self.delivered:write(true)
-  self.delivered:rest()
+  if delivered then
+    delivered:write(true)
+    delivered:rest()
+  end
   self.presence:rest()
-  self.read_marks:write(true)
+  if read_marks then read_marks:write(true) end
   self:commit()
   self.turn:leave(self)
   self.over = true
@@ -206,13 +231,13 @@ function Client:send(jid, message, options)
   return self.sender:send(jid, message, options or {})
 end
 
-for name, action in pairs(actions) do -- moonpost.client.actions: edit, delete, react, pin, keep, forward, message, …
-  assert(Client[name] == nil, name)
+for name in ([[edit delete react pin unpin keep unkeep forward set_expiration vote respond comment message
+  status_of]]):gmatch "%S+" do -- moonpost.client.actions
   local waits = name ~= "message" and name ~= "status_of"
   Client[name] = function(self, ...)
     if waits then in_task(name) end
     if self.over then return closed() end
-    return action(self, ...)
+    return actions[name](self, ...)
   end
 end
 
@@ -289,31 +314,26 @@ end
 -- @treturn ?table err it failed: memory is as the store is, the turn is gone
 function Client:commit() return self.turn:commit() end
 
+-- What has the rows of a turn in memory, and how it is told that they are not there.
+local lost_with_turn = {
+  journal = "turn_lost", archive = "recount", retry_keys = "recount", delivered = "turn_lost", read_marks = "turn_lost",
+  privacy_settings = "forget",
+}
+
 --- The turn could not be committed: what it was to bring is forgotten, and so is the connection, since the server sends again what
 -- was not confirmed. Told once, until a turn has been committed again.
 -- @tparam table err
 -- @bool again whether the turn before was lost too
 function Client:turn_lost(err, again)
-  self.journal:turn_lost()
-  self.archive:recount()
-  self.retry_keys:recount()
-  self.delivered:turn_lost()
-  self.read_marks:turn_lost()
-  self.privacy_settings:forget()
+  for name, forget in pairs(lost_with_turn) do
+    local used = self:made(name)
+    if used then used[forget](used) end
+  end
   if not again then self:emit("error", err) end
   self.connection:abort(err)
 end
 
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
-
-local capabilities = {
-  "connection", "pairing", "devices", "prekeys", "signed_prekey", "digest", "fanout", "fanout_group", "archive", "effects",
-  "timers", "sent", "delivered", "read_marks", "privacy_settings", "outbox", "sender", "receive", "sender_keys", "groups",
-  "secrets", "assistants", "answers", "answering", "journal", "receipts", "retry", "retry_keys", "missing", "identities",
-  "notifications", "presence", "calls", "peer", "peer_requests", "sweep", "resume", "group_changes", "privacy_tokens", "newsletters",
-  "status_posts",
-}
-local rooms = { sender = "send" }
 
 -- Who the store is linked as. A row that is there and cannot be read is no reason to link anew.
 local function read_me(self)
@@ -377,7 +397,6 @@ return function(options)
   end
   self.lids = require("moonpost.client.lid")(store, self.account, function() return self.me end)
   self.throttle = require("moonpost.client.throttle")(self.root == core.noise.ROOT)
-  for _, name in ipairs(capabilities) do self[name] = require("moonpost.client." .. (rooms[name] or name))(self) end
   function self.lids.learnt(pn, moved)
     self.missing:renamed(pn)
     self.sender_keys:renamed(pn, self.lids:stable(pn), moved)

@@ -2,8 +2,9 @@
 -- ends; after a crash what is left is handled again. A message whose handler has been the end of three runs is set aside.
 -- @module moonpost.client.journal
 local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
 local capacity = require "moonpost.client.capacity"
-local kinds = require "moonpost.client.kinds"
+local kinds = lazy "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local new_lanes = require "moonpost.client.lanes"
@@ -257,7 +258,7 @@ function Journal:go() self.lanes:go() end
 local function in_the_way(entry) return not entry.released and not entry.removed end
 
 --- Stops dispatching and lets the handlers that run end; those that still wait then are cancelled, their messages stay.
-function Journal:finish()
+function Journal:stop()
   self.closing = true
   self.lanes:hold()
   if not task.running() then return end

@@ -71,6 +71,35 @@ function messages.unwrap(message)
   return message, names, wrapper_of(message) ~= nil
 end
 
+local types -- of the fields of Message, by name: the message each holds, true for those that hold none; read when first asked for
+
+--- What a field of Message holds.
+-- @string name
+-- @treturn ?string|boolean the name of a message of the schema; true: something else; nil: there is no such field
+function messages.field_type(name)
+  if not types then
+    types = {}
+    for _, field in ipairs(core.proto.fields "Message") do types[field.name] = field.type == "message" and field.of or true end
+  end
+  return types[name]
+end
+
+local holding = {} -- by name of an inner field: a set of names of fields of Message, filled as they are asked for
+
+--- Whether the content in a field of Message has a certain field itself.
+-- @tparam ?string name of the field of Message; nil: there is none, so it has not
+-- @string inner as "contextInfo"
+function messages.holds(name, inner)
+  if not name then return false end
+  local known = holding[inner] or {}
+  holding[inner] = known
+  if known[name] ~= nil then return known[name] end
+  local found, type = false, messages.field_type(name)
+  for _, field in ipairs(type and type ~= true and core.proto.fields(type) or {}) do found = found or field.name == inner end
+  known[name] = found
+  return found
+end
+
 --- Whether a chat is a group.
 function messages.is_group(chat) return select(2, core.wire.jid.parse(chat)) == "g.us" end
 

@@ -98,7 +98,8 @@ local function settle(self)
   self.client:emit("online", self.client:identity())
   self.client.journal:go()
   self.client.missing:go()
-  self.client.newsletters:go()
+  local newsletters = self.client:made "newsletters"
+  if newsletters then newsletters:go() end
   self.ready:close()
   return true
 end

@@ -43,10 +43,11 @@ end
 
 local function write_marks(self, dirty)
   for _, client in ipairs(self.clients) do
-    local delivered, read_marks = client.delivered, client.read_marks
-    if (delivered:waits() or read_marks:waits()) and tenancy.alive(client) then
-      delivered:write(dirty)
-      read_marks:write(dirty)
+    local delivered, read_marks = client:made "delivered", client:made "read_marks"
+    local waits = delivered and delivered:waits() or read_marks and read_marks:waits()
+    if waits and tenancy.alive(client) then
+      if delivered then delivered:write(dirty) end
+      if read_marks then read_marks:write(dirty) end
     end
   end
 end

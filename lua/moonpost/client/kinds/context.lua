@@ -1,19 +1,11 @@
 --- What stands around a content, whatever its kind (fact sheet 05 §5): what it quotes, whom it mentions, whether it was forwarded, and
 -- the timer of the chat.
 -- @module moonpost.client.kinds.context
-local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local people = require "moonpost.client.kinds.people"
 
 local context = {}
-
-local has_context = {} -- the fields of Message whose content has a contextInfo
-for _, field in ipairs(core.proto.fields "Message") do
-  for _, inner in ipairs(field.type == "message" and core.proto.fields(field.of) or {}) do
-    if inner.name == "contextInfo" then has_context[field.name] = true end
-  end
-end
 
 --- The ContextInfo of a content, or nil.
 function context.of(content)
@@ -141,7 +133,7 @@ function context.add(message, more)
   if name == "conversation" then
     copy.conversation, name, value = nil, "extendedTextMessage", { text = message.conversation }
   end
-  if not has_context[name] then return message end
+  if not messages.holds(name, "contextInfo") then return message end
   local info = without(value.contextInfo or {})
   for field, given in pairs(more) do info[field] = given end
   copy[name] = without(value)

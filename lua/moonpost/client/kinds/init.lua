@@ -8,7 +8,6 @@
 --
 -- A content whose field nobody reads has kind "unknown".
 -- @module moonpost.client.kinds
-local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local context = require "moonpost.client.kinds.context"
 local forward = require "moonpost.client.kinds.forward"
@@ -117,9 +116,6 @@ end
 -- @treturn ?table err code "forward"
 function kinds.forward(m) return forward(m, kinds.is_content) end
 
-local is_field = { _unknown = true }
-for _, field in ipairs(core.proto.fields "Message") do is_field[field.name] = true end
-
 local function words(spec)
   local list = {}
   for name in pairs(builders) do
@@ -139,16 +135,9 @@ local function word_of(spec)
   end
   if #found > 1 then check.wrong("a message is one thing: this has both '%s' and '%s'", found[1], found[2]) end
   for name in pairs(spec) do
-    if not is_field[name] then
+    if name ~= "_unknown" and not messages.field_type(name) then
       check.wrong("a message has no '%s' (%s; or message, a Message as a table)", tostring(name), table.concat(words(), ", "))
     end
-  end
-end
-
-local takes_once = {} -- the fields of Message whose content can say itself that it is seen once
-for _, field in ipairs(core.proto.fields "Message") do
-  for _, inner in ipairs(field.of and core.proto.fields(field.of) or {}) do
-    if inner.name == "viewOnce" then takes_once[field.name] = true end
   end
 end
 
@@ -158,7 +147,7 @@ local function seen_once(message)
   if name == "conversation" then
     message, name = { extendedTextMessage = { text = message.conversation } }, "extendedTextMessage"
   end
-  if not takes_once[name] then check.wrong "a message of this kind cannot be seen once only" end
+  if not messages.holds(name, "viewOnce") then check.wrong "a message of this kind cannot be seen once only" end
   local content = {}
   for field, value in pairs(message[name]) do content[field] = value end
   content.viewOnce = true
