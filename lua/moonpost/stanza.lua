@@ -24,19 +24,28 @@ function stanza.child(node, tag)
   end
 end
 
-local function next_child(state, index)
-  local content, tag = state[1], state[2]
-  for i = index + 1, #content do
-    if tag == nil or content[i].tag == tag then return i, content[i] end
-  end
+local function next_child(content, index)
+  local child = content[index + 1]
+  if child then return index + 1, child end
 end
+
+-- The iteration over one tag, a function for each tag our code asks for: no table has to be made to hold tag and children.
+local next_of = setmetatable({}, { __index = function(functions, tag)
+  functions[tag] = function(content, index)
+    for i = index + 1, #content do
+      local child = content[i]
+      if child.tag == tag then return i, child end
+    end
+  end
+  return functions[tag]
+end })
 
 local nothing = {}
 
 --- Iterates over the children with this tag (all when nil): `for i, child in stanza.children(node, "item")`.
 function stanza.children(node, tag)
   local content = node and node.content
-  return next_child, { type(content) == "table" and content or nothing, tag }, 0
+  return tag == nil and next_child or next_of[tag], type(content) == "table" and content or nothing, 0
 end
 
 --- Follows a path of tags, first child each: `stanza.path(iq, "list", "user")`; nil when a step is missing.

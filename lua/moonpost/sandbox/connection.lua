@@ -30,17 +30,20 @@ function Connection:send(node, request)
   self.sandbox.faults:pass("to-client", self, node, Connection.put)
 end
 
+local function write(self, bytes)
+  if not self.conn:send(core.wire.frame(assert(self.transport:encrypt(bytes)))) then self:drop() end
+end
+
 --- Writes a stanza as it is, once what was written in this turn is safe: a world that is killed has done all it has told of.
 -- @tparam table node
 function Connection:put(node)
   if self.dead or self.closing or not self.transport then return end
   local bytes = core.wire.encode(node)
+  if not self.sandbox.keep then return write(self, bytes) end
   self.unsafe = self.unsafe + #bytes
   self.sandbox:durable(function()
     self.unsafe = self.unsafe - #bytes
-    if self.dead then return end
-    local ok = self.conn:send(core.wire.frame(assert(self.transport:encrypt(bytes))))
-    if not ok then self:drop() end
+    if not self.dead then write(self, bytes) end
   end)
 end
 

@@ -12,6 +12,8 @@ local crypto = core.crypto
 
 local messages = {}
 
+local nothing = {}
+
 --- Answers a message (S-404).
 -- @tparam ?table about t of the first answer when it is a repeated one, error, phash, addressing_mode
 function messages.ack(conn, node, about)
@@ -23,18 +25,22 @@ function messages.ack(conn, node, about)
   conn:send(answer)
 end
 
-local function ciphertext_hash(node)
-  local parts = {}
-  local function collect(one)
-    for _, child in stanza.children(one) do
-      if child.tag ~= "enc" then
-        collect(child)
-      elseif type(child.content) == "string" then
-        parts[#parts + 1] = child.content
-      end
+-- Appends the ciphertexts below a node, however deep.
+local function collect(node, parts)
+  local children = type(node.content) == "table" and node.content or nothing
+  for i = 1, #children do
+    local child = children[i]
+    if child.tag ~= "enc" then
+      collect(child, parts)
+    elseif type(child.content) == "string" then
+      parts[#parts + 1] = child.content
     end
   end
-  collect(node)
+end
+
+local function ciphertext_hash(node)
+  local parts = {}
+  collect(node, parts)
   return crypto.sha256(table.concat(parts))
 end
 
