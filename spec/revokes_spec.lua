@@ -92,6 +92,22 @@ describe("somebody else's message", function()
     assert.equal(ana.lid, cem.client:message(group, sent.id).revoked)
   end))
 
+  it("is deleted by an admin although the connection ends while the group is asked for", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem, group, sent = said_by_ben(rig)
+    cem.client.groups:forget(group)
+    local cuts = 0
+    rig:tap(function(direction, node, conn)
+      if cuts == 2 or direction ~= "to-server" or node.attrs.xmlns ~= "w:g2" then return end
+      cuts = cuts + 1
+      conn:drop()
+      return false
+    end)
+    assert(ana.client:delete { chat = group, id = sent.id, sender = ben.lid })
+    assert.equal("revoke", cem:next().kind)
+    assert.same({ 2, ana.lid }, { cuts, cem.client:message(group, sent.id).revoked })
+  end))
+
   it("is not deleted by who is no admin, known or not, and the next message is heard", support.async(function()
     local rig <close> = start()
     local ana, ben, cem, group, sent = said_by_ben(rig)

@@ -43,6 +43,19 @@ describe("the timer of a chat", function()
     assert.equal(WEEK, ben.client.timers:of(ana.lid))
   end))
 
+  it("that is said to be set in a time to come is replaced by a later one all the same", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    assert(ana.client:send(ben.jid, { protocolMessage = {
+      type = "EPHEMERAL_SETTING", ephemeralExpiration = 86400, ephemeralSettingTimestamp = 4000000000,
+    } }))
+    assert.equal(86400, ben:next().expiration)
+    assert(ben.client:set_expiration(ana.jid, WEEK))
+    assert.equal(WEEK, ben.client.timers:of(ana.lid))
+    assert.equal(WEEK, ana:next().expiration)
+    assert.equal(WEEK, ana:hears(ben, "next").expires)
+  end))
+
   it("of a group is the group's: set by an admin, and by no message", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -132,11 +132,7 @@ function Audience:changed(bare)
   for made in pairs(self.making) do made.changed = made.changed or made.members[bare] end
 end
 
---- Forgets what is kept of a chat.
-function Audience:forget(to)
-  local kept = self.kept[to]
-  self.size = self.size - (kept and kept.count or 0)
-  self.kept[to] = nil
-end
+--- Forgets all: the account is forgotten.
+function Audience:forget() self.kept, self.size = {}, 0 end
 
 return function(client) return setmetatable({ client = client, kept = {}, making = {}, size = 0 }, Audience) end

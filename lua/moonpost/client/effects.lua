@@ -8,8 +8,11 @@ local core = require "moonpost.core"
 local key = require "moonpost.client.kinds.key"
 local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
+local task = require "moonpost.task"
 
 local proto = core.proto
+
+local ONLINE_SECONDS = 1 -- of a wait for the connection, before it is looked whether the client ends
 
 local Effects = {}
 Effects.__index = Effects
@@ -150,11 +153,14 @@ local function mark(self, kind, envelope, content, on, seconds)
   return true
 end
 
+-- When a timer was set, by the clock of who says so: no later than that was said, since what is set later replaces it.
+local function not_later(seconds, envelope) return math.max(0, math.min(seconds, envelope.time)) end
+
 local function set_timer(self, envelope, protocol)
   if messages.is_group(envelope.chat) then
     return refuse(self, envelope, "not-allowed", "sets a timer as in a chat of two")
   end
-  local since = math.max(0, protocol.ephemeralSettingTimestamp or envelope.time)
+  local since = not_later(protocol.ephemeralSettingTimestamp or envelope.time, envelope)
   if self.client.timers:set(envelope.chat, protocol.ephemeralExpiration or 0, since) then return true end
   return pass_over(self, envelope, "a later timer is known")
 end
@@ -191,16 +197,28 @@ function Effects:apply(envelope, message, content)
   local fn, value = contents[name], content[name]
   if fn then return fn(self, envelope, value, content, message) end
   local info = envelope.kind == "direct" and context.of(value)
-  if info then self.client.timers:learn(envelope.chat, info) end
+  if info then self.client.timers:learn(envelope.chat, info.expiration or 0, not_later(info.ephemeralSettingTimestamp or 0, envelope)) end
   return true
+end
+
+-- A group, which has to be asked for; while there is no connection that waits. Nil without an error: the client ends.
+local function asked_for(client, chat)
+  while not client.journal.closing do
+    local group, err = client.groups:get(chat)
+    if group or err.code ~= "closed" then return group, err end
+    if client.connection.final or client.connection.stopped then return nil end
+    task.sleep(0) -- the connection counts as online until the loop has heard of its end
+    client.connection:wait_online(ONLINE_SECONDS)
+  end
 end
 
 --- Does what had to wait for a group's members, in the turn of its handler. In a task.
 -- @tparam table row of the journal
--- @treturn boolean whether handlers are to hear of it
+-- @treturn ?boolean whether handlers are to hear of it; nil: the client ends, and it is to be done in the next run
 function Effects:settle(row)
   local client = self.client
-  local group, err = client.groups:get(row.chat)
+  local group, err = asked_for(client, row.chat)
+  if not group and not err then return nil end
   local envelope = { id = row.id, chat = row.chat, author = row.sender, from_me = row.fromMe, time = row.time }
   if not group then return refuse(self, envelope, err.code, "deletes a message, and its right is not known: %s", err.message) end
   local content = messages.unwrap(assert(proto.decode("Message", row.message)))

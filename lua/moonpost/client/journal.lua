@@ -110,7 +110,9 @@ local function run_handlers(self, entry, m)
 end
 
 local function handle(self, entry)
-  if entry.row.asks and not self.client.effects:settle(entry.row) then return self:remove(entry) end
+  local heard = not entry.row.asks or self.client.effects:settle(entry.row)
+  if heard == nil then return end
+  if not heard then return self:remove(entry) end
   local m = make_event(self, entry)
   entry.message = nil
   local ok, err = xpcall(run_handlers, traceback.told, self, entry, m)

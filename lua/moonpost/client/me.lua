@@ -34,6 +34,8 @@ function me.forget(client)
   client.delivered:forget()
   client.read_marks:forget()
   client.privacy_settings:forget()
+  client.privacy_tokens:forget()
+  client.fanout_group.audience:forget()
 end
 
 return me

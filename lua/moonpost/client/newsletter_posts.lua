@@ -193,8 +193,9 @@ function Posts:prepare(to, message)
   local edit = content.editedMessage and content.editedMessage.message
   local reaction, protocol = content.reactionMessage, edit and edit.protocolMessage or content.protocolMessage
   if reaction then
-    local server_id = self:number_of(to, reaction.key.id)
-    if not server_id then return unknown(to, reaction.key.id) end
+    local id = reaction.key and reaction.key.id or ""
+    local server_id = self:number_of(to, id)
+    if not server_id then return unknown(to, id) end
     local taken = (reaction.text or "") == ""
     return { attrs = { type = "reaction", server_id = server_id, edit = taken and "7" or nil }, reaction = reaction.text or "" }
   end

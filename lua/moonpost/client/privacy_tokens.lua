@@ -170,4 +170,7 @@ function Tokens:learn_history(chat, conversation)
   write_row(self, peer, row)
 end
 
+--- The account is forgotten.
+function Tokens:forget() self.asked = {} end
+
 return function(client) return setmetatable({ client = client, issuing = {}, asked = {} }, Tokens) end

@@ -44,11 +44,10 @@ end
 
 --- Learns a timer from a content that came; inside its transaction.
 -- @string chat bare JID, stable
--- @tparam table info ContextInfo of the content
-function Timers:learn(chat, info)
-  local seconds = info.expiration or 0
-  if seconds <= 0 or seconds == self:of(chat) then return end
-  self:set(chat, seconds, math.max(0, info.ephemeralSettingTimestamp or 0))
+-- @int seconds
+-- @int since Unix seconds: when it was set; 0: not known
+function Timers:learn(chat, seconds, since)
+  if seconds > 0 and seconds ~= self:of(chat) then self:set(chat, seconds, since) end
 end
 
 return function(client) return setmetatable({ client = client }, Timers) end
