@@ -14,8 +14,8 @@
 int luaopen_moonpost_core(lua_State *L);
 int luaopen_cjson_safe(lua_State *L); /* Debian's header declares luaopen_cjson only */
 
-/* A file that was read in is not read again: its pages, clean ones of the executable's, need not stay with this process. A system with
- * larger pages keeps them. */
+/* A file that was read in is not read again: its pages, clean ones of the executable's, need not stay with this process. A system
+ * with larger pages keeps them. */
 static void let_go_of_files(void) {
   madvise((void *)(uintptr_t)mp_embedded_bytes, mp_embedded_length, MADV_DONTNEED);
 }
