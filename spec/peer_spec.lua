@@ -1,5 +1,6 @@
 -- The own phone and its companions among themselves (fact sheet 04 §5, 08 §10).
 local core = require "moonpost.core"
+local phones = require "moonpost.sandbox.phone"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -174,14 +175,12 @@ describe("the phone", function()
     local rig <close> = start()
     local ana, bob = rig:contact "Ana", rig:contact "Bob"
     for i = 1, 5 do assert(ana.client:send(bob.jid, "number " .. i)) end
-    local phone = rig.sandbox.accounts.by_name.Bob.phone
+    local phone = phones.of(rig.sandbox, rig.sandbox.accounts.by_name.Bob) -- one that has read what it was written
     assert.is_true(phone.signal:has_session(tap.device(rig, ana.client):jid "lid"))
     local device = tap.device(rig, ana.client)
     local copy = ana.client.account:encrypt({ bob.lid }, assert(proto.encode("Message", { conversation = "number 6" })))[1]
-    local read = require("moonpost.sandbox.phone").read(rig.sandbox, phone.account, device, stanza.node("enc", {
-      v = "2", type = copy.type,
-    }, copy.ciphertext))
-    assert.equal("number 6", read.conversation)
+    local read = assert(phone.signal:decrypt(device:jid "lid", copy.type, copy.ciphertext))
+    assert.equal("number 6", proto.decode("Message", read).conversation)
     for _ = 1, 5 do assert.is_truthy(ana.receipts:pop(30)) end
     assert.equal(0, #ana.receipts)
   end))
