@@ -5,6 +5,7 @@ local lazy = require "moonpost.lazy"
 local group_node = lazy "moonpost.client.group_node"
 local make_group = lazy "moonpost.bot.group"
 local new_locks = require "moonpost.client.locks"
+local running = require "moonpost.bot.running"
 local traceback = require "moonpost.traceback"
 
 local groups = {}
@@ -19,10 +20,7 @@ local function object(bot, jid)
   return make_group(bot.client, jid, function(spec) return bot:send(jid, spec) end)
 end
 
-local function client_of(bot, method)
-  if not bot.client or bot.client.closed then error(("bot:%s needs a bot that runs"):format(method), 3) end
-  return bot.client
-end
+local function client_of(bot, method) return running(bot, method, 3) end
 
 --- A group.
 -- @string jid its JID

@@ -23,8 +23,10 @@ local message = require "moonpost.bot.message"
 local parse_phone = require("moonpost.client.phone_number").parse
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
+local running = require "moonpost.bot.running"
 local seen = lazy "moonpost.bot.seen"
 local signals = require "moonpost.bot.signals"
+local writing = require "moonpost.bot.writing"
 
 local Bot = {}
 Bot.__index = Bot
@@ -40,6 +42,7 @@ for _, name in ipairs { "newsletter", "newsletters", "create_newsletter" } do
   Bot[name] = function(...) return newsletters[name](...) end
 end
 for name in pairs(signals.events) do events[name] = true end
+for name, method in pairs(writing) do Bot[name] = method end
 Bot.presence = signals.presence
 
 local function names(list)
@@ -272,60 +275,8 @@ function Bot:start() return task.spawn(self.run, self) end
 -- @treturn table array, oldest first, of {id=, chat=, sender=, phone=, name=, time=, age=, text=, kind=, message=, …}; each has
 -- `:retry()`, which hands it to the handlers again, and `:drop()`
 function Bot:parked()
-  if not self.client or self.client.closed then error("bot:parked needs a bot that runs", 2) end
+  running(self, "parked", 2)
   return self.client:parked()
-end
-
---- Writes to a chat. In a task; what a handler sends so takes an id derived from its message, as ctx:send does.
--- @string chat bare JID of a person: phone number or LID
--- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
--- @treturn table the message that was sent (moonpost.bot.message)
--- @raise when it cannot be sent
-function Bot:send(chat, spec)
-  if not self.client or self.client.closed then error("bot:send needs a bot that runs", 2) end
-  local run = self.runs[task.running()]
-  local sent, err = self.client:send(chat, spec, { cause = run and context.cause(run), said_by = "bot:send", level = 1 })
-  if not sent then error(err, 0) end
-  return self.made { id = sent.id, chat = chat, sender = self.client.me.jid, from_me = true, time = sent.time, partly = true }
-end
-
---- A message that came or was sent, by its chat and id: as it is now, edited or deleted. In a task.
--- @string chat bare JID
--- @string id
--- @tparam ?string sender bare JID; without it the own message of that id, else the oldest one
--- @treturn ?table message (moonpost.bot.message); nil when it is not known, or not any more (docs/messages.md)
-function Bot:message(chat, id, sender)
-  if not self.client or self.client.closed then error("bot:message needs a bot that runs", 2) end
-  local m = self.client:message(chat, id, sender)
-  return m and self.made(m)
-end
-
---- Sets after how long messages of a chat disappear. In a task.
--- @string chat bare JID of a person, or a group's
--- @int seconds 0 (never), 86400, 604800 or 7776000
--- @raise when it cannot be set
-function Bot:set_expiration(chat, seconds)
-  if not self.client or self.client.closed then error("bot:set_expiration needs a bot that runs", 2) end
-  local run = self.runs[task.running()]
-  local ok, err = self.client:set_expiration(chat, seconds, { cause = run and context.cause(run) })
-  if not ok then error(err, 0) end
-end
-
---- Posts a status: shown for a day to the people named, as far as the account's own setting lets them see it. In a task.
--- @tparam table post to = { jid, … }; text = text, background = "#RRGGBB", font = 0 to 9; or another kind's word (docs/kinds.md)
--- @treturn table the message that was posted (moonpost.bot.message): `:delete()` takes it back
--- @raise when it cannot be posted; code "audience": there is nobody who may see it
-function Bot:status(post)
-  if not self.client or self.client.closed then error("bot:status needs a bot that runs", 2) end
-  if type(post) ~= "table" then error("bot:status expects { text = text, to = { jid, … } }", 2) end
-  local spec, run = {}, self.runs[task.running()]
-  for name, value in pairs(post) do spec[name] = value end
-  spec.to = nil
-  local sent, err = self.client:send(places.STATUS, spec, {
-    to = post.to, cause = run and context.cause(run), said_by = "bot:status", level = 1,
-  })
-  if not sent then error(err, 0) end
-  return self.made { id = sent.id, chat = places.STATUS, sender = self.client.me.jid, from_me = true, time = sent.time, partly = true }
 end
 
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.

@@ -5,6 +5,8 @@
 --     news:send "the first tomatoes are ripe"
 --     bot:on("message", { place = "newsletter" }, function(ctx) print(ctx.chat, ctx.text) end)
 -- @module moonpost.bot.newsletters
+local running = require "moonpost.bot.running"
+
 local methods = {}
 
 local Newsletter = {}
@@ -21,10 +23,7 @@ function Newsletter.__tostring(object) return ("newsletter %s (%s)"):format(obje
 
 local function object(bot, info) return setmetatable({ bot = bot, info = info }, Newsletter) end
 
-local function client_of(bot, method)
-  if not bot.client or bot.client.closed then error(("bot:%s needs a bot that runs"):format(method), 3) end
-  return bot.client
-end
+local function client_of(bot, method) return running(bot, method, 3) end
 
 -- Those of moonpost.client.newsletters that take its JID; what they tell of the newsletter is known from then on.
 for _, name in ipairs { "follow", "unfollow", "update", "delete" } do

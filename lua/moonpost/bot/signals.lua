@@ -11,6 +11,7 @@
 --                  "paused")
 -- @module moonpost.bot.signals
 local messages = require "moonpost.client.messages"
+local running = require "moonpost.bot.running"
 local traceback = require "moonpost.traceback"
 
 local signals = {}
@@ -104,8 +105,7 @@ end
 -- @string jid of a person or a group
 -- @treturn boolean true
 function signals.presence(bot, jid)
-  if not bot.client or bot.client.closed then error("bot:presence needs a bot that runs", 2) end
-  return bot.client:watch(jid)
+  return running(bot, "presence", 2):watch(jid)
 end
 
 return signals
