@@ -9,14 +9,15 @@ static const struct {
   const char *name;
   mp_table table;
 } tables[] = {
-    {"setting", MP_TABLE_SETTING}, {"device-list", MP_TABLE_DEVICE_LIST},
-    {"lid", MP_TABLE_LID},         {"journal", MP_TABLE_JOURNAL},
-    {"outbox", MP_TABLE_OUTBOX},   {"dedupe", MP_TABLE_DEDUPE},
-    {"secret", MP_TABLE_SECRET},   {"appstate-key", MP_TABLE_APPSTATE_KEY},
-    {"raw", MP_TABLE_RAW},         {"world", MP_TABLE_WORLD},
-    {"queue", MP_TABLE_QUEUE},     {"recent", MP_TABLE_RECENT},
-    {"group", MP_TABLE_GROUP},     {"told", MP_TABLE_TOLD},
-    {"token", MP_TABLE_TOKEN},     {"message", MP_TABLE_MESSAGE},
+    {"setting", MP_TABLE_SETTING},   {"device-list", MP_TABLE_DEVICE_LIST},
+    {"lid", MP_TABLE_LID},           {"journal", MP_TABLE_JOURNAL},
+    {"outbox", MP_TABLE_OUTBOX},     {"dedupe", MP_TABLE_DEDUPE},
+    {"secret", MP_TABLE_SECRET},     {"appstate-key", MP_TABLE_APPSTATE_KEY},
+    {"raw", MP_TABLE_RAW},           {"world", MP_TABLE_WORLD},
+    {"queue", MP_TABLE_QUEUE},       {"recent", MP_TABLE_RECENT},
+    {"group", MP_TABLE_GROUP},       {"told", MP_TABLE_TOLD},
+    {"token", MP_TABLE_TOKEN},       {"message", MP_TABLE_MESSAGE},
+    {"appstate", MP_TABLE_APPSTATE},
 };
 
 /* What the arguments of a method name: store, table, and the scope that keys of the table are under. */

@@ -31,6 +31,11 @@ static uint64_t check_version(lua_State *L, int arg) {
   return (uint64_t)version;
 }
 
+static mp_syncd_operation check_operation(lua_State *L, int arg) {
+  static const char *const operations[] = {"set", "remove", NULL};
+  return luaL_checkoption(L, arg, NULL, operations) == 0 ? MP_SYNCD_SET : MP_SYNCD_REMOVE;
+}
+
 /* keys:index_mac(index) -> 32 bytes, the record's name; `index` is a compact JSON array (fact sheet 06 §3.2) */
 static int keys_index_mac(lua_State *L) {
   size_t length;
@@ -45,12 +50,11 @@ static int keys_index_mac(lua_State *L) {
 /* keys:seal("set"|"remove", key id, plaintext [, iv of 16 bytes]) -> value blob, its last 32 bytes the value MAC | nil, err
  * (§4.2). Without an iv a random one is taken. */
 static int keys_seal(lua_State *L) {
-  static const char *const operations[] = {"set", "remove", NULL};
   size_t id_length, length;
   uint8_t iv[MP_SYNCD_IV];
   mp_error e;
   const mp_syncd_keys *keys = check_keys(L);
-  mp_syncd_operation operation = luaL_checkoption(L, 2, NULL, operations) == 0 ? MP_SYNCD_SET : MP_SYNCD_REMOVE;
+  mp_syncd_operation operation = check_operation(L, 2);
   const char *id = luaL_checklstring(L, 3, &id_length), *plaintext = luaL_checklstring(L, 4, &length);
   if (lua_isnoneornil(L, 5)) {
     mp_random(iv, sizeof iv);
@@ -61,6 +65,22 @@ static int keys_seal(lua_State *L) {
   if (mp_syncd_seal(out, keys, operation, id, id_length, iv, plaintext, length, &e) != MP_OK) return mpl_fail(L, &e);
   lua_pushlstring(L, (const char *)out->data, out->length);
   return 1;
+}
+
+/* keys:open("set"|"remove", key id, value blob) -> plaintext, value MAC of 32 bytes | nil, err (§4.2) */
+static int keys_open(lua_State *L) {
+  size_t id_length, length, opened;
+  mp_error e;
+  const mp_syncd_keys *keys = check_keys(L);
+  mp_syncd_operation operation = check_operation(L, 2);
+  const char *id = luaL_checklstring(L, 3, &id_length), *blob = luaL_checklstring(L, 4, &length);
+  mp_buffer *out = mpl_output(L);
+  if (mp_buffer_reserve(out, length) != MP_OK) return luaL_error(L, "no memory");
+  int rc = mp_syncd_open(out->data, &opened, keys, operation, id, id_length, (const uint8_t *)blob, length, &e);
+  if (rc != MP_OK) return mpl_fail(L, &e);
+  lua_pushlstring(L, (const char *)out->data, opened);
+  lua_pushlstring(L, blob + length - MP_SYNCD_MAC, MP_SYNCD_MAC);
+  return 2;
 }
 
 /* keys:snapshot_mac(hash, version, collection) -> 32 bytes (§4.5) */
@@ -126,7 +146,7 @@ static int syncd_subtract(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"index_mac", keys_index_mac}, {"seal", keys_seal},   {"snapshot_mac", keys_snapshot_mac},
+    {"index_mac", keys_index_mac}, {"seal", keys_seal},   {"open", keys_open}, {"snapshot_mac", keys_snapshot_mac},
     {"patch_mac", keys_patch_mac}, {"close", keys_close}, {NULL, NULL},
 };
 

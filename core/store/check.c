@@ -58,6 +58,8 @@ const char *mp_table_name(uint8_t table) {
       return "token";
     case MP_TABLE_MESSAGE:
       return "message";
+    case MP_TABLE_APPSTATE:
+      return "appstate";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

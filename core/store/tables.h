@@ -34,7 +34,7 @@
  * each), group 00 device 00, length of this padding (1: 0 to 1 bytes before), time (u64) skipped      scope 00 jid 00 ratchet key
  * 33 counter (u32)
  *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time u64
- *   device-list, lid, journal, outbox, dedupe, message, appstate-key, raw, recent, group, told
+ *   device-list, lid, journal, outbox, dedupe, message, appstate, appstate-key, raw, recent, group, told
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 "r" device 00 sequence (u64) -> time, id 00 hash of a stanza;
@@ -77,6 +77,7 @@ typedef enum {
   MP_TABLE_TOLD = 'S',
   MP_TABLE_TOKEN = 'X',
   MP_TABLE_MESSAGE = 'U',
+  MP_TABLE_APPSTATE = 'V',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

@@ -53,6 +53,18 @@ int mp_syncd_seal(mp_buffer *out, const mp_syncd_keys *keys, mp_syncd_operation 
   return MP_OK;
 }
 
+int mp_syncd_open(uint8_t *out, size_t *out_length, const mp_syncd_keys *keys, mp_syncd_operation operation, const void *key_id,
+                  size_t key_id_length, const uint8_t *blob, size_t length, mp_error *e) {
+  uint8_t mac[MP_SYNCD_MAC];
+  if (key_id_length > MP_SYNCD_KEY_ID_MAX) return mp_fail(e, MP_EINVAL, "an app-state key id of %zu bytes", key_id_length);
+  if (length < MP_SYNCD_IV + 16 + MP_SYNCD_MAC) return mp_fail(e, MP_EMALFORMED, "an app-state record of %zu bytes", length);
+  size_t sealed = length - MP_SYNCD_MAC;
+  value_mac(mac, keys, operation, key_id, key_id_length, blob, sealed);
+  if (sodium_memcmp(mac, blob + sealed, sizeof mac) != 0) return mp_fail(e, MP_ECRYPTO, "an app-state record's MAC is wrong");
+  int rc = mp_aes_cbc_decrypt(out, out_length, keys->value, blob, blob + MP_SYNCD_IV, sealed - MP_SYNCD_IV);
+  return rc == MP_OK ? MP_OK : mp_fail(e, rc, "an app-state record could not be decrypted");
+}
+
 /* The hash is 64 little-endian 16-bit words, each summed for itself. */
 static void sum(uint8_t hash[MP_SYNCD_HASH], const uint8_t mac[MP_SYNCD_MAC], int subtract) {
   static const char info[] = "WhatsApp Patch Integrity";

@@ -31,6 +31,12 @@ void mp_syncd_index_mac(uint8_t out[MP_SYNCD_MAC], const mp_syncd_keys *keys, co
 int mp_syncd_seal(mp_buffer *out, const mp_syncd_keys *keys, mp_syncd_operation operation, const void *key_id,
                   size_t key_id_length, const uint8_t iv[MP_SYNCD_IV], const void *plaintext, size_t length, mp_error *e);
 
+/* Opens a value blob (§4.2): writes its plaintext to `out`, which has room for `length` bytes. MP_EINVAL for a key id that is too
+ * long, MP_EMALFORMED for a blob that is too short or no SyncActionData's, MP_ECRYPTO for a MAC of another key, operation or
+ * content. */
+int mp_syncd_open(uint8_t *out, size_t *out_length, const mp_syncd_keys *keys, mp_syncd_operation operation, const void *key_id,
+                  size_t key_id_length, const uint8_t *blob, size_t length, mp_error *e);
+
 /* Adds a record's value MAC to a collection's hash, or takes it out (§4.3). */
 void mp_syncd_add(uint8_t hash[MP_SYNCD_HASH], const uint8_t value_mac[MP_SYNCD_MAC]);
 void mp_syncd_subtract(uint8_t hash[MP_SYNCD_HASH], const uint8_t value_mac[MP_SYNCD_MAC]);

@@ -5,6 +5,7 @@
 -- @field id, chat, group (whether the chat is one), sender, phone, from_me, name, time, kind, text, quoted, mentions, … as of `ctx`
 -- @field edited when it was edited last (Unix seconds), or nil; `text` is then the new one
 -- @field revoked by whom it was deleted for everybody, or nil; its words are gone then
+-- @field deleted when it was deleted for this account alone (Unix seconds), or nil; its words are gone then
 -- @field status of an own one: "pending", "sent", "failed", or what all it was for have done: "delivered", "read", "played"
 local methods = {}
 
@@ -78,7 +79,7 @@ function methods:pin(seconds)
   return self
 end
 
-for _, name in ipairs { "unpin", "keep", "unkeep" } do
+for _, name in ipairs { "unpin", "keep", "unkeep", "delete_for_me" } do
   methods[name] = function(self)
     local m, client, options = parts(self, name)
     check(client[name](client, m, options))

@@ -3,6 +3,7 @@
 -- {id=, time=} of the message that tells it, or nil and an error.
 -- @module moonpost.client.actions
 local core = require "moonpost.core"
+local hidden = require "moonpost.client.hidden"
 local key = require "moonpost.client.kinds.key"
 local kinds = require "moonpost.client.kinds"
 local limits = require "moonpost.client.limits"
@@ -120,6 +121,11 @@ function actions:delete(m, options)
   end)
 end
 
+--- Deletes a message for this account alone, on all its devices; nobody else is told, and it cannot be taken back.
+-- @treturn ?boolean true
+-- @treturn ?table err code "no-key": the phone has not shared the key for it; those of moonpost.client.appstate
+function actions:delete_for_me(m) return hidden.delete(self, target_of(self, m), m.time and math.floor(m.time)) end
+
 --- Reacts to a message; an empty emoji takes the reaction back. In the announcement group of a community only its author is told.
 -- @string emoji
 function actions:react(m, emoji, options)
@@ -200,6 +206,7 @@ local function describe(client, entry)
     phone = client.lids:phone(entry.sender), from_me = entry.from_me, name = entry.name, time = entry.time,
     age = math.max(0, client.connection:server_time() - entry.time), raw = entry.edited_bytes or entry.bytes,
     edited = entry.edited and entry.edited / 1000, revoked = entry.revoked, revoked_at = entry.revoked_at,
+    deleted = entry.deleted,
   }
   local message = entry:latest()
   if not message then return m end
@@ -216,7 +223,8 @@ end
 -- @string chat bare JID
 -- @string id
 -- @tparam ?string sender bare JID; without it the own message of that id, else the oldest one
--- @treturn ?table m: fields as of a message event; edited (when, Unix seconds), revoked (by whom) and revoked_at; kind nil when its words
+-- @treturn ?table m: fields as of a message event; edited (when, Unix seconds), revoked (by whom) and revoked_at;
+--   deleted (when, for this account alone); kind nil when its words
 --   are not known: deleted, too large, or older than there is an archive. Nil when there is no such message
 function actions:message(chat, id, sender)
   if type(chat) ~= "string" or type(id) ~= "string" then error("client:message expects a chat and an id", 0) end

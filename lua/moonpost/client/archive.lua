@@ -109,11 +109,25 @@ function Archive:put_revoked(target, by, time)
   write(self, row)
 end
 
+--- Marks a message as deleted for this account alone: its words go. One that has not come yet is not heard when it comes. Inside a
+-- transaction.
+-- @tparam table target chat, id, sender, from_me
+-- @int time Unix seconds
+function Archive:hide(target, time)
+  local found = self:update(target.chat, target.id, target.sender, function(entry)
+    entry.deleted, entry.bytes, entry.edited_bytes, entry.only_secret = time, nil, nil, nil
+  end)
+  if found then return end
+  local row = new({ chat = target.chat, id = target.id, sender = target.sender, from_me = target.from_me, time = time }, "o")
+  row.deleted = time
+  write(self, row)
+end
+
 --- Whether a message was deleted before it came.
-function Archive:was_revoked(chat, id, author)
+function Archive:was_deleted(chat, id, author)
   local bytes = self.client.store:get("message", "m" .. archive_rows.key(chat, id, author))
   local row = bytes and archive_rows.read(bytes)
-  return row and row.revokedBy ~= nil or false
+  return row and (row.revokedBy or row.deletedAt) ~= nil or false
 end
 
 -- Which of several authors' messages with one id is meant: the own one, else the oldest.
@@ -140,7 +154,7 @@ end
 -- @tparam ?string author bare JID; without it the own message of that id, else the oldest one
 -- @treturn ?table entry chat, id, sender, from_me, name, time, bytes (nil when it was too large), to; status ("pending", "sent",
 --   "delivered", "read", "played", "failed"; nil of others' messages); edited (Unix milliseconds) and edited_bytes after an edit;
---   revoked (by whom) and revoked_at; methods message(), latest() and secret()
+--   revoked (by whom) and revoked_at; deleted (when, for this account alone); methods message(), latest() and secret()
 function Archive:get(chat, id, author)
   if not author then return by_any_author(self, chat, id) end
   return under_each_name(self, chat, id, author, function(key, c, a)

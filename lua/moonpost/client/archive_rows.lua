@@ -74,6 +74,7 @@ function archive_rows.to_fields(row, chat, id, author)
     chat = chat, id = row.id or id, sender = row.sender or author, from_me = row.fromMe or false, name = row.name, bytes = row.message,
     only_secret = row.secret, status = words[row.status or 0], to = row.to or chat, edited_bytes = row.edited, edited = row.editedAt,
     revoked = row.revokedBy, revoked_at = row.revokedAt,
+    deleted = row.deletedAt,
   }
 end
 
@@ -83,7 +84,7 @@ function archive_rows.write(entry)
   return assert(proto.encode("StoreMessage", {
     message = entry.bytes, secret = entry.only_secret, name = entry.name, fromMe = entry.from_me or nil,
     status = numbers[entry.status], to = entry.to ~= chat and entry.to or nil, edited = entry.edited_bytes, editedAt = entry.edited,
-    revokedBy = entry.revoked, revokedAt = entry.revoked_at, chat = part(chat) ~= chat and chat or nil,
+    revokedBy = entry.revoked, revokedAt = entry.revoked_at, deletedAt = entry.deleted, chat = part(chat) ~= chat and chat or nil,
     id = part(id) ~= id and id or nil, sender = part(sender) ~= sender and sender or nil,
   })) .. entry.keep .. rows.time(entry.time)
 end

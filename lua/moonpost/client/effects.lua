@@ -57,7 +57,7 @@ local function edit(self, envelope, protocol)
   end
   if not entry then return true end
   local at = time_of(protocol.timestampMs, envelope)
-  if entry.revoked then return pass_over(self, envelope, "message %s was deleted", target.id) end
+  if entry.revoked or entry.deleted then return pass_over(self, envelope, "message %s was deleted", target.id) end
   if envelope.time - entry.time > limits.EDIT_SECONDS then
     return refuse(self, envelope, "too-late", "edits message %s, which is %d s old", target.id, envelope.time - entry.time)
   end

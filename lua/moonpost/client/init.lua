@@ -51,7 +51,7 @@ local capabilities = {}
 for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
   privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
   identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
-  status_posts]]):gmatch "%S+" do
+  status_posts appstate]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
 capabilities.sender = "moonpost.client.send"
@@ -177,7 +177,7 @@ end
 function Client:close()
   if self.closed then return end
   self.closed = true
-  for _, name in ipairs { "pairing", "journal", "sweep", "missing", "newsletters" } do
+  for _, name in ipairs { "pairing", "journal", "sweep", "missing", "newsletters", "appstate" } do
     local used = self:made(name)
     if used then used:stop() end
   end
@@ -231,7 +231,7 @@ function Client:send(jid, message, options)
   return self.sender:send(jid, message, options or {})
 end
 
-for name in ([[edit delete react pin unpin keep unkeep forward set_expiration vote respond comment message
+for name in ([[edit delete delete_for_me react pin unpin keep unkeep forward set_expiration vote respond comment message
   status_of]]):gmatch "%S+" do -- moonpost.client.actions
   local waits = name ~= "message" and name ~= "status_of"
   Client[name] = function(self, ...)

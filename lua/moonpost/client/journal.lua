@@ -62,9 +62,13 @@ function Journal:describe(row, message)
     sender = row.sender, phone = client.lids:phone(row.sender),
     from_me = row.fromMe or false, name = row.name, time = row.time,
     age = math.max(0, client.connection:server_time() - row.time),
-    raw = row.message, kind = row.unread and "undecryptable" or nil, reason = row.unread, offline = row.offline or false,
+    raw = row.message, kind = row.unread and "undecryptable" or row.deleted and "deleted_for_me" or nil,
+    reason = row.unread, offline = row.offline or false,
     attempts = row.attempts, broadcast = row.broadcast, newsletter = row.serverId and { server_id = row.serverId } or nil,
     opened = opened,
+    target = row.deleted and {
+      chat = row.chat, id = row.deleted.id, sender = row.deleted.sender, from_me = row.deleted.sender == row.sender,
+    } or nil,
   }
   kinds.read(message, m, client)
   m.opened = nil
@@ -168,7 +172,8 @@ end
 -- @tparam table message decoded
 -- @tparam ?string unread why the message could not be read; then both are empty
 -- @tparam ?table more opened = StoreOpened: what was decrypted of it under another message's secret; asks = true: what it does to another
---   message waits for its handler's turn (moonpost.client.effects)
+--   message waits for its handler's turn (moonpost.client.effects); deleted = StoreTarget: it is no Message, but tells that one was
+--   deleted for the account alone (moonpost.client.hidden)
 function Journal:add(envelope, plaintext, message, unread, more)
   local chat = envelope.chat
   self.capacity:check(envelope, self.lanes:count(chat) + (self.expected[chat] or 0), self.lanes.waiting)
@@ -178,7 +183,8 @@ function Journal:add(envelope, plaintext, message, unread, more)
     row = {
       chat = chat, sender = envelope.author, id = envelope.id, fromMe = envelope.from_me, name = envelope.name,
       time = envelope.time, message = plaintext, attempts = idle and 1 or 0, offline = envelope.offline,
-      unread = unread, opened = more and more.opened, asks = more and more.asks, statusPost = envelope.status_post,
+      unread = unread, deleted = more and more.deleted,
+      opened = more and more.opened, asks = more and more.asks, statusPost = envelope.status_post,
       broadcast = envelope.broadcast, serverId = envelope.server_id,
     },
   }

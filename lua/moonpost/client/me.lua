@@ -16,7 +16,7 @@ end
 
 local personal = {
   "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told", "token",
-  "message",
+  "message", "appstate",
 }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
@@ -36,6 +36,7 @@ function me.forget(client)
   client.privacy_settings:forget()
   client.privacy_tokens:forget()
   client.fanout_group.audience:forget()
+  client.appstate:forget()
 end
 
 return me

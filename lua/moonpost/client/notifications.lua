@@ -30,6 +30,8 @@ on["w:gp2"] = function(self, node) self.client.group_changes:on_notification(nod
 
 function on.newsletter(self, node) self.client.newsletters:notification(node) end
 
+function on.server_sync(self, node) self.client.appstate:notification(node) end
+
 function on.privacy_token(self, node) self.client.privacy_tokens:notification(node) end
 
 function on.account_sync(self, node)

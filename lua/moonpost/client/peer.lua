@@ -2,23 +2,13 @@
 -- @module moonpost.client.peer
 local core = require "moonpost.core"
 
-local KEY_ID_MAX = 64 -- bytes; real ones have 6
-
 local Peer = {}
 Peer.__index = Peer
 
 -- By ProtocolMessage.type: fn(self, envelope, protocol, plaintext).
 local on = {}
 
--- The phone sends these keys once: they are kept though nothing reads them yet.
-function on.APP_STATE_SYNC_KEY_SHARE(self, _, protocol)
-  for _, key in ipairs(protocol.appStateSyncKeyShare and protocol.appStateSyncKeyShare.keys or {}) do
-    local id = key.keyId and key.keyId.keyId
-    if id and #id <= KEY_ID_MAX and key.keyData then
-      self.client.store:put("appstate-key", id, assert(core.proto.encode("Message.AppStateSyncKeyData", key.keyData)))
-    end
-  end
-end
+function on.APP_STATE_SYNC_KEY_SHARE(self, _, protocol) self.client.appstate:keys_came(protocol.appStateSyncKeyShare) end
 
 -- The first history comes inside its notification: it holds the salt of first contacts and the tokens people have given (03 §15.2).
 local function learn_tokens(client, notification)

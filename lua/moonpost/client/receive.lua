@@ -129,7 +129,7 @@ function Receive:file(envelope, message, plaintext)
   local opened, done
   message, opened = client.assistants:stands_for(envelope, message)
   local content = messages.unwrap(message)
-  if not messages.content(content) or client.archive:was_revoked(envelope.chat, envelope.id, envelope.author) then return end
+  if not messages.content(content) or client.archive:was_deleted(envelope.chat, envelope.id, envelope.author) then return end
   keep(self, envelope, message, plaintext)
   if client.answers.field(content) then
     local edit = content.secretEncryptedMessage

@@ -38,6 +38,7 @@ function on.ib(self, node)
   if stanza.child(node, "offline") then self.backlog:finish() end
   local dirty = stanza.child(node, "dirty")
   if dirty and dirty.attrs.type == "groups" then self.client.group_changes:dirty(dirty) end
+  if dirty and dirty.attrs.type == "syncd_app_state" then self.client.appstate:dirty(dirty) end
 end
 
 function on.message(self, node) self.client.receive:message(node) end

@@ -73,6 +73,11 @@ local dedupe = {
   r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, d = delivered, m = read_mark,
 }
 
+local function appstate(key, value)
+  local check = key:sub(1, 1) == "c" and decodes "StoreCollection" or key:sub(1, 1) == "r" and decodes "StoreRecord"
+  return check and check(key, value) or nil
+end
+
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
 local tables = {
   setting = function(key, value) return settings[key] and settings[key](key, value) end,
@@ -83,7 +88,7 @@ local tables = {
   journal = journal, outbox = outbox, secret = of_length(40), ["device-list"] = decodes "StoreDevices", group = decodes "StoreGroup",
   message = message,
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
-  ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told,
+  ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told, appstate = appstate,
 }
 
 --- What is wrong with a row; nil when nothing is.

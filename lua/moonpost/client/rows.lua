@@ -27,6 +27,7 @@
 --   told          group JID                         -> who was told our sender key there: moonpost.client.told
 --   message       "m" ..., "a" ...                  -> moonpost.client.archive: messages, and what was said to them
 --   recent        kind ...                          -> moonpost.client.ring: "k" one-time keys of retry receipts
+--   appstate      "c" ..., "r" ...                  -> moonpost.client.appstate_rows: collections, and their records
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   group         JID                               -> StoreGroup: moonpost.client.groups
 --   token         bare JID                          -> StoreToken

@@ -100,6 +100,7 @@ local function settle(self)
   self.client.missing:go()
   local newsletters = self.client:made "newsletters"
   if newsletters then newsletters:go() end
+  self.client.appstate:go()
   self.ready:close()
   return true
 end

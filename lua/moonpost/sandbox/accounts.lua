@@ -43,7 +43,7 @@ end
 local function new_account(fields)
   fields.devices = {}
   fields.contacts, fields.talked, fields.privacy = fields.contacts or {}, fields.talked or {}, fields.privacy or {}
-  fields.flags = fields.flags or {}
+  fields.flags, fields.app_state_old = fields.flags or {}, fields.app_state_old or {}
   return setmetatable(fields, Account)
 end
 
@@ -130,7 +130,8 @@ local function to_row(account)
   local row = {
     first_name = account.first_name, name = account.name, pn = account.pn, lid = account.lid, raw_id = account.raw_id,
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
-    privacy = account.privacy, name_patch = account.name_patch, crowd = account.crowd, talked = {},
+    app_state_old = account.app_state_old,
+    privacy = account.privacy, crowd = account.crowd, talked = {},
     flags = account.flags, status_privacy = account.status_privacy, nct_salt = account.nct_salt and crypto.base64(account.nct_salt),
   }
   for pn in pairs(account.talked) do row.talked[#row.talked + 1] = pn end

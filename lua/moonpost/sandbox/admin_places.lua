@@ -1,5 +1,7 @@
---- Admin calls of status posts, lists and accounts that want privacy tokens.
+--- Admin calls of status posts, lists, accounts that want privacy tokens, and what phones tell their companions.
 -- @module moonpost.sandbox.admin_places
+local appstate = require "moonpost.sandbox.appstate"
+local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local fields = require "moonpost.sandbox.fields"
 local status = require "moonpost.sandbox.status"
 
@@ -51,6 +53,28 @@ return function(tools)
     value.jid = nil
     for name, on in pairs(value) do accounts[1].flags[name] = on end
     sandbox.accounts:save(accounts[1])
+    answer(request, 200, {})
+  end
+
+  -- {jid, chat, id, from_me, sender}: the phone of an account deletes a message for itself alone; its companions hear of it.
+  calls["POST /admin/mock-phone/delete-for-me"] = function(sandbox, request)
+    local value = read_json(request, {
+      jid = JID, chat = fields.text(100), id = fields.text(128), from_me = fields.flag, sender = fields.text(100),
+    }, { "jid", "chat", "id" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    local version = appstate.set(sandbox, accounts[1], "regular_high", {
+      "deleteMessageForMe", value.chat, value.id, value.from_me and "1" or "0", value.sender or "0",
+    }, 3, { deleteMessageForMeAction = { deleteMedia = false, messageTimestamp = math.floor(sandbox.time()) } })
+    answer(request, 200, { version = version })
+  end
+
+  -- {jid}: the phone of an account takes a new app-state key, which its companions have to ask for.
+  calls["POST /admin/mock-phone/new-app-state-key"] = function(sandbox, request)
+    local value = read_json(request, { jid = JID }, { "jid" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    appstate_phone.renew(sandbox, accounts[1])
     answer(request, 200, {})
   end
 

@@ -1,83 +1,154 @@
---- App state (fact sheet 08 §11): every account's `critical_block` holds its push name, written by the phone; the other collections
--- stand at version 0, empty.
+--- App state (fact sheet 08 §11): for each account five collections, each a list of patches in the order of their versions. The server
+-- cannot read them; it gives each its version, hands them out, and tells the other devices. Rows of the world:
+--
+--     "y" number 00 collection 00 version (u64) -> SyncdPatch with its version
 -- @module moonpost.sandbox.appstate
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local iq = require "moonpost.sandbox.iq"
 
-local proto, syncd, crypto = core.proto, core.syncd, core.crypto
+local proto = core.proto
 
-local PUSH_NAME_INDEX = '["setting_pushName"]'
+local PAGE = 100            -- patches of one answer (06 §14)
+local PATCH_MAX = 64 * 1024 -- bytes of an uploaded patch (06 §14)
+
+local collections = { critical_block = true, critical_unblock_low = true, regular_low = true, regular_high = true, regular = true }
 
 local appstate = {}
 
---- The account's app-state key, made at first need (S-301).
--- @treturn string its id
--- @treturn string its data, 32 bytes
-function appstate.key(sandbox, account)
-  if not account.app_state_key then
-    account.app_state_key = crypto.base64(crypto.random(6 + 32))
-    sandbox.accounts:save(account)
-  end
-  local bytes = crypto.unbase64(account.app_state_key)
-  return bytes:sub(1, 6), bytes:sub(7)
+local function prefix(account, collection) return ("y%s\0%s\0"):format(account.pn, collection) end
+
+local function row_key(account, collection, version) return prefix(account, collection) .. (">I8"):pack(version) end
+
+-- Patches from a version on, as bytes.
+local function patches_after(sandbox, account, collection, version, most)
+  local after, list = version > 0 and row_key(account, collection, version) or nil, {}
+  for i, row in ipairs(sandbox.store:range("world", prefix(account, collection), most, after)) do list[i] = row[2] end
+  return list
 end
 
--- A patch with one SET, as the collection's first (fact sheet 06 §3, §4).
-local function first_patch(sandbox, account, collection, index, action)
-  local id, data = appstate.key(sandbox, account)
-  local keys <close> = syncd.keys(data)
-  local blob = assert(keys:seal("set", id, assert(proto.encode("SyncActionData", action))))
-  local mac = blob:sub(-32)
-  local snapshot_mac = keys:snapshot_mac(syncd.add(syncd.EMPTY, mac), 1, collection)
-  return assert(proto.encode("SyncdPatch", {
-    version = { version = 1 },
-    mutations = { {
-      operation = "SET", record = { index = { blob = keys:index_mac(index) }, value = { blob = blob }, keyId = { id = id } },
-    } },
-    snapshotMac = snapshot_mac, patchMac = keys:patch_mac(snapshot_mac, mac, 1, collection), keyId = { id = id },
-  }))
+-- Gives a patch its version and keeps it.
+local function append(sandbox, account, collection, state, patch)
+  patch.version = { version = state.version + 1 }
+  sandbox.store:put("world", row_key(account, collection, state.version + 1), assert(proto.encode("SyncdPatch", patch)))
+  appstate_phone.apply(state, patch)
 end
 
--- The phone writes the name the account began with; made once, since a version never changes (S-325).
-local function push_name_patch(sandbox, account)
-  if not account.name_patch then
-    account.name_patch = crypto.base64(first_patch(sandbox, account, "critical_block", PUSH_NAME_INDEX, {
-      index = PUSH_NAME_INDEX, padding = "", version = 1,
-      value = { timestamp = math.floor(core.net.time() * 1000), pushNameSetting = { name = account.name } },
+-- What the phone makes of a collection; its push name is there from the start (S-325).
+local function state_of(sandbox, account, collection)
+  account.app_state = account.app_state or {}
+  local state = account.app_state[collection]
+  if state then return state end
+  state = appstate_phone.state()
+  account.app_state[collection] = state
+  local last = 0
+  repeat
+    local page = patches_after(sandbox, account, collection, last, PAGE)
+    for _, bytes in ipairs(page) do appstate_phone.apply(state, assert(proto.decode("SyncdPatch", bytes))) end
+    last = state.version
+  until #page < PAGE
+  if collection == "critical_block" and state.version == 0 then
+    append(sandbox, account, collection, state, appstate_phone.build(sandbox, account, collection, state, { "setting_pushName" }, 1, {
+      pushNameSetting = { name = account.name },
     }))
-    sandbox.accounts:save(account)
   end
-  return crypto.unbase64(account.name_patch)
+  return state
 end
 
--- The patches of a collection, in order of their versions.
-local function patches_of(conn, collection)
-  if collection ~= "critical_block" then return {} end
-  return { push_name_patch(conn.sandbox, conn.device.account) }
-end
-
-local function answer(conn, asked)
-  local name = asked.attrs.name
-  local patches, version_known = patches_of(conn, name), math.tointeger(tonumber(asked.attrs.version)) or 0
-  local known = math.max(0, math.min(version_known, #patches))
-  local attrs, content = { name = name, version = #patches }, {}
-  if stanza.child(asked, "patch") then
-    attrs.type = "error"
-    content[1] = stanza.node("error", { code = "409", text = "conflict" })
+-- Tells devices of an account of a version; of what waits for one that is away the newest is enough (S-324).
+local function notify(sandbox, account, collection, version, except)
+  for _, device in ipairs(sandbox.accounts:reachable(account)) do
+    local older = {}
+    for node in (device.connection and function() end or device.queue:each()) do
+      local about = node.attrs.type == "server_sync" and stanza.child(node, "collection")
+      if about and about.attrs.name == collection then older[#older + 1] = node end
+    end
+    for _, node in ipairs(older) do device.queue:confirm("notification", node.attrs.id) end
+    if device ~= except then
+      device.queue:push(stanza.node("notification", {
+        type = "server_sync", from = "s.whatsapp.net", id = sandbox:next_id(), t = sandbox.time(),
+      }, stanza.node("collection", { name = collection, version = version })))
+    end
   end
-  local missing = {}
-  for version = known + 1, #patches do missing[#missing + 1] = stanza.node("patch", nil, patches[version]) end
-  if #missing > 0 then content[#content + 1] = stanza.node("patches", nil, missing) end
-  return stanza.node("collection", attrs, #content > 0 and content or nil)
 end
 
---- A fetch, or an upload, which is refused as a conflict with what is there (S-321, S-323).
+--- Adds a patch to a collection: it gets its version, and the other devices hear of it (S-322, S-324).
+-- @tparam table patch SyncdPatch
+-- @tparam ?table from the device that has sent it; nil: the phone
+-- @treturn int its version
+function appstate.add(sandbox, account, collection, patch, from)
+  local state = state_of(sandbox, account, collection)
+  append(sandbox, account, collection, state, patch)
+  notify(sandbox, account, collection, state.version, from)
+  return state.version
+end
+
+--- The phone of an account sets a record.
+-- @string collection
+-- @tparam table parts of its index
+-- @int version of the action
+-- @tparam table value SyncActionValue
+function appstate.set(sandbox, account, collection, parts, version, value)
+  local state = state_of(sandbox, account, collection)
+  return appstate.add(sandbox, account, collection, appstate_phone.build(sandbox, account, collection, state, parts, version, value))
+end
+
+--- Forgets what the phone makes of an account's collections: it is worked out anew from their patches.
+function appstate.forget(account) account.app_state = nil end
+
+local function collection_node(name, version, content, attrs)
+  local all = { name = name, version = version }
+  for key, value in pairs(attrs or {}) do all[key] = value end
+  return stanza.node("collection", all, #content > 0 and content or nil)
+end
+
+-- Nodes of the patches from a version on, and whether there are more.
+local function page_of(conn, name, since)
+  local list = patches_after(conn.sandbox, conn.device.account, name, since, PAGE + 1)
+  local more = #list > PAGE
+  list[PAGE + 1] = nil
+  for i, bytes in ipairs(list) do list[i] = stanza.node("patch", nil, bytes) end
+  return #list > 0 and stanza.node("patches", nil, list) or nil, more
+end
+
+local function fetch(conn, name, since)
+  local current = state_of(conn.sandbox, conn.device.account, name).version
+  local patches, more = page_of(conn, name, math.max(0, math.min(since, current)))
+  return collection_node(name, current, { patches }, { has_more_patches = more and "true" or nil })
+end
+
+local function refuse(name, version, code, patches, more)
+  return collection_node(name, version, { stanza.node("error", { code = code, text = iq.texts[code] }), patches }, {
+    type = "error", has_more_patches = more and "true" or nil,
+  })
+end
+
+-- An upload (S-323): taken when it goes on top of all there is. What the phone has against it fails whoever looks at the violations, and
+-- is taken all the same: the server cannot read it (06 §14).
+local function upload(conn, node, asked, since)
+  local sandbox, account, name, bytes = conn.sandbox, conn.device.account, asked.attrs.name, stanza.bytes(asked, "patch")
+  local state = state_of(sandbox, account, name)
+  local patch = bytes and #bytes <= PATCH_MAX and proto.decode("SyncdPatch", bytes)
+  if not patch or patch.version then return refuse(name, state.version, 400) end
+  if since ~= state.version then
+    return refuse(name, state.version, 409, page_of(conn, name, math.min(since, state.version)))
+  end
+  local wrong = appstate_phone.check(sandbox, account, name, state, patch)
+  if wrong then sandbox:violation(conn, "to-server", node, core.error("syncd", wrong .. " (06 §4.7)")) end
+  return collection_node(name, appstate.add(sandbox, account, name, patch, conn.device), {})
+end
+
+--- A fetch, or an upload (S-321, S-323).
 function appstate.query(conn, node)
-  local collections = {}
-  for _, asked in stanza.children(stanza.child(node, "sync"), "collection") do collections[#collections + 1] = answer(conn, asked) end
-  if #collections == 0 then return iq.error(conn, node, 400) end
-  iq.result(conn, node, stanza.node("sync", nil, collections))
+  local answers = {}
+  for _, asked in stanza.children(stanza.child(node, "sync"), "collection") do
+    local name, since = asked.attrs.name, math.tointeger(tonumber(asked.attrs.version)) or 0
+    if not collections[name] then return iq.error(conn, node, 400) end
+    answers[#answers + 1] = stanza.child(asked, "patch") and upload(conn, node, asked, since) or fetch(conn, name, since)
+  end
+  if #answers == 0 then return iq.error(conn, node, 400) end
+  iq.result(conn, node, stanza.node("sync", nil, answers))
 end
 
 return appstate

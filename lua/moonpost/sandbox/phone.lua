@@ -2,7 +2,7 @@
 -- @module moonpost.sandbox.phone
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
-local appstate = require "moonpost.sandbox.appstate"
+local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local mail = require "moonpost.sandbox.mail"
 local crowd = require "moonpost.sandbox.crowd"
 local recent = require "moonpost.sandbox.recent"
@@ -125,20 +125,20 @@ function phone.retry(sandbox, device, node)
   write(self, device, request.id, message, request.count)
 end
 
--- The account's app-state key; when ids are given, only if it is one of them.
+-- The account's app-state keys, the newest last; when ids are given, those alone, nil when there is none of them.
 local function key_share(self, wanted)
-  local account = self.account
-  local id, data = appstate.key(self.sandbox, account)
-  if wanted and not wanted[id] then return nil end
-  local indexes = { 0 }
+  local account, indexes, list = self.account, { 0 }, {}
   for _, device in ipairs(self.sandbox.accounts:companions(account)) do indexes[#indexes + 1] = device.key_index end
-  return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = { {
-    keyId = { keyId = id },
-    keyData = {
-      keyData = data, fingerprint = { rawId = account.raw_id, currentIndex = indexes[#indexes], deviceIndexes = indexes },
-      timestamp = math.floor(core.net.time() * 1000),
-    },
-  } } } } }
+  for _, key in ipairs(appstate_phone.keys(self.sandbox, account)) do
+    if not wanted or wanted[key.id] then
+      list[#list + 1] = { keyId = { keyId = key.id }, keyData = {
+        keyData = key.data, fingerprint = { rawId = account.raw_id, currentIndex = indexes[#indexes], deviceIndexes = indexes },
+        timestamp = math.floor(core.net.time() * 1000),
+      } }
+    end
+  end
+  if #list == 0 then return nil end
+  return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = list } } }
 end
 
 local function history(self, kind)

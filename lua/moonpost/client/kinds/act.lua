@@ -5,7 +5,7 @@ local context = require "moonpost.client.kinds.context"
 local key = require "moonpost.client.kinds.key"
 local messages = require "moonpost.client.messages"
 
-local act = { read = {}, protocol = {}, acts = { "edit", "revoke", "pin", "keep", "expiration", "member_label" } }
+local act = { read = {}, protocol = {}, acts = { "edit", "revoke", "pin", "keep", "expiration", "member_label", "deleted_for_me" } }
 
 --- The ProtocolMessage of a content: bare, or in the wrapper of edits. Nil when there is none.
 function act.protocol_of(content)
