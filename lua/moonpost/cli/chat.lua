@@ -78,7 +78,7 @@ local function talk(found, link, people, client, to)
   }
   local up, err = client:connect()
   if not up then options.stop("cannot connect: %s", tostring(err)) end
-  people.client = client
+  people:is(client, found.as)
   if not to then
     to, err = await_chat(people, found.to, client)
     if not to then options.stop("%s", err) end

@@ -65,6 +65,7 @@ end
 
 -- What is wrong, as a sentence, with how the command is written.
 local function sentence(line, err)
+  if type(err) == "table" and err.failed then return err.failed end
   if type(err) ~= "table" or not err.wrong then return tostring(err) end
   local found, command = pcall(find, line)
   return err.wrong .. (found and "; it is written " .. commands.usage(command) or "")

@@ -54,6 +54,7 @@ function Chat:happened(text)
 end
 
 --- A message was heard, and is shown.
+-- @string text who wrote it, and what it says
 function Chat:heard_answer(text)
   if self.asked_at then
     self.delays[#self.delays + 1] = core.net.now() - self.asked_at

@@ -21,7 +21,7 @@ function hear.message(chat, m)
   if line then chat.lines:set(line, m) end
   local text = place_of(chat, m) .. show.message(m, chat)
   chat.screen:other(m.time, line and line.number, chat:name_of(m), text)
-  chat:heard_answer(text)
+  chat:heard_answer(chat:name_of(m) .. " " .. text)
   if line and not m.from_me and m.place ~= "newsletter" then chat.client:mark_read { m } end
 end
 

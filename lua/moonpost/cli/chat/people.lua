@@ -115,6 +115,14 @@ function People:several(text)
   return #list > 0 and list or nil, "nobody is named"
 end
 
+--- Says who the user is.
+-- @param client online
+-- @string name
+function People:is(client, name)
+  self.client = client
+  self.names[client.me.jid], self.names[client.me.lid] = name, name
+end
+
 --- What somebody says they are called.
 function People:learn(name, called)
   if called and called ~= "" and not self.names[name] then self.names[name] = called end

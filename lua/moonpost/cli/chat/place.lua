@@ -74,7 +74,9 @@ end
 
 local function reject(chat)
   if not chat.calls.rings then wrong "nobody calls" end
-  need(chat.client:reject(chat.calls.rings))
+  local ringing = chat.calls.rings
+  chat.calls.rings = nil
+  need(chat.client:reject(ringing))
 end
 
 local function channel_new(chat, text)
@@ -102,7 +104,7 @@ local function wait(chat, text)
   local deadline = core.net.now() + seconds
   while true do
     local shown = chat.shown:pop(math.max(0, deadline - core.net.now()))
-    if not shown then wrong("nothing%s came within %d s", wanted ~= "" and (" with '%s'"):format(wanted) or "", seconds) end
+    need(shown, ("nothing%s came within %d s"):format(wanted ~= "" and (" with '%s'"):format(wanted) or "", seconds))
     if shown:find(wanted, 1, true) then return end
   end
 end

@@ -115,7 +115,9 @@ local function once(chat, text) chat:say { text = text_of(text), view_once = tru
 local function message(chat, text)
   local content, why = json.decode(text)
   if type(content) ~= "table" then wrong("that is no JSON object: %s", tostring(why or type(content))) end
-  chat:say { message = content }
+  local bytes, err = core.proto.encode("Message", content)
+  if not bytes then wrong("that is no Message: %s", tostring(err)) end
+  chat:say { message = need(core.proto.decode("Message", bytes)) }
 end
 
 local QUESTION = "QUESTION | CHOICE | CHOICE …"

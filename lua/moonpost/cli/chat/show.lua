@@ -75,6 +75,7 @@ function say.menu(m)
   for i, choice in ipairs(menu.choices or {}) do
     text = text .. ("\n%d  %s"):format(i, one_line(choice.text or choice.id or "?")) .. (choice.url and "  " .. one_line(choice.url) or "")
   end
+  for _, card in ipairs(menu.cards or {}) do text = text .. "\n□  " .. one_line(card.title or card.text or "?") end
   return text
 end
 

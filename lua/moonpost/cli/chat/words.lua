@@ -8,9 +8,9 @@ local seconds_of = { m = 60, h = 3600, d = 24 * 3600 }
 -- @string format what is wrong, a sentence
 function words.wrong(format, ...) error({ wrong = select("#", ...) > 0 and format:format(...) or format }, 0) end
 
---- The value, or the end of the command with the reason.
+--- The value, or the end of the command with the reason why there is none.
 function words.need(value, why)
-  if value == nil then words.wrong("%s", tostring(why)) end
+  if value == nil then error({ failed = tostring(why) }, 0) end
   return value
 end
 
