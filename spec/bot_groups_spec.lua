@@ -216,11 +216,13 @@ describe("a bot's group handlers", function()
     assert.matches("no more", tostring(failures:pop(30)))
   end))
 
-  it("take no filter of fields there are not", function()
+  it("take no filter of fields and words there are not", function()
     local bot = moonpost.bot { store = "x" }
     local function nothing() end
     assert.error_matches(function() bot:on("group", { subject = "x" }, nothing) end, "no field 'subject'")
     assert.error_matches(function() bot:on("group", { me = "yes" }, nothing) end, "'me' is a boolean or true")
+    assert.error_matches(function() bot:on("group", { action = "joined" }, nothing) end, "no action 'joined' %(create, add, join, ")
+    assert.error_matches(function() bot:on("group", { setting = "lock" }, nothing) end, "no setting 'lock' %(announce, locked, ")
     assert.error_matches(function() bot:on("group", "join", nothing) end, "a function or a table")
     assert.error_matches(function() bot:on("ready", { me = true }, nothing) end, "message and group")
     assert.error_matches(function() bot:groups() end, "needs a bot that runs")

@@ -72,3 +72,14 @@ describe("interop's scenarios", function()
     assert.is_truthy(next(seen))
   end)
 end)
+
+describe("the table of kinds that are heard", function()
+  it("has each kind a filter can name, and no other", function()
+    local heard = read("docs/kinds.md"):match "\n## Kinds that are heard\n(.-)\n## "
+    local told = { unknown = true, undecryptable = true } -- told of elsewhere: they are what is not read
+    for cell in heard:gmatch "\n| ([%l_, ]+) |" do
+      for kind in cell:gmatch "[%l_]+" do told[kind] = kind ~= "kind" and kind ~= "field" or nil end
+    end
+    assert.same(require "moonpost.client.kinds.names", told)
+  end)
+end)

@@ -7,6 +7,7 @@
 -- A pattern may take time that grows with the square of the text, and holds up everything meanwhile: of a text a stranger made long
 -- it sees the beginning. A pattern that ends with `$` would take the cut for the end, and matches no such text.
 -- @module moonpost.bot.filter
+local kind_names = require "moonpost.client.kinds.names"
 local places = require "moonpost.client.places"
 
 local known = {
@@ -15,6 +16,15 @@ local known = {
 }
 
 local SEEN = 4096 -- bytes of a text that patterns are tried on
+
+-- Fields that are one of a few words: any other would never be heard.
+local words = { kind = kind_names, place = { direct = true, group = true, status = true, broadcast = true, newsletter = true } }
+
+local function check_word(name, wanted, level)
+  if wanted == true or not words[name] or words[name][wanted] then return end
+  local advice = name == "kind" and "docs/kinds.md lists them" or "direct, group, status, broadcast, newsletter"
+  error(("a filter's '%s': there is no %s '%s' (%s)"):format(name, name, wanted, advice), level + 1)
+end
 
 -- The beginning of a text, cut at a character.
 local function beginning(text)
@@ -71,6 +81,7 @@ return function(filter, level)
     if wanted ~= true and type(wanted) ~= known[name] then
       error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)
     end
+    check_word(name, wanted, level + 1)
   end
   if type(filter.text) == "string" then
     local ok, why = pcall(string.find, "", filter.text)

@@ -94,6 +94,21 @@ local known = {
   chat = "string", action = "string", by = "string", phone = "string", setting = "string", from_me = "boolean", me = "boolean",
 }
 
+-- Fields that are one of a few words: any other would never be heard.
+local words = {
+  action = { "create", "add", "join", "remove", "leave", "promote", "demote", "subject", "description", "settings", "request", "withdrawn",
+    "rejected", "invite", "revoke", "number", "link", "unlink", "delete", "other" },
+  setting = { "announce", "locked", "ephemeral", "join_approval", "member_add", "suspended", "growth_locked" },
+}
+
+local function check_word(name, wanted, level)
+  if wanted == true or not words[name] then return end
+  for _, word in ipairs(words[name]) do
+    if word == wanted then return end
+  end
+  error(("a filter of group events: there is no %s '%s' (%s)"):format(name, wanted, table.concat(words[name], ", ")), level + 1)
+end
+
 --- Makes a predicate of a filter of group events: a function of the event, or a table of fields that are compared; `true` asks only
 -- that the field is there.
 -- @tparam ?function|table filter
@@ -113,6 +128,7 @@ function groups.filter(filter, level)
     if wanted ~= true and type(wanted) ~= known[name] then
       error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)
     end
+    check_word(name, wanted, level + 1)
   end
   return function(event)
     for name, wanted in pairs(filter) do

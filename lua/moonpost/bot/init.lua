@@ -45,6 +45,10 @@ for name in pairs(signals.events) do events[name] = true end
 for name, method in pairs(writing) do Bot[name] = method end
 Bot.presence = signals.presence
 
+local function check_self(bot, method)
+  if getmetatable(bot) ~= Bot then error(("bot.%s was called with a dot: write bot:%s(…)"):format(method, method), 3) end
+end
+
 local function names(list)
   local found = {}
   for name in pairs(list) do found[#found + 1] = name end
@@ -63,6 +67,7 @@ end
 -- @func fn
 -- @treturn table the bot
 function Bot:on(event, filter, fn)
+  check_self(self, "on")
   if not events[event] then error(("bot:on has no event '%s' (%s)"):format(tostring(event), names(events)), 2) end
   if fn == nil then filter, fn = nil, filter end
   if filter ~= nil and not filters[event] then error("only the events message and group take a filter", 2) end
@@ -77,6 +82,7 @@ end
 -- @func fn fn(ctx, args): args are the words after the name, `args.text` the whole rest
 -- @treturn table the bot
 function Bot:command(name, fn)
+  check_self(self, "command")
   if type(name) ~= "string" or not name:match "^%S+$" then error("bot:command expects a name without spaces", 2) end
   if type(fn) ~= "function" then error("bot:command expects a function, got " .. type(fn), 2) end
   local prefix = self.options.prefix
@@ -251,6 +257,7 @@ end
 -- @treturn ?table err code "unlinked": the phone removed this device; "replaced": another process took over; "banned", "outdated",
 -- "refused": the service takes no login; others as they come. They are logged as well where no `moonpost run` prints them.
 function Bot:run()
+  check_self(self, "run")
   if self.running then error("this bot runs already", 2) end
   self.running = true
   local ok, err
@@ -269,7 +276,10 @@ end
 
 --- Starts the bot in a task of its own and returns: for a loop that somebody else runs (moonpost.use_luv).
 -- @treturn table the task; `:join()` waits in another task for what bot:run() returns
-function Bot:start() return task.spawn(self.run, self) end
+function Bot:start()
+  check_self(self, "start")
+  return task.spawn(self.run, self)
+end
 
 --- The messages that were set aside: those in whose handlers three runs have ended. While the bot runs.
 -- @treturn table array, oldest first, of {id=, chat=, sender=, phone=, name=, time=, age=, text=, kind=, message=, …}; each has
@@ -281,6 +291,7 @@ end
 
 --- Stops a bot that runs: what is in flight finishes, presence goes unavailable, `bot:run()` returns true.
 function Bot:stop()
+  check_self(self, "stop")
   if self.stopping then self:finish(true) end
 end
 
@@ -289,6 +300,7 @@ end
 -- @treturn ?boolean true
 -- @treturn ?table err as moonpost.client's `logout` says; the bot goes on then
 function Bot:logout()
+  check_self(self, "logout")
   if not self.client or self.ended then return nil, core.error("closed", "this bot does not run") end
   local ok, err = self.client:logout()
   if not ok then return nil, err end
