@@ -200,4 +200,50 @@ describe("the commands of a chat", function()
     ana:wait "people: "
     assert.equal(0, ana.finish())
   end))
+
+  it("run a group: its people, its settings, its link, who is let in", support.async(function()
+    local rig <close> = start()
+    local ben, cem, eve, fay = rig:contact "Ben", rig:contact "Cem", rig:contact "Eve", rig:contact "Fay"
+    rig:contact "Gil"
+    local ana <close> = open(rig, "Ben")
+    ana:say("/group new Tea | Ben", "/group add Cem, Gil", "/group remove Gil", "/group description for friends")
+    ana:say("/group set join_approval on", "/group set member_add admins", "/group invite")
+    local jid, link = ana:wait "you write to Tea, (%d+@g.us)", ana:wait "https://chat.whatsapp.com/([%w_-]+)"
+    local group = assert(ben.client.groups:refresh(jid))
+    assert.same({ "for friends", true, "admins", 3 }, { group.description, group.join_approval, group.member_add, group.size })
+    for _, one in ipairs { ben, cem } do assert.truthy(ben.client.groups:member(group, one.lid)) end
+    for _, one in ipairs { eve, fay } do assert.is_true(assert(one.client.groups:join(link)).pending) end
+    ana:wait "Fay asks to be let in"
+    ana:say("/group requests", "/group approve Eve", "/group reject Fay", "/group revoke", "/group info")
+    ana:wait "Eve and Fay want to be let in"
+    local other = ana:wait "https://chat.whatsapp.com/([%w_-]+)"
+    assert.not_equal(link, other)
+    ana:wait "admins let people in"
+    assert.truthy(eve.client.groups:get(jid))
+    assert.same({ "nil", "not-in-group" }, { (function(found, err) return tostring(found), err.code end)(fay.client.groups:get(jid)) })
+    assert.equal(0, ana.finish())
+  end))
+
+  it("comment where that can be done, and cancel an event", support.async(function()
+    local rig <close> = start()
+    local ben = rig:contact "Ben"
+    local ana <close> = open(rig, "Ben")
+    ana:say("/event Picnic | 2h", "/cancel")
+    local event = ben:next(10)
+    assert.equal("Picnic", event.event.name)
+    local edit = ben:next(10)
+    assert.same({ "edit", true }, { edit.kind, edit.event.cancelled })
+    local groups = ben.client.groups
+    local village = assert(groups:create_community { subject = "Village" })
+    assert(groups:create { subject = "Tea", members = { event.sender }, community = village.jid })
+    for _, one in ipairs(assert(groups:sub_groups(village.jid))) do
+      if one.announcements then assert(ben.client:send(one.jid, "tea is ready")) end
+    end
+    ana:wait "tea is ready"
+    ana:say "/comment at last"
+    local comment = ben:next(10)
+    assert.same({ "comment", "at last" }, { comment.kind, comment.text })
+    assert.equal(0, ana.finish())
+    assert.matches("%[comment on #2%] at last", ana.screen())
+  end))
 end)

@@ -11,7 +11,7 @@ bot:command("lunch", function(ctx, args)
 end)
 
 bot:command("close", function(ctx)
-  if not ctx.quoted then return ctx:reply "Answer the poll with !close." end
+  if not ctx.quoted or ctx.quoted.kind ~= "poll" then return ctx:reply "Answer the poll with !close." end
   local votes = ctx:votes()
   local winner = votes:winner()
   if not winner then return ctx:reply "Nothing has won." end
