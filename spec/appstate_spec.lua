@@ -260,6 +260,31 @@ describe("the app state", function()
     assert.same({ nil, "no-key" }, { done, err.code })
   end))
 
+  it("comes in pages", support.async(function()
+    local rig <close> = start()
+    local one, ben = rig:contact("Ana", { own = true }), rig:contact "Ben"
+    local account = rig.sandbox.accounts.by_name.Ana
+    for i = 1, 201 do
+      appstate.set(rig.sandbox, account, "regular_high", { "deleteMessageForMe", ben.lid, "M" .. i, "0", "0" }, 3, {
+        deleteMessageForMeAction = {},
+      })
+    end
+    local sizes = {}
+    rig:tap(function(direction, node, conn)
+      if direction ~= "to-client" or not conn.device or conn.device.number ~= 2 then return end
+      for _, collection in stanza.children(stanza.child(node, "sync"), "collection") do
+        local patches = stanza.child(collection, "patches")
+        if patches and collection.attrs.name == "regular_high" then sizes[#sizes + 1] = #patches.content end
+      end
+    end)
+    local two = rig:contact("Ana", { own = true })
+    assert.equal(account.app_state.regular_high.hash, until_version(two, 201).hash)
+    assert.same({ 100, 100, 1 }, sizes)
+    assert.equal(0, #two.heard)
+    assert.is_truthy(two.client:message(ben.lid, "M201").deleted)
+    assert.is_truthy(one)
+  end))
+
   it("keeps records nobody reads yet, and does not hear of them", support.async(function()
     local rig <close> = start()
     local one = two_devices(rig)
@@ -382,7 +407,9 @@ describe("a collection", function()
       if not collection then return end
       collection.attrs.type, collection.content = "error", { stanza.node("error", { code = "404", text = "item-not-found" }) }
     end)
+    local errors = tap.event(two.client, "error")
     local done, err = one.client:delete_for_me { chat = ben.lid, id = sent.id, sender = ben.lid }
+    assert.equal("refused", errors:pop(5).code)
     assert.same({ nil, "refused", 404 }, { done, err.code, err.status })
   end))
 end)

@@ -38,6 +38,26 @@ describe("app-state cryptography", function()
     assert.equal("ea62fb2ba9145e205e04f5de40c37ae79f3931d8fc3584230bd927f13036c328", hex(blob:sub(-32)))
   end)
 
+  it("opens what was sealed, and nothing that was changed, is for another operation, or under another key", function()
+    local plaintext = mute(1700000000000, { muted = true, muteEndTimestamp = -1 })
+    local blob = assert(keys:seal("set", KEY_ID, plaintext))
+    assert.same({ plaintext, blob:sub(-32) }, { keys:open("set", KEY_ID, blob) })
+    local others = {
+      { keys, "remove", KEY_ID, blob }, { keys, "set", "000000", blob }, { syncd.keys(("k"):rep(32)), "set", KEY_ID, blob },
+    }
+    for _, at in ipairs { 1, 17, #blob - 32, #blob } do
+      others[#others + 1] = { keys, "set", KEY_ID, blob:sub(1, at - 1) .. string.char(blob:byte(at) ~ 1) .. blob:sub(at + 1) }
+    end
+    for i, other in ipairs(others) do
+      local opened, err = other[1].open(table.unpack(other))
+      assert.same({ i, nil, "crypto" }, { i, opened, err.code })
+    end
+    for length = 0, 63 do
+      local _, err = keys:open("set", KEY_ID, blob:sub(1, length))
+      assert.equal("malformed", err.code)
+    end
+  end)
+
   it("sums value MACs, and takes them out again", function()
     local first = assert(unhex "1e324257c93ca6f3c1ff9d3efd37f7376a9f33bf3a047b85b3f08b614bc6bb62")
     local second = assert(unhex "5c89787e17b408103527d5bf257bc436754f76dcb101343277833fa57f2217f5")

@@ -80,6 +80,9 @@ end
 -- A method of the client that acts on a message; what it takes besides follows.
 function calls.act(method, id, ...) return assert(client[method](client, assert(heard[id], "nothing heard has that id"), ...)).id end
 
+-- Deletes a message that was heard for the own account alone.
+function calls.hide(id) return assert(client:delete_for_me(assert(heard[id], "nothing heard has that id"))) end
+
 -- What the archive knows of a message: its text now, who deleted it, the emoji of each person.
 function calls.message(chat, id)
   local m = assert(client:message(chat, id), "there is no such message")
