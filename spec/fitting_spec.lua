@@ -78,7 +78,7 @@ end)
 
 describe("a content that lacks what makes it one", function()
   local rows = {
-    { { reactionMessage = { text = "x", senderTimestampMs = 1 } }, "it says on no message" },
+    { { reactionMessage = { text = "x", senderTimestampMs = 1 } }, "it does not say which message it is about" },
     { { reactionMessage = { key = KEY, text = ("x"):rep(129), senderTimestampMs = 1 } }, "its text has 129 bytes" },
     { { reactionMessage = { key = KEY, text = "x" } }, "it has no time" },
     { { pinInChatMessage = { key = KEY, senderTimestampMs = 1 } }, "it neither pins nor unpins" },
@@ -86,7 +86,7 @@ describe("a content that lacks what makes it one", function()
       messageContextInfo = { messageAddOnDurationInSecs = 5 } }, "nothing is pinned for 5 seconds" },
     { { editedMessage = { message = { conversation = "x" } } }, "it holds no edit" },
     { edited { editedMessage = false }, "it has no new content" }, { edited { timestampMs = false }, "it has no time" },
-    { edited { key = false }, "it says on no message" },
+    { edited { key = false }, "it does not say which message it is about" },
     { { encReactionMessage = sealed("targetMessageKey", { encIv = "short" }) }, "its IV has 5 bytes" },
     { { encEventResponseMessage = sealed("eventCreationMessageKey", { encPayload = "short" }) }, "it holds nothing" },
     { { eventMessage = { startTime = 1 } }, "the event has no name" }, { { eventMessage = { name = "Tea" } }, "the event has no time" },
@@ -107,7 +107,7 @@ describe("a content that lacks what makes it one", function()
     local sent = assert(ana.client:send(ben.jid, { reactionMessage = { text = "👍", senderTimestampMs = 1 } }))
     local err = errors:pop(30)
     assert.equal("refused", err.code)
-    assert.matches(sent.id .. ".*: it says on no message$", err.message)
+    assert.matches(sent.id .. ".*: it does not say which message it is about$", err.message)
     local told = ben:next()
     assert.same({ "undecryptable", "refused", sent.id }, { told.kind, told.reason, told.id })
     assert(ana.client:send(ben.jid, "next"))

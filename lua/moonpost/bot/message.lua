@@ -25,7 +25,8 @@ end
 
 -- The message behind an object, the client, and the options of a send made through it: its cause is the handler that runs.
 local function parts(object, name)
-  local m, run = rawget(object, "m"), rawget(object, "run")
+  local m, run
+  if type(object) == "table" then m, run = rawget(object, "m"), rawget(object, "run") end
   if not m then error(("%s was called with a dot: write message:%s(…)"):format(name, name), 3) end
   if m.partly and (name == "forward" or name == "reply") then complete(m, run.client) end
   return m, run.client, { cause = run.cause(object), said_by = "message:" .. name }

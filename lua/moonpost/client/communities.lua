@@ -28,7 +28,7 @@ function communities:create_community(wanted)
 end
 
 local function group_nodes(groups, attrs)
-  if type(groups) == "string" then groups = { groups } end
+  if type(groups) ~= "table" then groups = { groups } end
   local nodes = {}
   for i, name in ipairs(groups) do
     if not group_node.is_group(name) then error(("'%s' is no group's JID"):format(tostring(name)), 0) end

@@ -15,9 +15,10 @@ local group_node = {
 
 local function malformed(text, ...) error(core.error("malformed", text:format(...)), 0) end
 
---- Whether a text is a group's JID.
+--- Whether something is a group's JID.
 function group_node.is_group(text)
-  local user, server, device = jid.parse(text or "")
+  if type(text) ~= "string" then return false end
+  local user, server, device = jid.parse(text)
   return server == SERVER and user ~= "" and device == 0
 end
 

@@ -14,7 +14,7 @@ local rows = require "moonpost.client.rows"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
-local proto, jid = core.proto, core.wire.jid
+local proto = core.proto
 
 local RETRIES = 4 -- receipts for one message: senders refuse to send it a fifth time (§9.2)
 local PACE = {
@@ -227,7 +227,6 @@ end
 -- @tparam table envelope of the answer
 -- @tparam table answer PeerDataOperationRequestResponseMessage
 function Missing:answered(envelope, answer)
-  if select(3, jid.parse(envelope.sender)) ~= 0 then return end -- only the phone knows
   local store, name = self.client.store, "p" .. tostring(answer.stanzaId):sub(1, 128)
   local value = store:get("dedupe", name)
   if not value then return end -- it was not asked

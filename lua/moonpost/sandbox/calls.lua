@@ -104,8 +104,8 @@ end
 --- A receipt that says a call rings: to the device that calls.
 function calls.receipt(conn, node)
   local device = conn.sandbox.accounts:device(node.attrs.to)
-  local _, server = jid.parse(node.attrs.to)
   if not device then return end
+  local _, server = jid.parse(node.attrs.to)
   device.queue:push(stanza.node("receipt", {
     from = conn.device:jid(server), id = node.attrs.id, t = conn.sandbox.time(),
   }, node.content))

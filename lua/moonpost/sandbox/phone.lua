@@ -235,7 +235,7 @@ end
 
 -- Reads what a device wrote to a phone, in step with its ratchet (S-308). Returns the Message, or nil and what is wrong with it.
 local function read(self, device, enc)
-  local known = enc.attrs.type == "msg" or enc.attrs.type == "pkmsg"
+  local known = (enc.attrs.type == "msg" or enc.attrs.type == "pkmsg") and type(enc.content) == "string"
   local plaintext, err
   if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
   if plaintext then return proto.decode("Message", plaintext) end

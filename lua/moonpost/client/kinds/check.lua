@@ -1,6 +1,7 @@
 --- Checks of what callers ask to be sent: what is wrong is raised as an error of code "spec", which names the field.
 -- @module moonpost.client.kinds.check
 local core = require "moonpost.core"
+local moment = require "moonpost.client.kinds.moment"
 
 local jid = core.wire.jid
 
@@ -68,6 +69,13 @@ function check.number(what, name, value, low, high)
   check.value(what, name, value, "number", true)
   if not (value >= low and value <= high) then check.wrong("%s: '%s' is between %s and %s, not %s", what, name, low, high, value) end
   return value
+end
+
+--- A time in whole Unix seconds.
+function check.time(what, name, value)
+  check.value(what, name, value, "number", true)
+  if not (value > 0 and value <= moment.MAX) then check.wrong("%s: '%s' is a time in Unix seconds, not %s", what, name, value) end
+  return math.floor(value)
 end
 
 --- A person's bare JID, whatever device it names.

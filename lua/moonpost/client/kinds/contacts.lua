@@ -40,6 +40,7 @@ end
 
 local function contact(card)
   local what = "a contact"
+  if type(card) ~= "table" then check.wrong("a contact is { name =, phone = }, not a %s", type(card)) end
   check.fields(what, card, fields)
   local name = check.text(what, "name", card.name)
   local text = card.vcard or vcard.write { name = name, phones = phones_of(card), organisation = card.organisation }
@@ -50,10 +51,7 @@ local function several(list)
   local what = "contacts"
   if #list == 0 or #list > limits.CONTACTS then check.wrong("%s: between 1 and %d of them, not %d", what, limits.CONTACTS, #list) end
   local contacts = {}
-  for i, card in ipairs(list) do
-    check.value(what, "contact", card, "table")
-    contacts[i] = contact(card)
-  end
+  for i, card in ipairs(list) do contacts[i] = contact(card) end
   local title = #list == 1 and contacts[1].displayName or ("%d contacts"):format(#list)
   return { contactsArrayMessage = { displayName = title, contacts = contacts } }
 end

@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local key = require "moonpost.client.kinds.key"
+local moment = require "moonpost.client.kinds.moment"
 
 local crypto, proto = core.crypto, core.proto
 
@@ -24,7 +25,8 @@ end
 -- @tparam table content EventMessage
 function event.describe(content)
   return {
-    name = content.name or "", description = content.description, starts = content.startTime, ends = content.endTime,
+    name = content.name or "", description = content.description, starts = moment.read(content.startTime),
+    ends = moment.read(content.endTime),
     location = place_of(content.location), link = content.joinLink, cancelled = content.isCanceled or false,
     guests = content.extraGuestsAllowed or false,
   }
@@ -71,11 +73,12 @@ local fields = {
 --- The EventMessage of a spec.
 function event.content(spec)
   check.fields("an event", spec, fields)
-  check.value("an event", "starts", spec.starts, "number", true)
-  if spec.ends and spec.ends < spec.starts then check.wrong "an event: 'ends' is before 'starts'" end
+  local starts = check.time("an event", "starts", spec.starts)
+  local ends = spec.ends and check.time("an event", "ends", spec.ends)
+  if ends and ends < starts then check.wrong "an event: 'ends' is before 'starts'" end
   return {
-    name = check.text("an event", "event", spec.event), description = spec.description, startTime = math.floor(spec.starts),
-    endTime = spec.ends and math.floor(spec.ends), location = place(spec.location), joinLink = spec.link,
+    name = check.text("an event", "event", spec.event), description = spec.description, startTime = starts,
+    endTime = ends, location = place(spec.location), joinLink = spec.link,
     extraGuestsAllowed = spec.guests or false, isCanceled = spec.cancelled or false,
   }
 end

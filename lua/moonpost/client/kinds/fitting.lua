@@ -46,7 +46,7 @@ end
 local function points_at(key) return key ~= nil and (key.id or "") ~= "" end
 
 local function sealed(content, key)
-  if not points_at(content[key]) then return "it says on no message" end
+  if not points_at(content[key]) then return "it does not say which message it is about" end
   if #(content.encIv or "") ~= IV then return ("its IV has %d bytes"):format(#(content.encIv or "")) end
   if #(content.encPayload or "") < TAG then return "it holds nothing" end
 end
@@ -54,7 +54,7 @@ end
 local contents = {}
 
 function contents.reactionMessage(content)
-  if not points_at(content.key) then return "it says on no message" end
+  if not points_at(content.key) then return "it does not say which message it is about" end
   if #(content.text or "") > limits.REACTION then return ("its text has %d bytes"):format(#content.text) end
   if not content.senderTimestampMs then return "it has no time" end
 end
@@ -63,7 +63,7 @@ local pin_seconds = { [86400] = true, [604800] = true, [2592000] = true }
 local pin_types = { PIN_FOR_ALL = true, UNPIN_FOR_ALL = true }
 
 function contents.pinInChatMessage(content, message)
-  if not points_at(content.key) then return "it says on no message" end
+  if not points_at(content.key) then return "it does not say which message it is about" end
   if not pin_types[content.type or ""] then return "it neither pins nor unpins" end
   if not content.senderTimestampMs then return "it has no time" end
   local seconds = (message.messageContextInfo or {}).messageAddOnDurationInSecs
@@ -74,7 +74,7 @@ end
 
 local function edit(protocol)
   if protocol.type ~= "MESSAGE_EDIT" then return nil end
-  if not points_at(protocol.key) then return "it says on no message" end
+  if not points_at(protocol.key) then return "it does not say which message it is about" end
   if not protocol.editedMessage then return "it has no new content" end
   if not protocol.timestampMs then return "it has no time" end
 end

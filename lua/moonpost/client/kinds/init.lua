@@ -157,12 +157,16 @@ end
 -- Fields any spec may have, whatever its word: they are taken off it.
 local around = { quote = "table", mentions = "table|string", view_once = "boolean" }
 
+local quote_fields = { chat = "string", sender = "string", message = "table" }
+
 local function take_around(spec)
   local rest, taken = {}, {}
   for name, value in pairs(spec) do
     if around[name] then taken[name] = check.value("a message", name, value, around[name]) else rest[name] = value end
   end
-  if taken.quote and type(taken.quote.id) ~= "string" then check.wrong "a message: 'quote' is a message, with its id" end
+  local quote = taken.quote
+  if quote and type(quote.id) ~= "string" then check.wrong "a message: 'quote' is a message, with its id" end
+  for name, wanted in pairs(quote and quote_fields or {}) do check.value("a message's 'quote'", name, quote[name], wanted) end
   return rest, taken
 end
 
@@ -176,6 +180,7 @@ end
 
 local function make(spec, given)
   if type(spec) == "string" then spec = { text = spec } end
+  if type(spec) ~= "table" then check.wrong("a message is a text or a table, not a %s", type(spec)) end
   local word = spec.message == nil and word_of(spec)
   local taken, info = {}, {}
   if word or spec.message ~= nil then spec, taken = take_around(spec) end

@@ -2,6 +2,7 @@
 -- @module moonpost.client.kinds.invite
 local check = require "moonpost.client.kinds.check"
 local core = require "moonpost.core"
+local moment = require "moonpost.client.kinds.moment"
 
 local jid = core.wire.jid
 
@@ -9,13 +10,17 @@ local read, build = {}, {}
 
 function read.groupInviteMessage(content, m)
   m.kind, m.text = "invite", content.caption
-  m.invite = { group = content.groupJid, code = content.inviteCode, expires = content.inviteExpiration, subject = content.groupName }
+  m.invite = {
+    group = content.groupJid, code = content.inviteCode, expires = moment.read(content.inviteExpiration), subject = content.groupName,
+  }
 end
 
 local function newsletter(admin)
   return function(content, m)
     m.kind, m.text = "newsletter_invite", content.caption
-    m.invite = { newsletter = content.newsletterJid, name = content.newsletterName, expires = content.inviteExpiration, admin = admin }
+    m.invite = {
+      newsletter = content.newsletterJid, name = content.newsletterName, expires = moment.read(content.inviteExpiration), admin = admin,
+    }
   end
 end
 

@@ -4,10 +4,13 @@ local check = require "moonpost.client.kinds.check"
 
 local read, build = {}, {}
 
+-- A number within bounds; nil of what is none, or is nowhere.
+local function within(value, most) return value and value >= -most and value <= most and value or nil end
+
 local function position(content)
   return {
-    lat = content.degreesLatitude, lon = content.degreesLongitude, accuracy = content.accuracyInMeters, speed = content.speedInMps,
-    heading = content.degreesClockwiseFromMagneticNorth,
+    lat = within(content.degreesLatitude, 90), lon = within(content.degreesLongitude, 180), accuracy = content.accuracyInMeters,
+    speed = content.speedInMps, heading = content.degreesClockwiseFromMagneticNorth,
   }
 end
 

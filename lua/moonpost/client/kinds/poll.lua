@@ -5,23 +5,17 @@ local core = require "moonpost.core"
 local check = require "moonpost.client.kinds.check"
 local key = require "moonpost.client.kinds.key"
 local messages = require "moonpost.client.messages"
+local moment = require "moonpost.client.kinds.moment"
 
 local crypto = core.crypto
 
 local CHOICES_MIN, CHOICES_MAX = 2, 12
-local MILLISECONDS = 100000000000 -- a time above this is no count of seconds
-
 local poll = { read = {}, build = {}, takes = {}, acts = { "vote" } }
 
 -- The fields of Message that hold a poll; V4 is a wrapper around one of them.
 local fields = {
   "pollCreationMessage", "pollCreationMessageV2", "pollCreationMessageV3", "pollCreationMessageV5", "pollCreationMessageV6",
 }
-
-local function time_of(value)
-  if not value or value <= 0 then return nil end
-  return value > MILLISECONDS and value // 1000 or value
-end
 
 -- What a poll says, as handlers are told.
 local function describe(content)
@@ -30,7 +24,7 @@ local function describe(content)
   local quiz = content.pollType == "QUIZ"
   return {
     question = content.name or "", choices = choices, multiple = content.selectableOptionsCount or 0, quiz = quiz,
-    answer = quiz and content.correctAnswer and content.correctAnswer.optionName or nil, ends = time_of(content.endTime),
+    answer = quiz and content.correctAnswer and content.correctAnswer.optionName or nil, ends = moment.of_either(content.endTime),
   }
 end
 
@@ -108,9 +102,9 @@ end
 
 local function ends_at(spec)
   if spec.ends == nil then return nil end
-  check.value("a poll", "ends", spec.ends, "number")
-  if spec.ends <= core.net.time() then check.wrong("a poll: 'ends' is a time to come, in Unix seconds, not %s", spec.ends) end
-  return math.floor(spec.ends)
+  local ends = check.time("a poll", "ends", spec.ends)
+  if ends <= core.net.time() then check.wrong("a poll: 'ends' is a time to come, in Unix seconds, not %s", spec.ends) end
+  return ends
 end
 
 --- { poll = "Lunch?", choices = { "Soup", "Salad" }, multiple = true or how many, answer = "Soup" (a quiz), ends = Unix seconds }
@@ -169,7 +163,9 @@ function poll.chosen(about, hashes)
     wanted[hash] = true
   end
   for _, choice in ipairs(about.choices) do
-    if wanted[crypto.sha256(choice)] then choices[#choices + 1] = choice end
+    local hash = crypto.sha256(choice)
+    if wanted[hash] then choices[#choices + 1] = choice end
+    wanted[hash] = nil -- of two choices with one name the first is meant
   end
   if #choices < count then return nil, "it is for something that is no choice of the poll" end
   if about.multiple > 0 and count > about.multiple then
@@ -199,7 +195,7 @@ function poll.tally(about, votes)
   local tally, places = setmetatable({ total = 0 }, Tally), {}
   for i, choice in ipairs(about.choices) do
     tally[i] = { choice = choice, count = 0, voters = {} }
-    places[choice] = tally[i]
+    places[choice] = places[choice] or tally[i]
   end
   for who, choices in pairs(votes) do
     local counted = false
