@@ -278,6 +278,18 @@ describe("a device that has not got our sender key", function()
     assert.same({}, told(stanzas[1], ana))
     assert.same({ "second", "second" }, { ben:next().text, cem:next().text })
   end))
+
+  it("gets nothing again that it could read, when the server has told that somebody else is gone", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem, group, stanzas = settled(rig)
+    sandbox_groups.lookup(rig.sandbox, group):drop((rig.sandbox.accounts:lookup(cem.jid))) -- of which nobody is told
+    local hashes = rig:record("to-client", function(node) return node.tag == "ack" and node.attrs.phash ~= nil end)
+    assert(ana.client:send(group, "second"))
+    assert.equal(1, #hashes)
+    for _, text in ipairs { "third", "fourth" } do assert(ana.client:send(group, text)) end
+    assert.same({ 3, devices(ben) }, { #stanzas, told(stanzas[2], ana) })
+    assert.same({ "second", "third", "fourth" }, { ben:next().text, ben:next().text, ben:next().text })
+  end))
 end)
 
 describe("a group whose addressing has changed", function()

@@ -141,14 +141,20 @@ function FanoutGroup:audience_of(to, recipients, mode)
   return self.audience:of(to, how, members)
 end
 
---- Those of an audience who have not got the key, with sessions. In a task.
+--- Those of an audience who could not read a message when it was sent, with sessions: they were not told its key. Nobody, where that is
+-- not known any more; they ask for it. In a task.
 -- @string to the chat
+-- @string note of the message, as the outbox has it
 -- @tparam table audience
 -- @int most how many of them
 -- @treturn ?table array of devices
 -- @treturn ?table err
-function FanoutGroup:missed(to, audience, most)
-  local devices = lacking(self, to, audience)
+function FanoutGroup:missed(to, note, audience, most)
+  local holders, devices = self.told:holders(to, note), {}
+  for mark, device in pairs(holders and audience.device_of or {}) do
+    if not holders[mark] then devices[#devices + 1] = device end
+  end
+  table.sort(devices)
   return with_sessions(self, table.move(devices, 1, math.min(most, #devices), 1, {}))
 end
 
@@ -203,8 +209,9 @@ end
 -- @tparam table message
 -- @string bytes the same, encoded
 -- @treturn ?table node
--- @return what the outbox is to note of those told the key, or nil; in place of a node an error: code "changed" when the key was
+-- @return what the outbox is to note of the key and those told it; in place of a node an error: code "changed" when the key was
 --   replaced meanwhile, and everybody has to be addressed anew; "limit", before any ratchet moved, when it is too large
+-- @treturn ?boolean whether anybody is told the key
 function FanoutGroup:build(id, address, message, bytes)
   local to = address.to
   if not self.told:is_current(to, address.generation) then
@@ -225,7 +232,7 @@ function FanoutGroup:build(id, address, message, bytes)
   content[#content + 1] = address.setting and stanza.node("meta", { status_setting = address.setting }) or meta
   content[#content + 1] = biz_of(message, true, core.net.time())[1]
   if not address.recipients then content[#content + 1] = reporting.node(message, bytes, id, own_name(self, address.audience.mode), to) end
-  return stanza.node("message", attrs, content), #address.told > 0 and marks.note(address.generation, address.told) or nil
+  return stanza.node("message", attrs, content), marks.note(address.generation, address.told), #address.told > 0
 end
 
 --- The stanza that brings a message to one device alone, with the key (04 §9.4); in a transaction with the outbox row.

@@ -45,9 +45,9 @@ end
 --- Writes one.
 function marks.write(row) return HEAD:pack(VERSION, row.epoch, row.mode, row.generation) .. row.marks end
 
---- What the outbox notes of a stanza that tells the key.
+--- What the outbox notes of a stanza encrypted with the key, or that tells it.
 -- @string generation
--- @tparam table devices array, stable
+-- @tparam table devices array of those it tells the key, stable
 function marks.note(generation, devices)
   local list = {}
   for i, device in ipairs(devices) do list[i] = marks.of(device) end

@@ -90,7 +90,7 @@ end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
 -- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one
--- alone; told, by moonpost.client.marks, when it tells our sender key
+-- alone; told, by moonpost.client.marks, of what is encrypted with our sender key or tells it
 -- @treturn ?boolean true
 -- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)

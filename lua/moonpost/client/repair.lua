@@ -61,12 +61,12 @@ local function store_group_copies(client, row, audience, devices)
   end
 end
 
--- Those who have not got the sender key are those the message has missed. Of very many most will ask for it themselves.
+-- Those who were not told the message's sender key are those it has missed. Of very many most will ask for it themselves.
 local function run_group(client, row, phash)
   local audience, err = fresh_audience(client, row.to, phash)
   if not audience then return nil, err end
   local devices
-  devices, err = client.fanout_group:missed(row.to, audience, COPIES)
+  devices, err = client.fanout_group:missed(row.to, row.told, audience, COPIES)
   if not devices then return nil, err end
   client.store:atomic(function()
     store_group_copies(client, row, audience, devices)

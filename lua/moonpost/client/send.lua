@@ -73,9 +73,9 @@ end
 local function store_stanza(self, letter, address)
   local client = self.client
   local room = address.post and client.newsletters.posts or address.group and client.fanout_group or client.fanout
-  local node, told = room:build(letter.id, address, letter.message, letter.bytes)
+  local node, told, tells = room:build(letter.id, address, letter.message, letter.bytes)
   if not node then return nil, told end
-  letter.tells = told ~= nil
+  letter.tells = tells
   local changes = address.post and address.post.id -- what changes a post goes under the post's id, and is no message of its own
   local added, err
   added, err = client.outbox:add {

@@ -71,7 +71,7 @@ end
 -- @string device JID, stable
 function SenderKeys:asked(group, device) self.client.fanout_group.told:forget(group, device) end
 
---- The server has accepted a message that tells our key.
+--- The server has accepted a message by our key, or that tells it.
 -- @tparam table row of the outbox
 function SenderKeys:accepted(row)
   if row.told then self.client.fanout_group.told:accepted(row.to, row.told) end

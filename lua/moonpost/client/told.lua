@@ -1,11 +1,15 @@
 --- Who was told our sender key in a group (fact sheet 03 §10.4), and when that key is replaced: one value for each group. Table "told":
 --   group JID -> a row of moonpost.client.marks: a mark for each device that has it
 -- A mark is made when the server has accepted what tells the key; own devices have none, they are told every time. The key is
--- replaced where one who has it has left, and where nothing says who has it.
+-- replaced where one who has it has left, and where nothing says who has it. Who had the key before that one is remembered for messages
+-- that are still on their way.
 -- @module moonpost.client.told
 local core = require "moonpost.core"
 local marks = require "moonpost.client.marks"
+local new_memory = require "moonpost.client.memory"
 local rows = require "moonpost.client.rows"
+
+local FORMER = 64 -- groups whose key before the present one is remembered
 
 local Told = {}
 Told.__index = Told
@@ -15,6 +19,8 @@ local function write(self, group, row) self.client.store:put("told", group, mark
 
 --- Replaces the key in a group: the next message tells another one to everybody.
 function Told:replace(group)
+  local row = read(self, group)
+  if row then self.former:put(group, row) end
   self.client.account:drop_sender_key(group)
   self.client.store:delete("told", group)
 end
@@ -40,16 +46,34 @@ function Told:is_current(group, generation)
   return row ~= nil and row.generation == generation
 end
 
---- The server has accepted a stanza: the devices it tells the key have it, unless that was replaced meanwhile.
+-- The row of a note's key, and whether it is the present one.
+local function row_of(self, group, note)
+  local generation = note:sub(1, marks.GENERATION)
+  local row, former = read(self, group), self.former:get(group)
+  if row and row.generation == generation then return row, true end
+  return former and former.generation == generation and former or nil, false
+end
+
+--- The server has accepted a stanza: the devices it tells the key have it.
 -- @string group JID
 -- @string note as moonpost.client.marks gives it
 function Told:accepted(group, note)
-  local row = read(self, group)
-  if not row or row.generation ~= note:sub(1, marks.GENERATION) then return end
+  if #note <= marks.GENERATION then return end
+  local row, present = row_of(self, group, note)
+  if not row then return end
   local set = marks.set(row.marks)
   for mark in pairs(marks.set(note:sub(marks.GENERATION + 1))) do set[mark] = true end
   row.marks = marks.join(set)
-  write(self, group, row)
+  if present then write(self, group, row) end
+end
+
+--- Who was told the key a message was encrypted with, whether or not it is still the one in use.
+-- @string group JID
+-- @tparam ?string note of the message
+-- @treturn ?table set of marks; nil when nobody knows any more
+function Told:holders(group, note)
+  local row = note and row_of(self, group, note)
+  return row and marks.set(row.marks)
 end
 
 -- Forgets marks in a group for which fn(mark) is true; whether there was one.
@@ -134,4 +158,4 @@ function Told:devices_left(devices)
   end
 end
 
-return function(client) return setmetatable({ client = client }, Told) end
+return function(client) return setmetatable({ client = client, former = new_memory(FORMER) }, Told) end
