@@ -1,5 +1,5 @@
---- Groups for specs: made by a simulated phone, written to by a contact whose stanzas are put together here (fact sheet 03 §10), since
--- the client itself only reads groups.
+--- Groups for specs: made by a simulated phone; and what no client says in one, stanzas put together here (fact sheet 03 §10): a key
+-- told late or to nobody, another author's ciphertext, a text under an id of the spec's own.
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local tap = require "spec.tap"

@@ -70,7 +70,7 @@ local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
 local dedupe = {
-  r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, d = delivered, m = read_mark,
+  r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, d = delivered, m = read_mark, n = of_length(16),
 }
 
 local function appstate(key, value)
@@ -89,6 +89,7 @@ local tables = {
   message = message,
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
   ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told, appstate = appstate,
+  token = decodes "StoreToken",
 }
 
 --- What is wrong with a row; nil when nothing is.

@@ -3,7 +3,7 @@
 --   setting       "me"                              -> StoreMe
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
---                 "nct-salt"                      -> what tokens of first contacts are made with
+--                 "nct-salt"                        -> what tokens of first contacts are made with
 --                 "banned-until"                    -> when a ban ends, Unix seconds as text
 --                 "read-receipts"                   -> "all" or "none": whether others may know what this account has read
 --   lid           "p" PN user / "l" LID user        -> the other user part
@@ -14,10 +14,10 @@
 --   dedupe        "r" chat 00 author 00 id          -> SHA-256 of the ciphertext, time: received
 --                 "u" chat 00 author 00 id          -> StoreMissing, time: came, and not read yet
 --                 "p" id of a request to the phone  -> the key of the message it asks for, time
---                 "n" newsletter 00 id            -> the number of a post, time
+--                 "n" newsletter 00 id              -> the number of a post, time
 --                 "q" id of a request to the phone  -> its Message, time
 --                 "s" id                            -> chat, time: sent and acknowledged
---                 "t" device 00 id                 -> how often a device has asked for a message of ours, and the base key of the
+--                 "t" device 00 id                  -> how often a device has asked for a message of ours, and the base key of the
 --                                                      session it was brought with; time
 --                 "d" id 00 bare JID               -> when this account has received, read and played a message of ours (Unix
 --                                                      seconds, u32 BE each, 0 for not yet), the numbers of its devices (a byte
@@ -26,6 +26,7 @@
 --                                                      the server has not taken the receipt yet
 --   told          group JID                         -> who was told our sender key there: moonpost.client.told
 --   message       "m" ..., "a" ...                  -> moonpost.client.archive: messages, and what was said to them
+--                 "t" chat                          -> moonpost.client.timers: after how long its messages disappear
 --   recent        kind ...                          -> moonpost.client.ring: "k" one-time keys of retry receipts
 --   appstate      "c" ..., "r" ...                  -> moonpost.client.appstate_rows: collections, and their records
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData

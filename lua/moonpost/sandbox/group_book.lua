@@ -197,7 +197,6 @@ function Book:renew_code(group)
   return group.code
 end
 
-
 --- The groups of a sandbox, read at first need.
 function book.of(sandbox)
   if sandbox.groups then return sandbox.groups end

@@ -59,17 +59,11 @@ local function addressed(conn, node)
   return found
 end
 
-local function find_skmsg(node)
-  for _, enc in stanza.children(node, "enc") do
-    if enc.attrs.type == "skmsg" then return enc end
-  end
-end
-
 local none = {}
 
 local function distribute(conn, node, group)
   local sandbox, encs, others = conn.sandbox, addressed(conn, node), {}
-  local shared = shared_part(conn, node, group, find_skmsg(node))
+  local shared = shared_part(conn, node, group, messages.shared_enc(node))
   for _, account in ipairs(group:accounts()) do
     local for_phone = (encs[account] or none)[0]
     if for_phone then phone.take(sandbox, account, conn.device, node, for_phone) end

@@ -68,6 +68,13 @@ function messages.shared_children(node, with_identity)
   return list
 end
 
+--- The ciphertext that is the same for everybody, of a group message or a status post; nil when there is none.
+function messages.shared_enc(node)
+  for _, enc in stanza.children(node, "enc") do
+    if enc.attrs.type == "skmsg" then return enc end
+  end
+end
+
 local function copy_attrs(conn, node, from)
   return { from = from, id = node.attrs.id, t = conn.sandbox.time(), type = node.attrs.type, edit = node.attrs.edit }
 end

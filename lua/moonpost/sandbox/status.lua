@@ -32,12 +32,6 @@ local function audience(conn, node)
   return accounts, encs
 end
 
-local function find_shared(node)
-  for _, enc in stanza.children(node, "enc") do
-    if enc.attrs.type == "skmsg" then return enc end
-  end
-end
-
 -- What a device is handed: its own ciphertext first, which may bring the sender key. Newer clients know it under a tag of its own.
 local function deliver(conn, node, device, own_enc, shared)
   if not own_enc and not shared then return end
@@ -52,7 +46,7 @@ local function deliver(conn, node, device, own_enc, shared)
 end
 
 local function distribute(conn, node)
-  local sandbox, shared = conn.sandbox, find_shared(node)
+  local sandbox, shared = conn.sandbox, messages.shared_enc(node)
   local accounts, encs = audience(conn, node)
   for _, account in ipairs(accounts) do
     local for_phone = encs[account.pn .. ":0"]
