@@ -53,7 +53,7 @@ typedef struct {
 
 static bool for_lua(mp_table table) {
   return table == MP_TABLE_SETTING || table == MP_TABLE_RECENT || table == MP_TABLE_GROUP || table == MP_TABLE_TOLD ||
-         table == MP_TABLE_TOKEN || table == MP_TABLE_APPSTATE ||
+         table == MP_TABLE_TOKEN || table == MP_TABLE_MESSAGE || table == MP_TABLE_APPSTATE ||
          (table >= MP_TABLE_DEVICE_LIST && table <= MP_TABLE_QUEUE && table != MP_TABLE_STALE);
 }
 

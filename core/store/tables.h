@@ -30,11 +30,13 @@
  *                scope 00 group 00 device 00 "s" key id (u32) iteration (u32)
  *                                              -> a key that was passed over: seed 32, time (u64)
  *                scope 00 00 jid 00 "r" keys passed over before (u64)
- *                                              -> a run of those of an account's devices: key id, from, up to, how many (u32
- * each), group 00 device 00, length of this padding (1: 0 to 1 bytes before), time (u64) skipped      scope 00 jid 00 ratchet key
- * 33 counter (u32)
- *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time u64
- *   device-list, lid, journal, outbox, dedupe, message, appstate, appstate-key, raw, recent, group, told
+ *                                              -> a run of those of an account's devices: key id, from, up to, how many
+ *                                                 (u32 each), group 00 device 00, length of this padding (1: 0 to 1 bytes
+ *                                                 before), time (u64)
+ *   skipped      scope 00 jid 00 ratchet key 33 counter (u32)
+ *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time
+ *                                                 (u64)
+ *   device-list, lid, journal, outbox, dedupe, message, appstate, appstate-key, raw, recent, group, told, token
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 "r" device 00 sequence (u64) -> time, id 00 hash of a stanza;
