@@ -53,6 +53,16 @@ describe("moonpost chat", function()
     assert.matches("\0277.-%[1A.-!ping  ✓.-\0278", ana:text()) -- up to its row, the tick, and back
   end))
 
+  it("ends with code 1 on a terminal too when a line of the command line failed", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local ana <close> = process.start(([[script -qec "%s chat --sandbox %s --as Ana --to Echo '/wait 0 tea'" /dev/null]]):format(
+      process.moonpost, rig.sandbox.url), { input = true })
+    ana:wait "✗ nothing with 'tea' came within 0 s"
+    ana.input:write "\004"
+    assert.equal(1, ana:wait_end())
+  end))
+
   it("says in a line when nobody of that name comes", support.async(function()
     local rig <close> = start()
     local ana <close> = process.start(("moonpost chat --sandbox %s --as Ana --to Nobody"):format(rig.sandbox.url))

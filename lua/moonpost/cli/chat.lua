@@ -9,7 +9,7 @@ local sandbox_link = require "moonpost.cli.sandbox_link"
 local new_chat = require "moonpost.cli.chat.conversation"
 local new_people = require "moonpost.cli.chat.people"
 
-local command = { summary = "write to a bot in a sandbox, as a contact" }
+local command = { summary = "be a person in a sandbox: write to bots, people and groups" }
 
 command.usage = [[
 usage: moonpost chat --sandbox URL --as NAME --to CHAT [LINE]...
@@ -21,7 +21,7 @@ usage: moonpost chat --sandbox URL --as NAME --to CHAT [LINE]...
 
 Lines from standard input are sent; what comes back is printed with ticks. A line that begins with / is a command: /help tells them,
 /poll Lunch? | Soup | Salad asks a poll. Ctrl-D ends it.
-Exit codes: 0 done; 1 failed: in a pipe also when a command was wrong or failed, or nobody answered any message; 2 wrong command line.]]
+Exit codes: 0 done; 1 failed: a LINE was wrong or failed, in a pipe any line, or nobody answered any message; 2 wrong command line.]]
 
 local PEER_WAIT = 3.0 -- seconds to wait for CHAT to be known to the sandbox
 

@@ -185,10 +185,11 @@ function Chat:run(first)
   for i = 1, #first do
     if not self.over then take(self, first[i], false) end
   end
+  local failed_first = self.failures > 0
   if not self.over then read_lines(self) end
   if not self.interactive and self.acted and not self.spoke then task.sleep(QUIET) end -- for what comes of the last act
   summary(self)
-  if self.interactive then return 0 end
+  if self.interactive then return failed_first and 1 or 0 end
   return self.failures == 0 and (self.sent == 0 or #self.delays > 0) and 0 or 1
 end
 
