@@ -234,6 +234,7 @@ describe("a pair of names", function()
     repeat until assert(said:pop(30)) == "receipt AAAA" -- behind what the phone told it after linking
     store:delete("lid", "p" .. ben.jid:match "^%d+")
     store:delete("lid", "l" .. ben.lid:match "^%d+")
+    ana.client.lids:changed()
     local before = store:count("lid", "")
     inject(rig, ana, message("77:1@lid", "BBBB", { sender_pn = "1555@s.whatsapp.net" }))
     assert.equal("ack BBBB", said:pop(30))

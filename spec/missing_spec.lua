@@ -468,6 +468,7 @@ describe("a message of a number whose LID becomes known while it is missing", fu
     local held, store = task.queue(), ben.client.store
     store:delete("lid", "p" .. core.wire.jid.parse(ana.jid))
     store:delete("lid", "l" .. core.wire.jid.parse(ana.lid))
+    ben.client.lids:changed()
     rig:tap(function(direction, node, conn)
       if direction ~= "to-client" or node.tag ~= "message" or node.attrs.category ~= "peer" or not is_to(conn, ben) then return end
       held:push(node)

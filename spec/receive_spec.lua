@@ -139,6 +139,7 @@ describe("a message", function()
     local store, account = ben.client.store, ben.client.account
     store:delete("lid", "p" .. ana.jid:match "^%d+")
     store:delete("lid", "l" .. ana.lid:match "^%d+")
+    ben.client.lids:changed()
     assert.is_true(account:migrate(device_jid(ana, "lid"), device_jid(ana)))
     assert(ana.client:send(ben.jid, "hi"))
     assert.equal("hi", ben:next().text)

@@ -2,26 +2,48 @@
 -- under the phone number move to the LID when a pair is learnt.
 -- @module moonpost.client.lid
 local limits = require "moonpost.client.limits"
+local new_memory = require "moonpost.client.memory"
 local jid = require("moonpost.core").wire.jid
+
+local NAMES = 4096 -- so many names are remembered with their other one, and as many without one
 
 local Lids = {}
 Lids.__index = Lids
 
---- The LID of a phone-number JID (device kept), or nil.
-function Lids:lid_of(pn)
+local function read_lid(self, pn)
   local user, server, device = jid.parse(pn)
   if server ~= "s.whatsapp.net" or not user or user == "" then return nil end
   local lid = self.store:get("lid", "p" .. user)
   return lid and jid.make(lid, "lid", device)
 end
 
---- The phone-number JID of a LID (device kept), or nil.
-function Lids:pn_of(lid)
+local function read_pn(self, lid)
   local user, server, device = jid.parse(lid)
   if server ~= "lid" or not user then return nil end
   local pn = self.store:get("lid", "l" .. user)
   return pn and jid.make(pn, "s.whatsapp.net", device)
 end
+
+-- A name's other one, remembered: each message asks for the same few many times.
+local function remembered(self, memory, read, name)
+  local known = memory:get(name)
+  if known ~= nil then return known or nil end
+  known = read(self, name)
+  if not self.changing then memory:put(name, known or false) end
+  return known
+end
+
+--- The LID of a phone-number JID (device kept), or nil.
+function Lids:lid_of(pn) return remembered(self, self.lids, read_lid, pn) end
+
+--- The phone-number JID of a LID (device kept), or nil.
+function Lids:pn_of(lid) return remembered(self, self.pns, read_pn, lid) end
+
+--- Rows have changed in this turn. That may still be undone: until the turn's end nothing is remembered.
+function Lids:changed() self.changing, self.lids, self.pns = true, new_memory(NAMES), new_memory(NAMES) end
+
+--- The turn has ended.
+function Lids:settled() self.changing = false end
 
 --- The form of a JID that stays the same over time: the LID when it is known.
 function Lids:stable(any) return self:lid_of(any) or any end
@@ -47,6 +69,7 @@ end
 
 -- A number has one LID and a LID one number: what either was paired with before is forgotten.
 local function pair(self, pn_user, lid_user)
+  self:changed()
   local old_lid, old_pn = self.store:get("lid", "p" .. pn_user), self.store:get("lid", "l" .. lid_user)
   if old_lid then self.store:delete("lid", "l" .. old_lid) end
   if old_pn then self.store:delete("lid", "p" .. old_pn) end
@@ -115,4 +138,6 @@ end
 -- @tparam table store
 -- @param account
 -- @func me fn() -> own identity, nil before the linking
-return function(store, account, me) return setmetatable({ store = store, account = account, me = me }, Lids) end
+return function(store, account, me)
+  return setmetatable({ store = store, account = account, me = me, lids = new_memory(NAMES), pns = new_memory(NAMES) }, Lids)
+end

@@ -27,6 +27,7 @@ function me.forget(client)
   for _, name in ipairs(personal) do
     rows.each(client.store, name, "", function(key) client.store:delete(name, key) end)
   end
+  client.lids:changed()
   client.journal:recount()
   client.archive:recount()
   client.retry_keys:recount()

@@ -44,6 +44,7 @@ counted[88] = { [1] = true, [2] = fields(1), [3] = forwarded }
 for _, number in ipairs { 37, 53, 55, 58, 59, 74, 87, 92, 93, 94 } do counted[number] = wrapper end
 
 local function varint(value)
+  if value <= 0x7f then return string.char(value) end
   local bytes = {}
   while value > 0x7f do
     bytes[#bytes + 1] = string.char(value & 0x7f | 0x80)
@@ -52,23 +53,32 @@ local function varint(value)
   return table.concat(bytes) .. string.char(value)
 end
 
--- The fields of a message that count, in the order of their numbers.
+-- Puts the bytes of fields in the order of their numbers, those of one number as they came.
+local function sort(kept, numbers)
+  local order, sorted = {}, {}
+  for i = 1, #kept do order[i] = i end
+  table.sort(order, function(a, b) return numbers[a] < numbers[b] or numbers[a] == numbers[b] and a < b end)
+  for i, from in ipairs(order) do sorted[i] = kept[from] end
+  return sorted
+end
+
+-- The fields of a message that count, in the order of their numbers, as nearly every encoder writes them.
 local function filter(bytes, wanted)
-  local kept = {}
+  local kept, numbers, last, ordered = {}, {}, 0, true
   for after, number, from, value, wire in wire_fields.each(bytes) do
-    local inner = wanted[number]
+    local inner, part = wanted[number], nil
     if inner == true then
-      kept[#kept + 1] = { number = number, at = #kept, bytes = bytes:sub(from, after - 1) }
+      part = bytes:sub(from, after - 1)
     elseif inner and wire == LENGTH_DELIMITED then
-      local part = filter(bytes:sub(value, after - 1), inner)
-      if part ~= "" then
-        kept[#kept + 1] = { number = number, at = #kept, bytes = varint(number << 3 | wire) .. varint(#part) .. part }
-      end
+      part = filter(bytes:sub(value, after - 1), inner)
+      part = part ~= "" and varint(number << 3 | wire) .. varint(#part) .. part or nil
+    end
+    if part then
+      kept[#kept + 1], numbers[#numbers + 1] = part, number
+      ordered, last = ordered and number >= last, number
     end
   end
-  table.sort(kept, function(a, b) return a.number < b.number or a.number == b.number and a.at < b.at end)
-  for i, one in ipairs(kept) do kept[i] = one.bytes end
-  return table.concat(kept)
+  return table.concat(ordered and kept or sort(kept, numbers))
 end
 
 local reporting = {}

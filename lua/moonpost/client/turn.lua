@@ -65,6 +65,7 @@ function Turn:commit()
   local ok, err = store:commit()
   for _, client in ipairs(ok and {} or { table.unpack(self.clients) }) do client:turn_lost(err, self.lost) end
   self.lost = not ok
+  for _, client in ipairs(self.clients) do client.lids:settled() end
   for _, resume in ipairs(waiting) do resume(ok, err) end
   return true, err
 end

@@ -4,8 +4,10 @@ local wire_fields = {}
 
 local VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
--- The varint at a position, and where the next byte is; nil when there is none.
+-- The varint at a position, and where the next byte is; nil when there is none. Most have one byte.
 local function varint(bytes, at)
+  local first = bytes:byte(at)
+  if first and first < 0x80 then return first, at + 1 end
   local value, shift = 0, 0
   while shift < 70 do
     local byte = bytes:byte(at)
