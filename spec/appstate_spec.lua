@@ -153,6 +153,26 @@ describe("the app state", function()
     for i = 1, 3 do assert.equal(sent[i].id, two:next().target.id) end
   end))
 
+  it("is asked for at the next login where the server has told of a change and could not be asked", support.async(function()
+    local rig <close> = start()
+    local one, ben, folder = rig:contact("Ana", { own = true }), rig:contact "Ben", support.tmpdir() .. "/state"
+    local two = rig:contact("Ana", { own = true, store = folder })
+    until_version(two, 0, "regular_low")
+    local sent, device, lost = heard_by_both(one, two, ben), tap.device(rig, two.client), task.queue()
+    local untap = rig:tap(function(direction, node, conn)
+      if direction ~= "to-server" or not is_sync(node) or conn.device ~= device then return end
+      lost:push(true)
+      return false
+    end)
+    assert(one.client:delete_for_me { chat = ben.lid, id = sent.id, sender = ben.lid })
+    assert.is_true(lost:pop(5))
+    while device.queue.count > 0 do task.sleep(0.01) end -- the notification is confirmed, and does not come again
+    two.client:close()
+    untap()
+    two = rig:contact("Ana", { own = true, store = folder })
+    assert.equal(sent.id, two:next().target.id)
+  end))
+
   it("takes what two devices change at the same time, one on top of the other", support.async(function()
     local rig <close> = start()
     local one, two, ben = two_devices(rig)

@@ -12,7 +12,8 @@ local function folder() return support.tmpdir() .. "/state" end
 
 local function rows_left(store, account)
   local handle, count = store:account(account), 0
-  local tables = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group" }
+  local tables = { "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "appstate",
+    "raw", "recent", "group" }
   for _, name in ipairs(tables) do
     count = count + handle:count(name, "")
   end

@@ -46,6 +46,25 @@ end
 seed("node", "deep", "\0" .. ("\248\2\3\248\1"):rep(60) .. "\248\1\3")
 seed("node", "long-list", "\0\249\1\1\3" .. ("\4\5"):rep(128))
 
+-- Patches of the app state: their mutations' values are plaintexts, which appstate.lua seals.
+local function patch(name, version, ...)
+  local id = { id = "\0\0\0\0\78\33" }
+  local mutations = {}
+  for i, one in ipairs { ... } do
+    local data = assert(proto.encode("SyncActionData", { index = one[1], padding = "", version = 3, value = one[2] }))
+    mutations[i] = { operation = one[3] or "SET", record = { index = { blob = ("i"):rep(32) }, value = { blob = data }, keyId = id } }
+  end
+  seed("appstate", name, assert(proto.encode("SyncdPatch", {
+    version = { version = version }, mutations = mutations, snapshotMac = ("s"):rep(32), patchMac = ("p"):rep(32), keyId = id,
+  })))
+end
+local deleted = { '["deleteMessageForMe","1@lid","3EB0","0","0"]', { timestamp = 1700000000000, deleteMessageForMeAction = {} } }
+patch("delete", 1, deleted)
+patch("several", 1, deleted, { '["pin_v1","1@lid"]', { timestamp = 1, pinAction = { pinned = true } } }, { deleted[1], {}, "REMOVE" })
+patch("twice", 1, deleted, deleted)
+patch("gap", 7, deleted)
+seed("appstate", "index", '["star","1@s.whatsapp.net","a/b\\"c","1","0"]')
+
 -- Retry receipts
 local function retry(attrs, count, ...)
   local all = { from = "200:5@lid", id = "3EB0A1", t = "1700000000", type = "retry" }

@@ -6,7 +6,7 @@ local check_row = require "moonpost.client.row_check"
 local compare = require "spec.fuzz.compare"
 local stored = require "moonpost.client.stored"
 
-local tables = { "journal", "outbox", "setting", "dedupe", "secret", "device-list", "lid", "appstate-key", "raw", "message" }
+local tables = { "journal", "outbox", "setting", "dedupe", "secret", "device-list", "lid", "appstate-key", "raw", "message", "appstate" }
 
 local function check_again(type, row)
   local bytes = assert(proto.encode(type, row))

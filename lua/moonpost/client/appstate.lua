@@ -53,11 +53,11 @@ local function hear(self, mutations, about)
   end
 end
 
--- Applies a patch that was read; inside a transaction. A hash that is not the one of who wrote the patch is told once: what he wrote is
--- his all the same, by its own MAC (§4.8).
-local function apply(self, name, state, patch, about)
+-- Applies a patch that was read, and after which the collection has this hash; inside a transaction. A hash that is not the one of who
+-- wrote the patch is told once: what he wrote is his all the same, by its own MAC (§4.8).
+local function apply(self, name, state, hash, patch, about)
   local store, key = self.client.store, self.keys:get(patch.key_id)
-  state.hash = appstate_rows.hash_after(store, name, state.hash, patch.mutations)
+  state.hash = hash
   local right = key:snapshot_mac(state.hash, patch.version, name) == patch.snapshot_mac
   if not right and not state.diverged then
     state.diverged = true
@@ -80,11 +80,12 @@ function AppState:take(name, node, about)
   if stanza.child(node, "snapshot") then
     return nil, core.error("external", "it is offered as a file, and files cannot be loaded yet")
   end
-  local state = state_of(self, name) or appstate_rows.empty()
+  local state, wait = state_of(self, name) or appstate_rows.empty(), pause(self)
   for _, one in stanza.children(stanza.child(node, "patches"), "patch") do
-    local patch, err = patches.read(type(one.content) == "string" and one.content or "", name, state.version + 1, self.keys, pause(self))
+    local patch, err = patches.read(type(one.content) == "string" and one.content or "", name, state.version + 1, self.keys, wait)
     if not patch then return nil, err end
-    self.client.store:atomic(apply, self, name, state, patch, about)
+    local hash = appstate_rows.hash_after(self.client.store, name, state.hash, patch.mutations, wait)
+    self.client.store:atomic(apply, self, name, state, hash, patch, about)
   end
   appstate_rows.keep(self.client.store, name, state)
   return node.attrs.has_more_patches == "true"

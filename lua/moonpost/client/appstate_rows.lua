@@ -7,6 +7,8 @@ local rows = require "moonpost.client.rows"
 
 local syncd = core.syncd
 
+local AT_ONCE = 100 -- mutations summed in a turn of the loop
+
 local appstate_rows = {}
 
 --- How far a collection is known; nil when it was never asked for. A damaged row is asked for anew.
@@ -49,9 +51,11 @@ end
 --- The hash of a collection once mutations are done; reads only (§4.4).
 -- @string hash as it is now
 -- @tparam table mutations moonpost.client.appstate_patch's
-function appstate_rows.hash_after(store, collection, hash, mutations)
+-- @tparam ?func pause called between slices of many
+function appstate_rows.hash_after(store, collection, hash, mutations, pause)
   local now = {} -- value MACs by index MAC, of records these mutations change; false: removed
-  for _, one in ipairs(mutations) do
+  for i, one in ipairs(mutations) do
+    if pause and i % AT_ONCE == 0 then pause() end
     local before = now[one.index_mac]
     if before == nil then
       local record = appstate_rows.record(store, collection, one.index_mac)
