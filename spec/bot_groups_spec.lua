@@ -58,6 +58,7 @@ describe("a bot's group", function()
     local rig <close> = start()
     local bot, ben, cem, events = people(rig)
     cem.account.privacy.groupadd = "none"
+    assert.error_matches(function() bot:create_group { subject = "Tea", people = {} } end, "no field 'people' %(subject, members, ")
     local group, refused = bot:create_group { subject = "Tea", members = { "+1 555 000 0002", cem.lid }, ephemeral = 86400 }
     assert.same({ "Tea", 86400, { bot.me.lid, ben.lid } }, { group.subject, group.ephemeral, names(group.participants) })
     assert.same({ cem.lid, "forbidden" }, { refused[1].jid, refused[1].code })

@@ -69,6 +69,15 @@ describe("an edit", function()
     assert.same({ nil, "not-allowed" }, { sent, err.code })
   end))
 
+  it("is of a text, a caption or an event: of another kind it is not sent", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local sent = assert(ana.client:send(ben.jid, { poll = "Lunch?", choices = { "Soup", "Salad" } }))
+    local done, err = ana.client:edit({ chat = ben.lid, id = sent.id, from_me = true }, "Dinner?")
+    assert.same({ nil, "not-allowed" }, { done, err.code })
+    assert.equal("Lunch?", ana.client:message(ben.lid, sent.id).poll.question)
+  end))
+
   it("that comes after 20 minutes is refused, and is not sent either", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

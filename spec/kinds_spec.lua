@@ -118,6 +118,9 @@ describe("a spec", function()
       { { location = { 1, 2, accuracy = 0.5 } }, "a location: 'accuracy' is a integer, not a number" },
       { { location = { 1, 2 }, live_location = { 1, 2 } }, "a message is one thing: this has both 'live_location' and 'location'" },
       { { text = "hi", quote = "AAAA" }, "a message: 'quote' is a table, not a string" },
+      { { event = "Tea", starts = 1795745843000 }, "an event: 'starts' is a time in Unix seconds, not 1795745843000" },
+      { { poll = "?", choices = { "A", "B" }, ends = 1795745843000 }, "a poll: 'ends' is a time in Unix seconds, not 1795745843000" },
+      { { contact = { name = "Zoe", phone = "none" } }, "a contact: 'phone' has no digits: 'none'" },
     }
     for _, row in ipairs(rows) do
       local text = wrong(row[1])

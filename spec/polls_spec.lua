@@ -406,6 +406,7 @@ describe("voting", function()
     local rows = {
       { "Cake", "polls_spec.lua:%d+: client:vote: a vote: 'Cake' is no choice of 'Lunch%?'" },
       { { "Soup", "Salad" }, "a vote: 2 of 3 choices, of which 1 may be" }, { { 5 }, "a vote: choice 1 is a number, not a text" },
+      { 1, "client:vote: a vote is a choice or an array of choices, not a number" },
     }
     for _, row in ipairs(rows) do
       local ok, why = pcall(function() assert(ben.client:vote(poll, row[1])) end)

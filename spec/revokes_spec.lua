@@ -60,6 +60,7 @@ describe("a message deleted by its author", function()
     ben:next()
     local done, err = ana.client:edit({ chat = ben.lid, id = sent.id, from_me = true }, "x")
     assert.same({ nil, "unknown-message" }, { done, err.code })
+    assert.matches("was deleted$", err.message)
     assert(ana.client:send(ben.jid, { protocolMessage = {
       key = { remoteJid = ben.jid, fromMe = true, id = sent.id }, type = "MESSAGE_EDIT", editedMessage = { conversation = "x" },
       timestampMs = core.net.time() * 1000 // 1 | 0,

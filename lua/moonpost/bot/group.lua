@@ -133,14 +133,18 @@ function Group:refresh()
   return self
 end
 
+local function member_of(group, name, method)
+  local client = group.client
+  local found = client.groups:member(check(client.groups:get(group.jid)), to_person(name, method))
+  return found and show(client, { found })[1]
+end
+
 --- A member.
 -- @string name JID or +number
 -- @treturn ?table {jid, phone, rank}; nil when nobody of that name is in the group
 function Group:member(name)
   check_self(self, "member")
-  local client = self.client
-  local found = client.groups:member(check(client.groups:get(self.jid)), to_person(name, "member"))
-  return found and show(client, { found })[1]
+  return (member_of(self, name, "member"))
 end
 
 --- Whether a person is an admin; without a name whether this account is.
@@ -148,7 +152,7 @@ end
 -- @treturn boolean
 function Group:is_admin(name)
   check_self(self, "is_admin")
-  local member = self:member(name or self.client.me.lid or self.client.me.jid)
+  local member = member_of(self, name or self.client.me.lid or self.client.me.jid, "is_admin")
   return member ~= nil and member.rank ~= nil
 end
 

@@ -42,6 +42,10 @@ function groups:groups()
   return list
 end
 
+-- What a new group is made of.
+local makes = { "subject", "members", "description", "announce", "locked", "ephemeral", "join_approval", "member_add", "community" }
+for _, name in ipairs(makes) do makes[name] = true end
+
 --- Makes a group; this account is its first admin.
 -- @tparam table wanted subject; members = array of JIDs or +numbers; description; announce, locked, ephemeral, join_approval, member_add;
 -- community = JID of the community it is to be in
@@ -53,7 +57,10 @@ function groups:create_group(wanted)
     error("bot:create_group expects { subject = text, members = { jid, … } }", 2)
   end
   local copy = {}
-  for name, value in pairs(wanted) do copy[name] = value end
+  for name, value in pairs(wanted) do
+    if not makes[name] then error(("bot:create_group has no field '%s' (%s)"):format(tostring(name), table.concat(makes, ", ")), 2) end
+    copy[name] = value
+  end
   if wanted.members and #wanted.members > 0 then copy.members = make_group.people(wanted.members, "create_group") end
   local group, refused = check(client.groups:create(copy))
   return object(self, group.jid), refused

@@ -37,7 +37,11 @@ end
 -- @tparam ?string sender bare JID; without it the own message of that id, else the oldest one
 -- @treturn ?table message (moonpost.bot.message); nil when it is not known, or not any more (docs/messages.md)
 function writing:message(chat, id, sender)
-  local m = running(self, "message", 2):message(chat, id, sender)
+  local client = running(self, "message", 2)
+  if type(chat) ~= "string" or type(id) ~= "string" or not chat:find "@" then
+    error(("bot:message expects a chat's JID and the id of a message, got '%s' and '%s'"):format(tostring(chat), tostring(id)), 2)
+  end
+  local m = client:message(chat, id, sender)
   return m and self.made(m)
 end
 

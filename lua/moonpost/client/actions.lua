@@ -34,6 +34,11 @@ local function tell(client, chat, message, options, effect)
   return sent, err
 end
 
+local function unknown(m, revoked)
+  local why = revoked and "was deleted" or "is not known any more"
+  return nil, core.error("unknown-message", ("message %s in %s %s"):format(m.id, m.chat, why))
+end
+
 local captioned = { imageMessage = true, videoMessage = true, documentMessage = true }
 
 -- A copy of a content that has a caption, with another.
@@ -60,10 +65,14 @@ local function new_content(client, entry, spec, options)
   return message
 end
 
+local worded = { conversation = true, extendedTextMessage = true }
+
 -- Whether a message can be edited now.
 local function check_editable(entry, m)
-  if not entry or not entry.bytes then
-    return nil, core.error("unknown-message", ("message %s in %s is not known any more"):format(m.id, m.chat))
+  if not entry or not entry.bytes then return unknown(m, entry and entry.revoked) end
+  local content = messages.content((messages.unwrap(entry:latest())))
+  if not worded[content] and not captioned[content] then
+    return nil, core.error("not-allowed", ("message %s is no text: only texts, captions and events can be edited"):format(m.id))
   end
   local age = core.net.time() - entry.time
   if age > limits.EDIT_SECONDS then
@@ -179,7 +188,7 @@ function actions:unkeep(m, options) return keep(self, m, false, options) end
 -- @treturn ?table err code "forward": it cannot be
 function actions:forward(m, chat, options)
   if not m.kind then m = self:message(m.chat, m.id) or m end
-  if not m.kind then return nil, core.error("unknown-message", ("message %s in %s is not known any more"):format(m.id, m.chat)) end
+  if not m.kind then return unknown(m, m.revoked) end
   local message, err = kinds.forward(m)
   if not message then return nil, err end
   return self:send(chat, message, options)

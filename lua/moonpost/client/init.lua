@@ -223,9 +223,10 @@ end
 -- @treturn ?table {id=, time=}
 -- @treturn ?table err code "limit": the text (65,536 characters) or the Message (1 MiB) is too large; nothing of it is kept
 function Client:send(jid, message, options)
-  if type(jid) ~= "string" then error("client:send expects a JID, got " .. type(jid), 2) end
+  local name, level = options and options.said_by or "client:send", 2 + (options and options.level or 0)
+  if type(jid) ~= "string" then error(("%s expects a JID, got %s"):format(name, type(jid)), level) end
   if type(message) ~= "string" and type(message) ~= "table" then
-    error("client:send expects a text or a Message table, got " .. type(message), 2)
+    error(("%s expects a text or a Message table, got %s"):format(name, type(message)), level)
   end
   if self.over then return closed() end -- while it closes, the handlers that run may still send
   return self.sender:send(jid, message, options or {})

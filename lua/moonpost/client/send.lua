@@ -183,8 +183,9 @@ local function recipient(to)
   if server == "broadcast" then
     return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
   end
-  return nil, core.error("invalid", ("'%s' is neither a person's JID (digits@s.whatsapp.net or digits@lid) nor a group's (digits@g.us)")
-    :format(to))
+  local number = to:find "^%+?[%d ()-]+$" and to:gsub("%D", "")
+  return nil, core.error("invalid", ("'%s' is neither a person's JID (digits@s.whatsapp.net or digits@lid) nor a group's (digits@g.us)%s")
+    :format(to, number and number ~= "" and (": that number's JID is %s@s.whatsapp.net"):format(number) or ""))
 end
 
 -- Refuses what is too large before anything is made of it.

@@ -33,7 +33,8 @@ local function phones_of(card)
   local phones = {}
   for _, phone in ipairs(card.phones or { card.phone }) do
     if math.type(phone) == "integer" then phone = "+" .. phone end
-    phones[#phones + 1] = check.text("a contact", "phone", phone)
+    if not check.text("a contact", "phone", phone):find "%d" then check.wrong("a contact: 'phone' has no digits: '%s'", phone) end
+    phones[#phones + 1] = phone
   end
   return phones
 end

@@ -137,6 +137,7 @@ end
 -- @tparam table choices array of texts
 -- @treturn table array of 32 bytes each
 function poll.hashes(about, choices)
+  if type(choices) ~= "table" then check.wrong("a vote is a choice or an array of choices, not a %s", type(choices)) end
   local there, hashes, chosen = {}, {}, {}
   for _, choice in ipairs(about.choices) do there[choice] = true end
   if about.multiple > 0 and #choices > about.multiple then
