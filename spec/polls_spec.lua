@@ -591,4 +591,36 @@ describe("a poll that is changed", function()
     assert(edit(ben, ana, poll, "poll_option", "POLL_ADD_OPTION", { pollAddOptionMessage = { addOption = { optionName = "Mine" } } }))
     assert.equal("forbidden", assert(ana.errors:pop(30)).code)
   end))
+
+  it("grows no larger than what is read for each vote, whichever way it is changed", support.async(function()
+    local ana, ben, poll = asked(pair)
+    local function said(text) return { name = text, options = { { optionName = "Soup" } }, selectableOptionsCount = 1 } end
+    local long = ("x"):rep(200000)
+    for _, one in ipairs {
+      { "poll_edit", "POLL_EDIT", { pollCreationMessageV3 = said(long) } },
+      { "poll_option", "POLL_ADD_OPTION", { pollAddOptionMessage = { addOption = { optionName = long } } } },
+    } do
+      assert(edit(ana, ben, poll, one[1], one[2], one[3]))
+      local err = assert(ben.errors:pop(30))
+      assert.equal("limit", err.code)
+      assert.matches("would have 200%d%d%d bytes", err.message)
+    end
+    assert.equal("Soup 0, Salad 0, Bread 0", (counts(ben, poll)))
+    assert(ana.client:send(ben.jid, { protocolMessage = {
+      type = "MESSAGE_EDIT", key = { remoteJid = ben.lid, fromMe = true, id = poll.id },
+      editedMessage = { pollCreationMessageV3 = said(long) }, timestampMs = math.floor(core.net.time() * 1000),
+    } }))
+    assert.equal("edit", ben:next().kind)
+    assert(ana.client:send(ben.jid, vote_message(poll, hashes_of "Soup", {
+      actor = ana.lid, key = { remoteJid = ben.lid, fromMe = true, id = poll.id },
+    })))
+    assert.equal("limit", assert(ben.errors:pop(30)).code)
+  end))
+
+  it("without choices gets its first one", support.async(function()
+    local ana, ben, poll = asked(pair, { pollCreationMessage = { name = "?", allowAddOption = true },
+      messageContextInfo = { messageSecret = ("s"):rep(32) } })
+    assert(edit(ben, ana, poll, "poll_option", "POLL_ADD_OPTION", { pollAddOptionMessage = { addOption = { optionName = "Mine" } } }))
+    assert.same({ "Mine" }, ana:next().poll.choices)
+  end))
 end)

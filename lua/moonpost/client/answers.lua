@@ -131,7 +131,8 @@ local function find(self, came, content, name)
   if not target then refuse("malformed", "it does not say what it is for") end
   local entry = client.archive:get(target.chat, target.id, target.sender)
   if not entry then return nil, target end
-  if entry.bytes and #entry.bytes > limits.ANSWERED then refuse("limit", "message %s has %d bytes", target.id, #entry.bytes) end
+  local size = #(entry.edited_bytes or entry.bytes or "")
+  if size > limits.ANSWERED then refuse("limit", "message %s has %d bytes", target.id, size) end
   local secret = entry:secret()
   if not secret then refuse("no-secret", "message %s has no secret", target.id) end
   target.sender = entry.sender

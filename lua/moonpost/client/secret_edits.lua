@@ -1,6 +1,7 @@
 --- Edits under a message's secret (fact sheet 05 §8.6): they become the plain edit they stand for.
 -- @module moonpost.client.secret_edits
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local messages = require "moonpost.client.messages"
 local poll = require "moonpost.client.kinds.poll"
 
@@ -29,9 +30,10 @@ end
 -- @tparam table content Message
 -- @int time Unix milliseconds
 function edits.apply(client, entry, content, time)
+  local bytes = assert(proto.encode("Message", content))
   client.archive:update(entry.chat, entry.id, entry.sender, function(now)
     if (now.edited or 0) > time then return false end
-    now.edited, now.edited_bytes = time, assert(proto.encode("Message", content))
+    now.edited, now.edited_bytes = time, bytes
   end)
 end
 
@@ -42,7 +44,10 @@ local function edit(act, content, time)
   } }
 end
 
+-- What is answered is read again for each answer: it may not be made longer than is read.
 local function changed(act, content)
+  local size = #assert(proto.encode("Message", content))
+  if size > limits.ANSWERED then refuse("limit", "message %s would have %d bytes", act.target.id, size) end
   edits.apply(act.client, act.entry, content, act.time * 1000)
   return edit(act, content)
 end
@@ -86,7 +91,9 @@ function types.POLL_ADD_OPTION(act)
     if one == choice then refuse("malformed", "the choice is there already") end
   end
   if #about.choices >= CHOICES_MAX then refuse("malformed", "the poll has %d choices already", CHOICES_MAX) end
-  table.insert(latest[name].options, { optionName = choice })
+  local options = latest[name].options or {}
+  options[#options + 1] = { optionName = choice }
+  latest[name].options = options
   return changed(act, { [name] = latest[name] })
 end
 
