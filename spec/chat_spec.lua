@@ -53,6 +53,19 @@ describe("moonpost chat", function()
     assert.matches("\0277.-%[1A.-!ping  ✓.-\0278", ana:text()) -- up to its row, the tick, and back
   end))
 
+  it("knows how many rows a line takes on the terminal", support.async(function()
+    local rig <close> = start()
+    echo_bot(rig)
+    local command = ("%s chat --sandbox %s --as Ana --to Echo"):format(process.moonpost, rig.sandbox.url)
+    local ana <close> = process.start(([[script -qec "stty cols 40; %s" /dev/null]]):format(command), { input = true })
+    ana.input:write "0123456789012345678901234567890123456789 !\n" -- behind 25 columns: two rows, and typed two
+    ana:wait "↪ #1"
+    ana.input:write "\004"
+    assert.equal(0, ana:wait_end())
+    assert.matches("\27%[1A\27%[2K\27%[1A\27%[2K", ana:text())
+    assert.matches("\0277\27%[2A\r\27%[2K[^\n]-✓\27%[K\0278", ana:text())
+  end))
+
   it("ends with code 1 on a terminal too when a line of the command line failed", support.async(function()
     local rig <close> = start()
     echo_bot(rig)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -98,6 +99,14 @@ static int net_isatty(lua_State *L) {
   return 1;
 }
 
+/* columns(file descriptor) -> how wide the terminal behind it is now; nil: there is none, or it does not say */
+static int net_columns(lua_State *L) {
+  struct winsize size = {0};
+  if (ioctl((int)luaL_checkinteger(L, 1), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 0;
+  lua_pushinteger(L, size.ws_col);
+  return 1;
+}
+
 /* on_callback_error(fn(err) | nil) -> the one before: gets the errors of callbacks, with their traceback; standard error, else */
 static int net_on_callback_error(lua_State *L) {
   if (!lua_isnil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -127,6 +136,7 @@ static const luaL_Reg functions[] = {
     {"stop", net_stop},
     {"rss", net_rss},
     {"isatty", net_isatty},
+    {"columns", net_columns},
     {"on_callback_error", net_on_callback_error},
     {"library_log", net_library_log},
     {"library_lines", net_library_lines},

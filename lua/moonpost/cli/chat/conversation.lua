@@ -142,7 +142,7 @@ end
 
 -- One line that was typed.
 local function take(self, line, typed)
-  if typed then self.screen:erase_typed() end
+  if typed then self.screen.erase_typed(line) end
   self.spoke = false
   local ok, why
   if line:find "^/[^/]" then

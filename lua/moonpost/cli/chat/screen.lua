@@ -12,6 +12,8 @@ local dim, blue, bold, plain = "\27[2m", "\27[34m", "\27[1m", "\27[0m"
 local function clock(time) return os.date("%H:%M:%S", math.floor(time)) end
 
 local NAME_MAX, TEXT_MAX = 40, 4000 -- bytes shown of a name, of a text
+local FAILED_MAX = 300 -- bytes shown of why one was not sent
+local UP_MAX = 20 -- rows above the cursor in which ticks still change: they have to be on the screen
 
 -- What others write must neither steer the terminal nor look like another line.
 local function show(text) return (printable.text(text, TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n" .. (" "):rep(25))) end
@@ -27,23 +29,43 @@ function Screen:format(time, number, name, text, ticks)
   return ("%s%s%s%s%s%s%s  %s%s"):format(dim, before, plain, bold, name, plain, pad, text, mark and "  " .. mark or "")
 end
 
+-- Columns a character takes: two for those of East Asia and for pictures.
+local function width_of(code)
+  if code < 0x300 then return 1 end
+  if code < 0x370 or code == 0x200d or code >= 0xfe00 and code <= 0xfe0f then return 0 end
+  local wide = code >= 0x1100 and code <= 0x115f or code >= 0x2e80 and code <= 0xa4cf or code >= 0xac00 and code <= 0xd7a3
+    or code >= 0xf900 and code <= 0xfaff or code >= 0xff00 and code <= 0xff60 or code >= 0x1f300 and code <= 0x1faff
+  return wide and 2 or 1
+end
+
+-- Rows a line takes on the terminal as it is now.
+local function height_of(line)
+  local columns, rows = core.net.columns(1) or math.huge, 0
+  for part in (line:gsub("\27%[%d*%a", "") .. "\n"):gmatch "(.-)\n" do
+    local width = 0
+    for _, code in utf8.codes(part) do width = width + width_of(code) end
+    rows = rows + math.max(1, math.ceil(width / columns))
+  end
+  return rows
+end
+
 function Screen:print(line)
   io.stdout:write(line, "\n")
   io.stdout:flush()
-  local _, breaks = line:gsub("\n", "")
-  self.rows = self.rows + breaks + 1
+  if self.terminal then self.rows = self.rows + height_of(line) end
 end
 
 local function ticks_of(own, terminal)
-  if own.failed then return "✗ " .. own.failed end
+  if own.failed then return "✗ " .. printable.line(own.failed, FAILED_MAX) end
   if own.state == "read" then return terminal and "read" or "✓✓ read" end
   if own.state == "delivered" then return "✓✓" end
   if own.state == "sent" then return "✓" end
   return terminal and "…" or nil
 end
 
---- Takes away the row a terminal has echoed: what was typed there is shown anew.
-function Screen.erase_typed() io.stdout:write "\27[1A\27[2K" end
+--- Takes away what a terminal has echoed: it is shown anew.
+-- @string typed
+function Screen.erase_typed(typed) io.stdout:write(("\27[1A\27[2K"):rep(height_of(printable.line(typed)))) end
 
 --- Shows a line the user wrote.
 -- @string text
@@ -55,8 +77,9 @@ function Screen:own(text, number)
     self.pending[#self.pending + 1] = own
     return own
   end
-  own.row = self.rows
-  self:print(self:format(own.time, own.number, self.name, text, ticks_of(own, true)))
+  local line = self:format(own.time, own.number, self.name, text, ticks_of(own, true))
+  own.row, own.height = self.rows, height_of(line)
+  self:print(line)
   return own
 end
 
@@ -72,9 +95,11 @@ function Screen:update(own, state, failed)
     return
   end
   local up = self.rows - own.row
-  if up > 20 or own.text:find "\n" then return end
   local line = self:format(own.time, own.number, self.name, own.text, ticks_of(own, true))
-  io.stdout:write("\0277", ("\27[%dA\r\27[2K"):format(up), line, "\0278") -- save the cursor, go up, rewrite, come back
+  if up > UP_MAX or height_of(line) ~= own.height then -- there is no room for it any more
+    return own.failed and self:note(ticks_of(own, true))
+  end
+  io.stdout:write("\0277", ("\27[%dA\r\27[2K"):format(up), line, "\27[K\0278") -- save the cursor, go up, rewrite, come back
   io.stdout:flush()
 end
 
