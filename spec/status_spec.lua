@@ -49,6 +49,19 @@ describe("a status post", function()
     assert.same({ STATUS, writer.device(ben), { id } }, { told.chat, told.sender, told.ids })
   end))
 
+  it("is read by a receipt of which the server passes on what its author made alone", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local id = post(ana, "good morning", { ben })
+    local m = ben:next()
+    local heard = tap.on(rig)
+    assert(ben.client:mark_read { { id = "NONE", chat = STATUS, sender = ana.lid }, m })
+    local receipt = heard:next(function(direction, node)
+      return direction == "to-client" and node.tag == "receipt" and node.attrs.type == "read"
+    end)
+    assert.same({ id, nil }, { receipt.attrs.id, receipt.content })
+  end))
+
   it("is heard under its own tag too, and then acknowledged as well", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -90,20 +90,20 @@ end
 function receipts.receipt(conn, node)
   local id, to = node.attrs.id, node.attrs.to
   if not id then return conn:refuse() end
+  local ids = ids_of(node)
   if confirms[node.attrs.type or "delivery"] then
-    for _, one in ipairs(ids_of(node)) do conn.device.queue:confirm("message", one, to) end
+    for _, one in ipairs(ids) do conn.device.queue:confirm("message", one, to) end
   end
   if node.attrs.type == "retry" then conn.sandbox:count "retries" end
   local target, number, server = conn.sandbox.accounts:lookup(to or node.attrs.recipient)
   if stanza.child(node, "offer") then
     calls.receipt(conn, node)
   elseif select(2, jid.parse(to or "")) == "g.us" then
-    local ids = ids_of(node)
     group_messages.receipt(conn, node, routed[node.attrs.type or "delivery"], ids, function(kept) return content_of(node, kept, #ids) end)
   elseif node.attrs.type == "view" then
     newsletters.viewed(conn, node)
   elseif status.is(to) then
-    status.receipt(conn, node, routed)
+    status.receipt(conn, node, routed, ids, function(kept) return content_of(node, kept, #ids) end)
   elseif target then
     forward(conn, node, target, number, server)
   end

@@ -87,18 +87,24 @@ end
 
 --- A receipt for a post (S-504): to the devices of its author, a retry receipt to the one that is named.
 -- @tparam table kinds how each type is routed: "all", "one" or nil
-function status.receipt(conn, node, kinds)
+-- @tparam table ids it names
+-- @tparam func content_of fn(ids) -> its content for so many ids
+function status.receipt(conn, node, kinds, ids, content_of)
   local sandbox = conn.sandbox
   local author, number = sandbox.accounts:lookup(node.attrs.participant)
   local how = kinds[node.attrs.type or "delivery"]
   if not author or how ~= "all" and how ~= "one" then return end
-  if sent.of(sandbox, author):chat_of(node.attrs.id) ~= CHAT then
+  local written, known = sent.of(sandbox, author), {}
+  for _, id in ipairs(ids) do
+    if written:chat_of(id) == CHAT then known[#known + 1] = id end
+  end
+  if #known == 0 then
     return sandbox:note(("%s: a receipt for a status post %s did not make"):format(tostring(conn), author:jid()))
   end
   local copy = stanza.node("receipt", {
-    from = status.JID, participant = conn.device:jid "lid", participant_pn = conn.device.account:jid(), id = node.attrs.id,
+    from = status.JID, participant = conn.device:jid "lid", participant_pn = conn.device.account:jid(), id = known[1],
     t = sandbox.time(), type = node.attrs.type,
-  }, node.content)
+  }, content_of(known))
   for _, device in ipairs(sandbox.accounts:companions(author)) do
     if device ~= conn.device and (how == "all" or device.number == number) then device.queue:push(copy) end
   end
