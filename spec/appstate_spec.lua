@@ -280,6 +280,23 @@ describe("the app state", function()
     assert.same({ nil, "no-key" }, { done, err.code })
   end))
 
+  it("is the same in a world that is started again", support.async(function()
+    local world = support.tmpdir() .. "/world"
+    local hash
+    do
+      local rig <close> = start { world = world }
+      local one = rig:contact("Ana", { own = true })
+      until_version(one, 0, "regular_low")
+      for i = 1, 2 do assert(one.client:delete_for_me { chat = "100000000000001@lid", id = "M" .. i, sender = "100000000000001@lid" }) end
+      hash = until_version(one, 2).hash
+    end
+    local rig <close> = start { world = world }
+    local again = rig:contact("Ana", { own = true })
+    assert.equal(hash, until_version(again, 2).hash)
+    assert(again.client:delete_for_me { chat = "100000000000001@lid", id = "M3", sender = "100000000000001@lid" })
+    assert.equal(until_version(again, 3).hash, rig.sandbox.accounts.by_name.Ana.app_state.regular_high.hash)
+  end))
+
   it("comes in pages", support.async(function()
     local rig <close> = start()
     local one, ben = rig:contact("Ana", { own = true }), rig:contact "Ben"
