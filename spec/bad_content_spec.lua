@@ -323,3 +323,55 @@ describe("a bot", function()
     assert.equal("still there?", ana:next().text)
   end))
 end)
+
+describe("a clumsy user", function()
+  local build = require("moonpost.client.kinds").build
+  local ODD = { true, 5, print, io.stdout, coroutine.create(print) }
+  local TIMES = { math.huge, -math.huge, 0 / 0, 1e300, -1, 0 }
+
+  -- What is wrong with a spec, in a sentence that says so.
+  local function wrong(spec)
+    local message, why = build(spec, { chat = "1@lid" })
+    assert.is_nil(message)
+    assert.is_nil(why:find "attempt to" or why:find "bad argument" or why:find "%.lua:", why)
+    return why
+  end
+
+  it("is told that a spec is no message", function()
+    for _, odd in ipairs(ODD) do
+      assert.equal("a message is a text or a table, not a " .. type(odd), wrong(odd))
+      assert.equal("a contact is { name =, phone = }, not a " .. type(odd), wrong { contact = { odd } })
+      assert.equal("a contact is { name =, phone = }, not a " .. type(odd), wrong { contacts = { odd, odd } })
+      for _, field in ipairs { "chat", "sender", "message" } do
+        assert.matches("^a message's 'quote': '" .. field .. "' is a %a+, not a " .. type(odd),
+          wrong { text = "x", quote = { id = "A", [field] = odd } })
+      end
+    end
+  end)
+
+  it("is told which time is none", function()
+    for _, time in ipairs(TIMES) do
+      local said = ("is a time in Unix seconds, not %s"):format(time)
+      for what, spec in pairs {
+        ["an event: 'starts' "] = { event = "E", starts = time }, ["an event: 'ends' "] = { event = "E", starts = 1, ends = time },
+        ["a poll: 'ends' "] = { poll = "P", choices = { "a", "b" }, ends = time },
+      } do assert.equal(what .. said, wrong(spec)) end
+    end
+  end)
+
+  it("is told where a method was called with a dot, and that a community is of groups", support.async(function()
+    local rig <close> = start()
+    local ana, bot = rig:contact "Ana", rig:bot()
+    local me = rig:run(bot)
+    local group = bot:group(writer.make(rig, ana, { jid = me.jid }))
+    local sent = bot:send(ana.lid, "hi")
+    for _, odd in ipairs { false, 5, "text", print } do
+      for _, name in ipairs { "edit", "delete", "react", "pin", "votes", "forward" } do
+        assert.error_matches(function() sent[name](odd) end, name .. " was called with a dot: write message:" .. name)
+      end
+      for _, name in ipairs { "link", "unlink" } do
+        assert.error_matches(function() group[name](group, odd) end, "is no group's JID")
+      end
+    end
+  end))
+end)

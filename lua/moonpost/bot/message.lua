@@ -66,9 +66,8 @@ end
 --- Reacts; an empty text takes the reaction back.
 -- @string emoji
 function methods:react(emoji)
-  emoji = text_of("react", emoji, true)
   local m, client, options = parts(self, "react")
-  check(client:react(m, emoji, options))
+  check(client:react(m, text_of("react", emoji, true), options))
   return self
 end
 
