@@ -1,5 +1,6 @@
 -- Our own sender key in a group: who is told it, when it is replaced, and how a device that lost it gets a message after all (fact sheets
 -- 03 §10.4, §17, §18.3, 04 §9.4).
+local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -277,6 +278,29 @@ describe("a device that has not got our sender key", function()
     assert(ana.client:send(group, "second"))
     assert.same({}, told(stanzas[1], ana))
     assert.same({ "second", "second" }, { ben:next().text, cem:next().text })
+  end))
+
+  it("has one copy of a message waiting for it, whoever asked for that, until the server has it", support.async(function()
+    local rig <close> = start()
+    local ana, ben, _, group = settled(rig)
+    local acks = tap.on(rig)
+    local outbox, device = ana.client.outbox, writer.device(ben)
+    local sent = assert(ana.client:send(group, "second"))
+    local function is_ack(way, node)
+      return way == "to-client" and node.tag == "ack" and node.attrs.id == sent.id and node.attrs.class == "message"
+    end
+    acks:next(is_ack)
+    ana.client.store:atomic(function()
+      for _ = 1, 2 do
+        local node = ana.client.fanout_group:build_for(sent.id, group, "lid", { conversation = "second" }, device)
+        assert(outbox:add { id = sent.id, to = group, stanza = core.wire.encode(node), device = device })
+      end
+    end)
+    acks:next(is_ack)
+    acks:next(is_ack)
+    assert(ana.client:committed())
+    assert.is_true(outbox:idle())
+    assert.equal("second", ben:next().text)
   end))
 
   it("gets nothing again that it could read, when the server has told that somebody else is gone", support.async(function()

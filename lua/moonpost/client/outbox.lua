@@ -20,7 +20,9 @@ Outbox.__index = Outbox
 local function index_key(row) return "i" .. row.id .. (row.device and "\0" .. row.device or "") end
 
 --- Whether a message waits for its ack.
-function Outbox:holds(id) return self.client.store:get("outbox", "i" .. id) ~= nil end
+-- @string id
+-- @tparam ?string device whether what brings it to that one alone does
+function Outbox:holds(id, device) return self.client.store:get("outbox", index_key { id = id, device = device }) ~= nil end
 
 -- The message behind a key, in the order of sending, and its own key; nil after the last.
 local function next_row(self, after)
@@ -90,7 +92,7 @@ end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
 -- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one
--- alone; told, by moonpost.client.marks, of what is encrypted with our sender key or tells it
+-- alone: in place of what waits to bring the message there; told, by moonpost.client.marks, of what is encrypted with our sender key or tells it
 -- @treturn ?boolean true
 -- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)
@@ -98,6 +100,7 @@ function Outbox:add(row)
   if #row.stanza > limits.STANZA then
     return nil, limits.exceeded(("message %s to %s"):format(row.id, row.to), #row.stanza, limits.STANZA, "bytes")
   end
+  if row.device then self:remove(row) end
   row.time = math.floor(core.net.time())
   local number = rows.last_sequence(client.store, "outbox", "o") + 1
   local sequence = rows.sequence(number)
@@ -113,13 +116,6 @@ function Outbox:add(row)
     watch(self)
   end)
   return true
-end
-
---- Stores what brings a message to one device again, in place of what waits to bring it there.
--- @tparam table row as `add` takes it, with a device
-function Outbox:replace(row)
-  self:remove(row)
-  return self:add(row)
 end
 
 --- Takes a message out.

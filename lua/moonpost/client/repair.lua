@@ -18,6 +18,9 @@ function repair.wanted(client, row, phash)
   return not client.fanout:agrees(node, phash)
 end
 
+-- Whether a device has asked for a message already, and gets it for that.
+local function is_served(client, row, device) return client.outbox:holds(row.id, device) end
+
 local function missed(devices, reached)
   local list = {}
   for _, device in ipairs(devices) do
@@ -28,7 +31,7 @@ end
 
 local function store_copies(client, row, address, message, devices, own)
   for _, device in ipairs(devices) do
-    local node = client.fanout:build_for(row.id, address, message, device, own)
+    local node = not is_served(client, row, device) and client.fanout:build_for(row.id, address, message, device, own)
     if node then
       local added, err = client.outbox:add {
         id = row.id, to = row.to, stanza = core.wire.encode(node), message = row.message, device = device,
@@ -51,7 +54,10 @@ end
 local function store_group_copies(client, row, audience, devices)
   local message = assert(core.proto.decode("Message", row.message))
   for _, device in ipairs(devices) do
-    local node, told = client.fanout_group:build_for(row.id, row.to, audience.mode, message, device)
+    local node, told
+    if not is_served(client, row, device) then
+      node, told = client.fanout_group:build_for(row.id, row.to, audience.mode, message, device)
+    end
     if node then
       local added, err = client.outbox:add {
         id = row.id, to = row.to, stanza = core.wire.encode(node), message = row.message, device = device, told = told,

@@ -165,7 +165,7 @@ local function store_resend(self, request, device, sent, audience)
   local node, told = resend(self, request, device, sent, audience)
   if not node then return nil, core.error("no-session", ("%s cannot be written to"):format(device)) end
   note_served(self, request, device)
-  return self.client.outbox:replace {
+  return self.client.outbox:add {
     id = sent.id, to = sent.to, stanza = core.wire.encode(node), message = not sent.peer and sent.message or nil, device = device,
     told = told,
   }
