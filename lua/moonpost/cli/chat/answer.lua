@@ -17,13 +17,14 @@ local function choice_of(poll, word)
 end
 
 local function vote(chat, text, m)
-  if not m.poll then wrong("%s is no poll", chat.lines:name(m)) end
+  local poll = (chat.client:message(m.chat, m.id, m.sender) or m).poll -- its author may have added choices
+  if not poll then wrong("%s is no poll", chat.lines:name(m)) end
   local chosen = {}
   for i, word in ipairs(words.parts(text)) do
-    chosen[i] = choice_of(m.poll, word)
-    if not chosen[i] then wrong("'%s' is none of its choices (%s)", word, table.concat(m.poll.choices, ", ")) end
+    chosen[i] = choice_of(poll, word)
+    if not chosen[i] then wrong("'%s' is none of its choices (%s)", word, table.concat(poll.choices, ", ")) end
   end
-  local most = m.poll.multiple
+  local most = poll.multiple
   if most > 0 and #chosen > most then wrong("%d of its choices may be chosen, not %d", most, #chosen) end
   chat:act(m, { kind = "vote", vote = { choices = chosen } }, function(client) return client:vote(m, chosen) end)
 end

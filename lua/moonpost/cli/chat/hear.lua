@@ -115,7 +115,10 @@ function hear.offline(chat, err, seconds)
   chat:happened(("the connection is lost, trying again in %.1f s: %s"):format(seconds, tostring(err)))
 end
 
-hear["error"] = function(_, err) io.stderr:write("moonpost chat: ", printable.text(tostring(err)), "\n") end
+hear["error"] = function(chat, err)
+  if chat.terminal then return chat:note("✗ " .. tostring(err)) end
+  io.stderr:write("moonpost chat: ", printable.text(tostring(err)), "\n")
+end
 
 --- Has a chat show what its client tells.
 return function(chat)
