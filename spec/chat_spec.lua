@@ -31,6 +31,19 @@ describe("moonpost chat", function()
     assert.matches("2 sent, 2 answered; median time from message to answer: [%d.]+ ms$", ana:text())
   end))
 
+  it("tells that a call was refused", support.async(function()
+    local rig <close> = start()
+    local bot = rig:bot()
+    bot:on("call", function(call) call:reject() end)
+    rig:run(bot)
+    local ana <close> = chat(rig)
+    ana.input:write "/call\n"
+    ana:wait "you call Echo: /hangup ends it"
+    ana:wait "Echo refused the call"
+    ana.input:close()
+    assert.equal(0, ana:wait_end())
+  end))
+
   it("shows a reaction as one", support.async(function()
     local rig <close> = start()
     echo_bot(rig)

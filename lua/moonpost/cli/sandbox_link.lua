@@ -83,6 +83,16 @@ function Link:call(from, to, video)
   return (json.decode(body) or {}).id
 end
 
+--- What has become of that call.
+-- @string id of the call
+-- @treturn ?string "ringing", "accepted", "rejected", …
+-- @treturn ?table err
+function Link:call_state(id)
+  local body, err = must(self, "GET", "/admin/mock-phone/call?id=" .. id)
+  if not body then return nil, err end
+  return (json.decode(body) or {}).state
+end
+
 --- Has that phone hang up; a call that is over already is none to end.
 -- @string id of the call
 -- @treturn ?boolean true

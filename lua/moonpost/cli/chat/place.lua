@@ -1,7 +1,10 @@
 --- Commands of the chat itself: where one writes to, its timer, typing, presence, calls, status posts, channels.
 -- @module moonpost.cli.chat.place
 local core = require "moonpost.core"
+local task = require "moonpost.task"
 local words = require "moonpost.cli.chat.words"
+
+local CALL_SECONDS = 0.5 -- between two questions what has become of a call
 
 local wrong, need = words.wrong, words.need
 
@@ -57,12 +60,28 @@ local function status(chat, text)
   chat:say(text, { to = { jid = "status@broadcast", chat = "status@broadcast", name = "status" }, audience = audience(chat) })
 end
 
+local answers = { rejected = "refused the call", accepted = "took the call" }
+
+-- Tells what the called makes of a call: the sandbox knows, and is asked while it rings.
+local function follow_call(chat, id, name)
+  while chat.calls.out == id and not chat.done do
+    local state = chat.link:call_state(id)
+    if state ~= "ringing" then
+      if chat.calls.out ~= id or chat.done then return end
+      chat.calls.out = nil
+      return state and chat:happened(("%s %s"):format(name, answers[state] or "hears the call no more"))
+    end
+    task.sleep(CALL_SECONDS)
+  end
+end
+
 local function call(chat, text)
   if chat.to.group or chat.to.channel then wrong "a person is called: /to NAME first" end
   if text ~= "" and text ~= "video" then wrong "it is a call, or a video call" end
   if chat.calls.out then wrong "you are calling already: /hangup ends that" end
   chat.calls.out = need(chat.link:call(chat.client.me.jid, chat.to.jid, text == "video"))
   chat:note(("you call %s: /hangup ends it"):format(chat.to.name))
+  task.spawn(follow_call, chat, chat.calls.out, chat.to.name)
 end
 
 local function hangup(chat)

@@ -16,12 +16,12 @@ local FAILED_MAX = 300 -- bytes shown of why one was not sent
 local UP_MAX = 20 -- rows above the cursor in which ticks still change: they have to be on the screen
 
 -- What others write must neither steer the terminal nor look like another line.
-local function show(text) return (printable.text(text, TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n" .. (" "):rep(25))) end
+local function show(text, most) return (printable.text(text, most or TEXT_MAX):gsub("\t", "  "):gsub("\n", "\n" .. (" "):rep(25))) end
 
 local function padding(text, width) return (" "):rep(math.max(0, width - (utf8.len(text) or #text))) end
 
-function Screen:format(time, number, name, text, ticks)
-  name, text = printable.line(name, NAME_MAX), show(text)
+function Screen:format(time, number, name, text, ticks, most)
+  name, text = printable.line(name, NAME_MAX), show(text, most)
   number = number and "#" .. number or ""
   local before, pad = clock(time) .. "  " .. number .. padding(number, 5), padding(name, 8)
   if not self.terminal then return ("%s%s%s  %s%s"):format(before, name, pad, text, ticks and "  " .. ticks or "") end
@@ -119,14 +119,15 @@ end
 -- @tparam ?int number of the message; what is none has no number
 -- @string name
 -- @string text
-function Screen:other(time, number, name, text)
+-- @tparam ?int most bytes shown of the text (4000)
+function Screen:other(time, number, name, text, most)
   self:flush()
   if self.terminal then io.stdout:write "\r\27[2K" end
-  self:print(self:format(time, number, name, text))
+  self:print(self:format(time, number, name, text, nil, most))
 end
 
 --- Shows something that happened, or an answer to a command; of several lines each.
-function Screen:note(text) self:other(core.net.time(), nil, "·", text) end
+function Screen:note(text, most) self:other(core.net.time(), nil, "·", text, most) end
 
 --- Makes a screen.
 -- @string name the user's own name
