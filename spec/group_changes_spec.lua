@@ -365,6 +365,20 @@ describe("a notification about a group", function()
     assert.equal(0, #ben.events)
   end))
 
+  it("of more changes than the server ever tells at once is refused with its reason, and what follows is heard", support.async(function()
+    local rig <close> = start()
+    local ana, ben, _, group = three(rig)
+    local several = {}
+    for i = 1, 33 do several[i] = stanza.node("subject", { subject = "Tea " .. i, s_t = "1769296600" }) end
+    tap.hand(rig, ben, notification(group, ana, several))
+    local err = ben.errors:pop(30)
+    assert.equal("limit", err.code)
+    assert.matches("more than 32 changes", err.message)
+    assert.is_nil(ben.client.groups:known(group))
+    assert.equal("locked", tell(rig, ben, group, ana, stanza.node "locked").setting)
+    assert.equal(0, #ben.events)
+  end))
+
   it("of a group too large is refused with its reason, and what follows is heard", support.async(function()
     local rig <close> = start()
     local ana, ben, _, group = three(rig)

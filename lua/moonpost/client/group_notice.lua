@@ -190,7 +190,12 @@ function notice.read(node)
     time = attributes.time(node.attrs.t) or math.floor(core.net.time()), name = name ~= "" and name ~= "-" and short(name) or nil,
   }
   local changes = {}
-  for _, child in stanza.children(node) do changes[#changes + 1] = read_change(envelope, child) end
+  for i, child in stanza.children(node) do
+    if i > limits.GROUP_CHANGES then
+      error(core.error("limit", ("a notification of %s tells of more than %d changes"):format(from, limits.GROUP_CHANGES)), 0)
+    end
+    changes[i] = read_change(envelope, child)
+  end
   return changes
 end
 

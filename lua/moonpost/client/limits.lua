@@ -40,6 +40,7 @@ local limits = {
   WAITING_MOST = 20000,               -- messages that wait for their handlers, until more wait at the server
   CHAT_WAITING = 2000,                -- messages of one chat that wait; more wait at the server, and other chats go on
   GROUP_MEMBERS = 19999,              -- members of a group: the official client reads no more (10 §3.1)
+  GROUP_CHANGES = 32,                 -- changes one notification of a group tells of: the server sends one, or a few
   GROUP_NAME = 4096,                  -- bytes of a group's subject, and of other short texts of one
   GROUP_TEXT = 65536,                 -- bytes of a group's description
   DEVICES = 100,                      -- of an account: their numbers are below (02 §8)
