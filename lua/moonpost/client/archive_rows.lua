@@ -41,14 +41,14 @@ end
 
 --- A part of a key. Text of others may be long, and hold what separates parts.
 function archive_rows.part(text)
-  if #text <= PART and not text:find("[%z#]") then return text end
+  if #text <= PART and not text:find("\0", 1, true) and not text:find("#", 1, true) then return text end
   return "#" .. crypto.hex(crypto.sha256(text))
 end
 
 local part = archive_rows.part
 
 --- What the key of a message and those of its add-ons have in common.
-function archive_rows.key(chat, id, author) return ("%s\0%s\0%s"):format(part(chat), part(id), part(author)) end
+function archive_rows.key(chat, id, author) return part(chat) .. "\0" .. part(id) .. "\0" .. part(author) end
 
 --- The messageSecret of a Message, 32 bytes, or nil.
 function archive_rows.secret_of(message)

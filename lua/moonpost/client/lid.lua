@@ -101,10 +101,14 @@ local function is_own(self, pn_user, lid_user)
   return me ~= nil and (jid.parse(me.jid) == pn_user or me.lid ~= nil and jid.parse(me.lid) == lid_user)
 end
 
+-- Whether the other name of a JID is known.
+local function has_other(self, any) return any ~= nil and (self:lid_of(any) or self:pn_of(any)) ~= nil end
+
 --- Notes that two JIDs (either order, devices ignored) are one account, as something that came says; sessions move to the LID.
 -- Anything but a person's LID and a person's number is no pair, and ignored. So is a pair of which either half is known as
 -- somebody else's, or is the own account's.
 function Lids:learn(one, other)
+  if has_other(self, one) or has_other(self, other) then return end -- nearly always
   local pn_user, lid_user = users_of(one, other)
   if not pn_user or is_own(self, pn_user, lid_user) then return end
   if self.store:get("lid", "p" .. pn_user) or self.store:get("lid", "l" .. lid_user) then return end

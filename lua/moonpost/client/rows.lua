@@ -95,7 +95,7 @@ function rows.short(key) return #key <= KEY_MAX and key or core.crypto.sha256(ke
 -- @string author bare JID, stable
 -- @string id
 function rows.message_key(chat, author, id)
-  return rows.short(("%s\0%s\0%s"):format(chat, author, id))
+  return rows.short(chat .. "\0" .. author .. "\0" .. id)
 end
 
 --- A time as rows end with it.
