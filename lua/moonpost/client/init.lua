@@ -79,7 +79,12 @@ local events = {
 -- @func fn
 -- @treturn function takes the handler off again
 function Client:on(event, fn)
-  if not events[event] then error(("client:on has no event '%s'"):format(tostring(event)), 2) end
+  if not events[event] then
+    local names = {}
+    for name in pairs(events) do names[#names + 1] = name end
+    table.sort(names)
+    error(("client:on has no event '%s' (%s)"):format(tostring(event), table.concat(names, ", ")), 2)
+  end
   if type(fn) ~= "function" then error("client:on expects a function, got " .. type(fn), 2) end
   local list = self.handlers[event] or {}
   self.handlers[event] = list

@@ -92,7 +92,8 @@ end
 
 --- Stores a message; its bytes leave after the commit, or at the next login when there is no connection then.
 -- @tparam table row id, to, stanza (encoded bytes), message (the Message's bytes), cause, origin; device when it is for that one
--- alone: in place of what waits to bring the message there; told, by moonpost.client.marks, of what is encrypted with our sender key or tells it
+-- alone: in place of what waits to bring the message there; told, by moonpost.client.marks, of what is encrypted with our sender key or
+-- tells it
 -- @treturn ?boolean true
 -- @treturn ?table err code "limit": the stanza is too large, nothing is stored
 function Outbox:add(row)
