@@ -27,8 +27,8 @@ local function settle(client, change)
   if change.by and change.by_pn then lids:learn(change.by, change.by_pn) end
   change.by = change.by and lids:stable(change.by)
   change.from_me = is_own(client, change.by)
+  client.groups:learn(change.participants or {})
   for _, person in ipairs(change.participants or {}) do
-    if person.lid and person.pn then lids:learn(person.lid, person.pn) end
     person.lid = person.lid or person.pn and lids:lid_of(person.pn)
     person.jid = person.lid or person.jid
   end

@@ -62,15 +62,20 @@ local function learn_rest(self, members)
   end
 end
 
+--- Learns who members are under either name: the first at once, of a crowd the rest a few at a time. In a transaction.
+-- @tparam table members
+function Groups:learn(members)
+  learn(self.client, members, 1)
+  if #members <= LEARNT then return end
+  self.client.store:after_commit(function() task.spawn(learn_rest, self, members) end)
+end
+
 --- Keeps what the server says of a group, and who its members are under either name. In a transaction.
 -- @tparam table group
 -- @treturn table the group as `known` gives it from now on
 function Groups:keep(group)
   self:put(group)
-  learn(self.client, group.participants, 1)
-  if #group.participants > LEARNT then
-    self.client.store:after_commit(function() task.spawn(learn_rest, self, group.participants) end)
-  end
+  self:learn(group.participants)
   return self:known(group.jid)
 end
 
