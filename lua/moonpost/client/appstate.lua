@@ -91,15 +91,18 @@ function AppState:take(name, node, about)
   return node.attrs.has_more_patches == "true"
 end
 
--- Tells what was not taken. A key that is missing is asked for; when it comes, so is the collection.
-local function report(self, name, err)
+-- Tells what was not taken; where something is being changed, who does so gets the error. A key that is missing is asked for; when it
+-- comes, so is the collection. Returns the error as it is told.
+local function report(self, name, err, own)
   if err.code == "missing-key" then
     self.keyless[name] = true
     self.client.log:debug("app state %s waits for a key", name)
-    return self.keys:ask(err.ids)
+    self.keys:ask(err.ids)
   end
-  if err.code == "closed" then return end
-  self.client:emit("error", core.error(err.code, ("app state %s: %s"):format(name, err.message)))
+  local told = core.error(err.code, ("app state %s: %s"):format(name, err.message))
+  told.status = err.status
+  if not own and err.code ~= "missing-key" and err.code ~= "closed" then self.client:emit("error", told) end
+  return told
 end
 
 --- Sends a query about collections; inside the lock.
@@ -137,8 +140,7 @@ function AppState:fetch(names, own)
       local wrong, more = answers.check(found[name]), nil
       if not wrong then more, wrong = self:take(name, found[name], { news = since[name] ~= false, own = own }) end
       if wrong then
-        failed = wrong
-        report(self, name, wrong)
+        failed = report(self, name, wrong, own)
       elseif more and state_of(self, name).version > before then
         again[#again + 1] = name
       else
@@ -231,6 +233,7 @@ function AppState:keys_came(share)
     local names = unsettled(self)
     for name in pairs(self.keyless) do names[#names + 1] = name end
     self.keyless = {}
+    if self.arrived then self.arrived:push(true) end
     want(self, names)
   end)
 end

@@ -6,10 +6,12 @@ local appstate_rows = require "moonpost.client.appstate_rows"
 local core = require "moonpost.core"
 local patches = require "moonpost.client.appstate_patch"
 local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
 
 local proto = core.proto
 
-local SENDS = 5 -- of one change (§7.3)
+local SENDS = 5        -- of one change (§7.3)
+local KEY_SECONDS = 10 -- a key that is missing is waited for (§2.5)
 
 -- Removals of what is filed under the same index by other keys: its name depends on the key (§7.2).
 local function older(self, collection, index, key_id)
@@ -55,7 +57,15 @@ local function is_there(self, collection, index, data)
   return found
 end
 
-local passing = { conflict = true, closed = true, timeout = true } -- errors after which a change is sent again
+-- Until the phone shares keys, which it was asked for.
+local function wait_for_keys(self)
+  self.arrived = task.queue()
+  local ok, err = pcall(self.arrived.pop, self.arrived, KEY_SECONDS)
+  self.arrived = nil
+  if not ok then error(err, 0) end
+end
+
+local passing = { conflict = true, closed = true, timeout = true, ["missing-key"] = true } -- errors after which a change is sent again
 
 --- Writes a record on top of all there is; inside the lock of the app state. In a task.
 -- @tparam table self moonpost.client.appstate
@@ -72,5 +82,6 @@ return function(self, collection, index, data)
     if ok and is_there(self, collection, index, data) then return true end
     if ok then ok, err = send(self, collection, index, data) end
     if ok or not passing[err.code] or sends == SENDS then return ok, err end
+    if err.code == "missing-key" then wait_for_keys(self) end
   end
 end
