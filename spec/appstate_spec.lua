@@ -30,9 +30,7 @@ end
 -- Two linked devices of Ana's, which hear what the owner does and know what there is of the app state, and Ben.
 local function two_devices(rig)
   local one, two, ben = rig:contact("Ana", { own = true }), rig:contact("Ana", { own = true }), rig:contact "Ben"
-  for _, device in ipairs { one, two } do
-    for _, name in ipairs { "regular_high", "regular_low" } do until_version(device, 0, name) end
-  end
+  for _, device in ipairs { one, two } do tap.knows_app_state(device.client) end
   return one, two, ben
 end
 

@@ -56,6 +56,7 @@ describe("a notification", function()
     ana, tell = listening(rig, function(direction, node)
       if direction == "to-server" and node.attrs.class == "notification" then safe = not ana.client.store:dirty() end
     end)
+    tap.knows_app_state(ana.client)
     tell(notification({ type = "devices", from = "15550001111@s.whatsapp.net", lid = "10000000000001@lid" },
       stanza.node("update", { hash = "2:AAAAAAAA" })))
     assert.is_true(safe)
