@@ -5,18 +5,27 @@
 #include "keypair.h"
 #include "store.h"
 
+/* Those that every message asks for come first. */
 static const struct {
   const char *name;
   mp_table table;
 } tables[] = {
-    {"setting", MP_TABLE_SETTING},   {"device-list", MP_TABLE_DEVICE_LIST},
-    {"lid", MP_TABLE_LID},           {"journal", MP_TABLE_JOURNAL},
-    {"outbox", MP_TABLE_OUTBOX},     {"dedupe", MP_TABLE_DEDUPE},
-    {"secret", MP_TABLE_SECRET},     {"appstate-key", MP_TABLE_APPSTATE_KEY},
-    {"raw", MP_TABLE_RAW},           {"world", MP_TABLE_WORLD},
-    {"queue", MP_TABLE_QUEUE},       {"recent", MP_TABLE_RECENT},
-    {"group", MP_TABLE_GROUP},       {"told", MP_TABLE_TOLD},
-    {"token", MP_TABLE_TOKEN},       {"message", MP_TABLE_MESSAGE},
+    {"message", MP_TABLE_MESSAGE},
+    {"dedupe", MP_TABLE_DEDUPE},
+    {"outbox", MP_TABLE_OUTBOX},
+    {"lid", MP_TABLE_LID},
+    {"journal", MP_TABLE_JOURNAL},
+    {"device-list", MP_TABLE_DEVICE_LIST},
+    {"token", MP_TABLE_TOKEN},
+    {"group", MP_TABLE_GROUP},
+    {"setting", MP_TABLE_SETTING},
+    {"secret", MP_TABLE_SECRET},
+    {"appstate-key", MP_TABLE_APPSTATE_KEY},
+    {"raw", MP_TABLE_RAW},
+    {"world", MP_TABLE_WORLD},
+    {"queue", MP_TABLE_QUEUE},
+    {"recent", MP_TABLE_RECENT},
+    {"told", MP_TABLE_TOLD},
     {"appstate", MP_TABLE_APPSTATE},
 };
 
