@@ -51,6 +51,7 @@ describe("a message that is not acknowledged", function()
   it("is stored before its first byte leaves", support.async(function()
     local rig <close> = start()
     local ana, ben = lasting(rig, "Ana"), rig:contact "Ben"
+    tap.knows_app_state(ana.client)
     local committed
     rig:tap(function(direction, node)
       if direction ~= "to-server" or not is_message(node) then return end

@@ -63,6 +63,7 @@ describe("a message", function()
     local rig <close> = start()
     local ana, ben = acquainted(rig)
     local said, safe = confirmations(rig, ben), nil
+    tap.knows_app_state(ben.client)
     rig:tap(function(direction, node)
       if direction == "to-server" and node.tag == "receipt" then safe = not ben.client.store:dirty() end
     end)
