@@ -18,9 +18,11 @@ const seal = ({ secret, id, author, actor, label, plaintext }) => {
 
 const secretOf = message => message.messageContextInfo.messageSecret
 
-const relay = async (peer, chat, message, attributes, meta) => {
-  const messageId = randomUUID().replaceAll('-', '').toUpperCase()
+const freshId = () => randomUUID().replaceAll('-', '').toUpperCase()
+
+const relay = async (peer, chat, message, attributes, meta, messageId = freshId()) => {
   const additionalNodes = [{ tag: 'meta', attrs: meta }]
+  peer.sent.set(messageId, message)
   await peer.sock.relayMessage(chat, message, { messageId, additionalAttributes: attributes, additionalNodes })
   return messageId
 }
@@ -32,14 +34,15 @@ const keyOf = ({ raw: { key } }) => ({ remoteJid: key.remoteJid, fromMe: false, 
  * Votes in a poll heard.
  * @param {Peer} peer @param {object} poll message event @param {string[]} choices
  * @param {{author: string, actor: string}} names of who asked and who votes, both by number or both by LID
+ * @param {string} [id] of the vote
  */
-export const vote = (peer, poll, choices, { author, actor }) => {
+export const vote = (peer, poll, choices, { author, actor }, id) => {
   const plaintext = proto.Message.PollVoteMessage.encode({ selectedOptions: choices.map(one => sha256(bytes(one))) }).finish()
   const sealed = seal({ secret: secretOf(poll.raw.message), id: poll.id, author, actor, label: 'Poll Vote', plaintext })
   const message = proto.Message.fromObject({
     pollUpdateMessage: { pollCreationMessageKey: keyOf(poll), vote: sealed, senderTimestampMs: Date.now() },
   })
-  return relay(peer, poll.chat, message, {}, { polltype: 'vote' })
+  return relay(peer, poll.chat, message, {}, { polltype: 'vote' }, id)
 }
 
 /** Answers an event heard; as `vote`. */
