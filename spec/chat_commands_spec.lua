@@ -33,7 +33,7 @@ local function listener(rig, name)
 end
 
 local function hears(heard, kind)
-  local ctx = assert(heard:pop(10), "nothing of kind " .. kind)
+  local ctx = assert(heard:pop(30), "nothing of kind " .. kind)
   assert.equal(kind, ctx.kind)
   return ctx
 end
@@ -54,6 +54,7 @@ describe("the commands of a chat", function()
     assert.equal("Coffee club", group.subject)
     ana:wait "↪ #%d bye"
     ana:say("/group demote Echo", "/group remove Echo", "/group leave")
+    ana:wait "removed Echo"
     assert.equal(0, ana.finish())
     local text = ana.screen()
     assert.matches("you write to Tea club, %d+@g.us: Ana and Echo\n", text)
@@ -189,14 +190,14 @@ describe("the commands of a chat", function()
     ctx:typing()
     ana:wait "Bob types"
     ana:say("/to Echo", "/watch", "/typing", "/recording", "/status a fine day")
-    assert.same({ "typing", "recording" }, { typing:pop(10), typing:pop(10) })
-    assert.equal("a fine day", posts:pop(10))
+    assert.same({ "typing", "recording" }, { typing:pop(30), typing:pop(30) })
+    assert.equal("a fine day", posts:pop(30))
     ana:wait "%[status%] a fine day"
     ana:wait "nice   ↪ #2 a fine day"
     ana:wait "Echo is there"
     ana:say("/call video", "/hangup", "/chats")
-    assert.is_true(calls:pop(10).video)
-    assert.is_true(calls:pop(10).video)
+    assert.is_true(calls:pop(30).video)
+    assert.is_true(calls:pop(30).video)
     ana:wait "people: "
     assert.equal(0, ana.finish())
   end))
@@ -229,9 +230,9 @@ describe("the commands of a chat", function()
     local ben = rig:contact "Ben"
     local ana <close> = open(rig, "Ben")
     ana:say("/event Picnic | 2h", "/cancel")
-    local event = ben:next(10)
+    local event = ben:next()
     assert.equal("Picnic", event.event.name)
-    local edit = ben:next(10)
+    local edit = ben:next()
     assert.same({ "edit", true }, { edit.kind, edit.event.cancelled })
     local groups = ben.client.groups
     local village = assert(groups:create_community { subject = "Village" })
@@ -241,7 +242,7 @@ describe("the commands of a chat", function()
     end
     ana:wait "tea is ready"
     ana:say "/comment at last"
-    local comment = ben:next(10)
+    local comment = ben:next()
     assert.same({ "comment", "at last" }, { comment.kind, comment.text })
     assert.equal(0, ana.finish())
     assert.matches("%[comment on #2%] at last", ana.screen())

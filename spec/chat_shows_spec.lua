@@ -22,7 +22,7 @@ local function correspondent(rig, name)
   local ana = open(rig, name)
   ana:say "/typing"
   ana:say "hello"
-  local chat = ben:next(10).chat
+  local chat = ben:next().chat
   assert(ben.client:send(chat, "hi"))
   ana:wait "#2 +%S+ +hi"
   return ben, ana, chat
@@ -110,7 +110,7 @@ describe("moonpost chat shows", function()
     ana:say("/join https://chat.whatsapp.com/" .. assert(cem.client.groups:invite_code(garden.jid)))
     ana:wait "you write to Garden"
     ana:say("/group new Closed | Dan", "/invite Dan", "/group invite")
-    local m = dan:next(10)
+    local m = dan:next()
     assert.same({ "invite", "Closed" }, { m.kind, m.invite.subject })
     ana:wait "https://chat.whatsapp.com/"
     assert.equal(1, ana.finish()) -- since Dan could not be added
@@ -124,7 +124,7 @@ describe("moonpost chat shows", function()
     local jid = ana:wait "you write to Garden news, (%d+@newsletter)"
     assert(ben.client.newsletters:follow(jid))
     ana:say "the roses bloom"
-    assert.equal("the roses bloom", ben:next(10).text)
+    assert.equal("the roses bloom", ben:next().text)
     local news = assert(ben.client.newsletters:create { name = "Kitchen news" })
     ana:say("/channel follow " .. news.invite)
     ana:wait "you write to Kitchen news"
