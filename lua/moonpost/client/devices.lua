@@ -11,8 +11,9 @@ local vouch = require "moonpost.client.vouch"
 local jid, proto = core.wire.jid, core.proto
 
 local BUNDLES_PER_IQ = 48 -- (03 §5: 50)
-local SESSIONS = 10        -- new ones in a turn of the loop: some 4 ms
-local USERS_PER_IQ = 128   -- whose devices are asked for at once: what the answer says is read in a turn of the loop
+local SESSIONS = 6         -- new ones in a turn of the loop: some 4 ms
+local USERS_PER_IQ = 128   -- whose devices are asked for at once
+local USERS_PER_TURN = 32  -- of an answer kept in one turn of the loop
 local NOT_ACCEPTABLE = 406 -- none of the devices whose keys were asked for exists (02 §10.6)
 
 local Devices = {}
@@ -105,16 +106,30 @@ local function keep_user(self, user, asked)
   })
 end
 
--- Keeps what an answer says of those that were asked for, under whichever of their names.
-local function keep(self, list, jids)
-  local asked, wanted, lids = {}, {}, self.client.lids
+-- Of an answer's users those that were asked for, under whichever of their names.
+local function users_asked_for(self, list, jids)
+  local asked, wanted, lids, found = {}, {}, self.client.lids, {}
   for _, one in ipairs(jids) do asked[one], wanted[lids:stable(one)] = true, true end
-  self.client.store:atomic(function()
-    for _, user in stanza.children(list, "user") do
-      local name = user.attrs.jid
-      if attributes.is_person(name) and (asked[name] or wanted[lids:stable(jid.bare(name))]) then keep_user(self, user, asked[name]) end
+  for _, user in stanza.children(list, "user") do
+    local name = user.attrs.jid
+    if attributes.is_person(name) and (asked[name] or wanted[lids:stable(jid.bare(name))]) then
+      found[#found + 1] = { user, asked[name] }
     end
-  end)
+  end
+  return found
+end
+
+-- Keeps what an answer says of those that were asked for, so many in a turn of the loop.
+local function keep(self, list, jids)
+  local found = users_asked_for(self, list, jids)
+  for first = 1, #found, USERS_PER_TURN do
+    if first > 1 then task.sleep(0) end
+    if self.client.over then return nil, core.error("closed", "the client is closed") end
+    self.client.store:atomic(function()
+      for i = first, math.min(first + USERS_PER_TURN - 1, #found) do keep_user(self, found[i][1], found[i][2]) end
+    end)
+  end
+  return true
 end
 
 --- The devices of accounts; asks the server for those not known.
@@ -130,8 +145,9 @@ function Devices:of(bare)
   for first = 1, #missing, USERS_PER_IQ do
     local some = table.move(missing, first, math.min(first + USERS_PER_IQ - 1, #missing), 1, {})
     local list, err = query(self, some)
-    if not list then return nil, err end
-    keep(self, list, some)
+    local kept = list
+    if list then kept, err = keep(self, list, some) end
+    if not kept then return nil, err end
   end
   for _, one in ipairs(missing) do
     local row = read_row(self.client, self.client.lids:stable(one))
