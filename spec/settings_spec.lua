@@ -1,4 +1,5 @@
 -- The small queries: each is answered once, with its id and from where it was asked, known or not (fact sheet 08 §7, S-122, §21, §22).
+local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
@@ -165,14 +166,18 @@ describe("the answer to", function()
     end
   end))
 
-  it("an app-state upload is a conflict inside a result", support.async(function()
-    local answer = asked("w:sync:app:state", "set", stanza.node("sync", nil, stanza.node("collection", {
-      name = "regular", version = "0", return_snapshot = "false",
-    }, stanza.node("patch", nil, "patch"))))
-    assert.equal("result", answer.attrs.type)
-    local collection = stanza.path(answer, "sync", "collection")
-    assert.same({ "regular", "error" }, { collection.attrs.name, collection.attrs.type })
-    assert.same({ code = "409", text = "conflict" }, stanza.child(collection, "error").attrs)
+  it("an app-state upload that is no patch, or not on top of all there is, is refused inside a result", support.async(function()
+    local patch = assert(core.proto.encode("SyncdPatch", { keyId = { id = "key" } }))
+    for code, one in pairs { ["400"] = { "regular", "patch", "bad-request" }, ["409"] = { "critical_block", patch, "conflict" } } do
+      local answer = asked("w:sync:app:state", "set", stanza.node("sync", nil, stanza.node("collection", {
+        name = one[1], version = "0", return_snapshot = "false",
+      }, stanza.node("patch", nil, one[2]))))
+      assert.equal("result", answer.attrs.type)
+      local collection = stanza.path(answer, "sync", "collection")
+      assert.same({ one[1], "error" }, { collection.attrs.name, collection.attrs.type })
+      local err = stanza.child(collection, "error").attrs
+      assert.same({ code, one[3] }, { tostring(err.code), err.text })
+    end
   end))
 end)
 
