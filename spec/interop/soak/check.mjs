@@ -28,14 +28,17 @@ const lateFor = (watcher, { jid, members, absences }) => {
   return ids
 }
 
-// Walks what should be there beside what is: in order, each once. What is wrong first, or nil.
-const compare = (expected, seen) => {
-  let at = 0
-  for (const { words, word } of expected) {
-    if (word !== 'never' && seen[at] === words) at++
-    else if (word === 'must') return `entry ${at + 1} of ${seen.length} should be '${words}', is '${seen[at]}' (it is entry ${seen.indexOf(words) + 1 || 'none'})`
+// Walks what must be there beside what is: in order, each once. What may be there is brought unasked, or asked for, and comes when it comes.
+// What is wrong first, or nil.
+const compare = (expected, all) => {
+  const loose = new Set(expected.filter(({ word }) => word === 'may').map(({ words }) => words))
+  const seen = all.filter(words => !loose.has(words))
+  const wanted = expected.filter(({ word }) => word === 'must').map(({ words }) => words)
+  for (let i = 0; i < Math.max(wanted.length, seen.length); i++) {
+    if (wanted[i] === seen[i]) continue
+    if (wanted[i] === undefined) return `'${seen[i]}' should not be there`
+    return `entry ${i + 1} of ${seen.length} should be '${wanted[i]}', is '${seen[i]}' (it is entry ${seen.indexOf(wanted[i]) + 1 || 'none'})`
   }
-  if (at < seen.length) return `entry ${at + 1} of ${seen.length} is '${seen[at]}', and should not be there`
 }
 
 /** The findings of all contacts. */
