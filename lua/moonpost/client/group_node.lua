@@ -65,7 +65,8 @@ end
 function group_node.person(name, pn)
   local _, server = jid.parse(name)
   if server == "s.whatsapp.net" then return { jid = name, pn = name } end
-  return { jid = name, lid = server == "lid" and name or nil, pn = pn }
+  if server ~= "lid" then return { jid = name } end -- nobody's number is beside it
+  return { jid = name, lid = name, pn = pn }
 end
 
 --- A member, as `<participant>` names one: under one of two names, and with the other where it is known.
