@@ -78,7 +78,7 @@ function group_node.member(node)
   local _, server = jid.parse(name)
   local lid = server == "lid" and name or person(node, "lid", "lid")
   local pn = server == "s.whatsapp.net" and name or person(node, "phone_number", "s.whatsapp.net")
-  return { jid = lid or name, lid = lid, pn = pn, rank = ranks[node.attrs.type] }
+  return { jid = lid or pn or name, lid = lid, pn = pn, rank = ranks[node.attrs.type] }
 end
 
 --- The members a node names, each once, and those it says could not be taken.
