@@ -190,6 +190,7 @@ local function run(self)
     if not ok and (err.code == "closed" or lasting[err.code]) then
       for _, name in ipairs(names) do self.wanted[name] = true end
     end
+    if not ok and err.code == "closed" then self.client.connection:wait_ended() end
     if not ok and lasting[err.code] then
       left = left - 1
       if left == 0 then return self.client:emit("error", core.error(err.code, "the app state could not be asked for: " .. err.message)) end

@@ -143,6 +143,11 @@ function Connection:wait_online(seconds)
   return true
 end
 
+--- Waits for the end of a link that is failing: until the loop tells of it the client counts as online, though nothing can be sent.
+function Connection:wait_ended()
+  if self.online then self.gone:pop() end
+end
+
 --- Logs in and stays logged in. Waits for the first time online, or for an end that is final; after such an end it tries anew, but
 -- not before a ban is over.
 function Connection:start()
