@@ -95,7 +95,9 @@ local function check_listed(self, device)
   return listed or nil, err
 end
 
-local function label(keys) return (">s4s4I4I4"):pack(keys.identity, keys.signed_prekey.public, keys.prekey and keys.prekey.id or 0, 0) end
+local function label(keys)
+  return core.crypto.sha256((">s4s4I4"):pack(keys.identity, keys.signed_prekey.public, keys.prekey and keys.prekey.id or 0))
+end
 
 -- Whether the device's account is in the group the message went to.
 local function check_member(self, request, device)
@@ -113,18 +115,18 @@ local function check_member(self, request, device)
   return nil, core.error("unknown-device", ("%s is not in %s"):format(device, request.chat))
 end
 
--- Starts a session with the keys a receipt brought. Several receipts may bring the same one-time key, which can be used once: the
--- session made with it is good for all of them.
+-- Starts a session with the keys a receipt brought. Several receipts may bring the same one-time key, which can be used once, and one
+-- whose ack a killed process did not send comes again: the session made with the key is good for all of them.
 local function install_keys(self, request, device)
-  local account, before = self.client.account, self.installed:get(device)
-  local name = label(request.keys)
-  if before and before.name == name and before.base == account:base_key(device) and request.count <= 2 then return true end
+  local account, store, row = self.client.account, self.client.store, "k" .. rows.short(device)
+  local name, before = label(request.keys), store:get("dedupe", row)
+  if before and before:sub(1, -9) == name .. (account:base_key(device) or "") and request.count <= 2 then return true end
   local registered = account:registration_id(device) or 0
   if is_own(self, device) and registered ~= 0 and registered ~= request.registration then
     return nil, core.error("untrusted", ("the own device %s has another registration than before"):format(device))
   end
   local ok, err = self.client.devices:install(device, request.keys, request.device_identity)
-  if ok then self.installed:put(device, { name = name, base = account:base_key(device) }) end
+  if ok then store:put("dedupe", row, name .. account:base_key(device) .. rows.time(core.net.time())) end
   return ok, err
 end
 
@@ -220,6 +222,6 @@ end
 
 return function(client)
   return setmetatable({
-    client = client, busy = {}, locks = new_locks(), refreshed = new_memory(), recreated = new_memory(), installed = new_memory(),
+    client = client, busy = {}, locks = new_locks(), refreshed = new_memory(), recreated = new_memory(),
   }, Retry)
 end

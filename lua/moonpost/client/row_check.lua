@@ -70,7 +70,7 @@ local settings = {
   me = decodes "StoreMe", ["banned-until"] = function(_, value) return not value:find "^%d+$" and "it is no time" or nil end,
 }
 local dedupe = {
-  r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, d = delivered, m = read_mark, n = of_length(16),
+  r = of_length(40), u = missing, p = timed, q = timed, s = timed, t = timed, k = timed, d = delivered, m = read_mark, n = of_length(16),
 }
 
 local function appstate(key, value)

@@ -40,6 +40,7 @@ local aging = {
   { table = "dedupe", prefix = "p", seconds = 15 * DAY },
   { table = "dedupe", prefix = "q", seconds = DAY },
   { table = "dedupe", prefix = "t", seconds = limits.SENT_SECONDS + DAY },
+  { table = "dedupe", prefix = "k", seconds = limits.SENT_SECONDS + DAY },
   { table = "dedupe", prefix = "d", seconds = limits.STATUS_SECONDS },
   { table = "dedupe", prefix = "m", seconds = limits.MARKS_SECONDS },
   { table = "device-list", prefix = "", seconds = 30 * DAY, time = list_time }, -- asked for again when it is needed
