@@ -61,22 +61,24 @@ export class Check {
 
   find(watcher, chat, text) { this.findings.push(`${watcher.one.owner}, ${chat}: ${text}`) }
 
-  // What contacts complain of, without what is lawful: that somebody who has just been added asks for a message.
+  // What contacts complain of, without what is lawful: somebody who has just been added asks for a message, and knows no older poll.
   excuse(watcher) {
     const late = this.stage.groups.flatMap(group => [...lateFor(watcher, group)])
     watcher.asked = new Set()
     const needless = new Set()
+    const screen = new Set(watcher.entries.map(entry => entry.id))
     const left = watcher.troubles().filter(line => {
+      const vote = /a vote (\w+) from \S+ does not count: message (\w+) is not known/.exec(line)
+      if (vote && !screen.has(vote[2])) return void needless.add(vote[1]) // on a poll of a time it was away
       const id = late.find(id => line.includes(id))
       if (!id) return true
       watcher.asked.add(id)
-      if (/does not count: message \w+ is not known/.test(line)) needless.add(id) // a vote on what came before
       if (/type='retry'|asked for it again/.test(line)) this.retries++
       if (/ error='500'/.test(line)) this.refusals++
     })
     this.findings.push(...left.filter(line => !(watcher.asked.size && watcher.isPartOfAsking(line))))
     for (const id of watcher.asked) {
-      if (!needless.has(id) && !watcher.entries.some(entry => entry.id === id)) this.find(watcher, 'a group', `${id} was asked for and never came`)
+      if (!needless.has(id) && !screen.has(id)) this.find(watcher, 'a group', `${id} was asked for and never came`)
     }
   }
 
