@@ -169,7 +169,9 @@ const words = process.argv.slice(2)
 if (words[0] === '--worker') work()
 else {
   const wanted = [...tests.keys()].filter(number => !words.length || words.some(word => tests[number].name.includes(word)))
-  const verdicts = await distribute(wanted, availableParallelism() + 1)
+  // Those that keep the machine busy by themselves run before the others, one at a time.
+  const verdicts = await distribute(wanted.filter(number => tests[number].alone), 1)
+  verdicts.push(...await distribute(wanted.filter(number => !tests[number].alone), availableParallelism() + 1))
   const failed = verdicts.filter(passed => !passed).length
   console.log(`${verdicts.length - failed} passed, ${failed} failed`)
   process.exit(failed ? 1 : 0)

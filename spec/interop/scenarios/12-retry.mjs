@@ -73,5 +73,5 @@ export default [
       { name: `${name}, a device come back with other keys, is written to in a new session`, run: swapped(victim), lawful },
     ]
   }),
-  { name: `${COUNT} messages each way between strangers, whose first messages cross, all arrive once`, run: strangers, lawful },
+  { name: `${COUNT} messages each way between strangers, whose first messages cross, all arrive once`, run: strangers, lawful, alone: true },
 ]

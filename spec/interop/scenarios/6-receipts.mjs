@@ -29,7 +29,8 @@ const botTicks = async scene => {
   const [ben, bot] = [await scene.peer(sandbox, 'Ben'), await scene.bot(sandbox, 'echo')]
   for (const address of ['jid', 'lid']) {
     const id = await ben.send(bot[address], `to your ${address}`)
-    await ben.next(e => e.kind === 'status' && e.id === id && e.status === DELIVERED, "the bot's delivery receipt")
+    // it marks as read what it answers, and Baileys tells of two receipts that come close together as one, the further
+    await ben.next(e => e.kind === 'status' && e.id === id && e.status >= DELIVERED, "the bot's receipt")
   }
 }
 
@@ -61,7 +62,7 @@ const typing = async scene => {
 
 export default [
   { name: 'Baileys sees our delivery receipts, and we see its delivery and read receipts', run: ticks },
-  { name: "Baileys sees a bot's delivery receipts", run: botTicks },
+  { name: "Baileys sees a bot's receipts", run: botTicks },
   { name: 'the tick for a message to somebody away comes when they are back, not before', run: lateTick },
   { name: 'typing is seen both ways', run: typing },
 ]

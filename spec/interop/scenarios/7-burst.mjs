@@ -21,6 +21,6 @@ const burst = tls => async scene => {
 }
 
 export default [
-  { name: `${COUNT} messages each way at once all arrive once and in order over ws`, run: burst(false) },
-  { name: `${COUNT} messages each way at once all arrive once and in order over wss`, run: burst(true) },
+  { name: `${COUNT} messages each way at once all arrive once and in order over ws`, run: burst(false), alone: true },
+  { name: `${COUNT} messages each way at once all arrive once and in order over wss`, run: burst(true), alone: true },
 ]
