@@ -11,7 +11,29 @@ local function token()
   }, node("tokens", nil, node("token", { type = "trusted_contact", t = 1700000000, jid = "200@lid" }, "opaque")))
 end
 
+local function again(content, participant)
+  return node("notification", {
+    type = "mediaretry", id = "3EB0ABCDEF0123456789", from = "15550001111@s.whatsapp.net", t = 1700000000, participant = participant,
+  }, content)
+end
+
+local function found()
+  return again({
+    node("rmr", { jid = "1-2@g.us", from_me = "false", participant = "100@lid" }),
+    node("encrypt", nil, { node("enc_p", nil, ("s"):rep(40)), node("enc_iv", nil, ("i"):rep(12)) }),
+  }, "100@lid")
+end
+
+local function gone() return again { node("error", { code = 2 }) } end
+
 return {
+  { "to-client", "where a file is again", found, {
+    { "encrypt/enc_iv#5", "notification/encrypt/enc_iv: expected 12 bytes, got 5 (09 §2.10, 05 §14.5, 08 S-836)" },
+    { "rmr@from_me=yes", "notification/rmr@from_me: expected true or false, got 'yes' (09 §2.10, 05 §14.5, 08 S-836)" },
+  } },
+  { "to-client", "that the phone has not got a file", gone, {
+    { "error@code!", "notification/error@code: missing, expected a number from 0 (09 §2.10, 05 §14.5, 08 S-836)" },
+  } },
   { "to-client", "a token of somebody", token, {
     { "@from=15550001111:1@s.whatsapp.net", "notification@from: expected a person's JID without device, "
       .. "got '15550001111:1@s.whatsapp.net' (09 §2.13, 08 S-800)" },

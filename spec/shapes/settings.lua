@@ -108,14 +108,16 @@ return {
   } },
 
   { "to-server", "the question for media hosts", hosts, {
-    { "media_conn@x=1", "iq/media_conn@x: not an attribute of this stanza (10 §9, 08 S-006)" },
+    { "media_conn@x=1", "iq/media_conn@x: not an attribute of this stanza (10 §9, 05 §14.1, 08 S-820)" },
   } },
   { "to-client", "media hosts", answer(function()
-    local host = node("host", { hostname = "127.0.0.1:1" })
+    local host = node("host", { hostname = "127.0.0.1:1", type = "primary", maxContentLengthBytes = "1000" }, { node "upload" })
     return node("media_conn", { auth = "x", auth_ttl = "21600", ttl = "300", max_buckets = "12" }, host)
   end), {
-    { "media_conn@auth_ttl!", "iq/media_conn@auth_ttl: missing, expected a number (10 §9, 08 S-006)" },
-    { "media_conn/host@hostname!", "iq/media_conn/host@hostname: missing, expected a text (10 §9, 08 S-006)" },
+    { "media_conn@auth_ttl!", "iq/media_conn@auth_ttl: missing, expected a number (10 §9, 05 §14.1, 08 S-820)" },
+    { "media_conn/host@hostname!", "iq/media_conn/host@hostname: missing, expected a text (10 §9, 05 §14.1, 08 S-820)" },
+    { "media_conn/host@maxContentLengthBytes=big", "iq/media_conn/host@maxContentLengthBytes: expected a number, got 'big'" },
+    { "media_conn/host!", "iq/media_conn/host: missing (10 §9, 05 §14.1, 08 S-820)" },
   }, request = hosts },
 
   { "to-server", "the question for a picture", picture, {

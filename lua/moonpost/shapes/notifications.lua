@@ -4,6 +4,11 @@ local t = require "moonpost.shapes.terms"
 
 local int, maybe, node, one_of, shape = t.int, t.maybe, t.node, t.one_of, t.shape
 
+-- What the phone says of a file it was asked for again: sealed with the file's key, or that it has none (05 §14.5).
+local told = t.either(
+  node("encrypt", {}, { node("enc_p", {}, t.some_bytes), node("enc_iv", {}, t.bytes(12)) }), node("error", { code = int(0) })
+)
+
 return {
   to_client = {
     -- `jid` is the holder's own; nobody reads it (08 S-800).
@@ -18,6 +23,14 @@ return {
       node("collection", {
         name = one_of("critical_block", "critical_unblock_low", "regular_low", "regular_high", "regular"), version = int(0),
       }),
+    })),
+
+    -- The id is the message's, the author of one in a group stands on the notification too: the official client reads no <rmr>. A
+    -- history blob is no message and has none.
+    shape("09 §2.10, 05 §14.5, 08 S-836", node("notification", {
+      type = "mediaretry", id = t.id, from = t.user, t = t.time, offline = t.offline, participant = maybe(t.device),
+    }, {
+      told, maybe(node("rmr", { jid = t.chat, from_me = one_of("true", "false"), participant = maybe(t.device) })),
     })),
   },
 }

@@ -102,10 +102,16 @@ return {
       errors = { 400, 401, 404, 429, 500, 501, 503 },
     }),
 
-    query("10 §9, 08 S-006", "set", "w:m", {
+    query("10 §9, 05 §14.1, 08 S-820", "set", "w:m", {
       asks = { node "media_conn" },
-      answers = { node("media_conn", { auth = text, auth_ttl = number, ttl = number, max_buckets = number }, {
-        many(node("host", { hostname = text })),
+      answers = { node("media_conn", {
+        auth = text, auth_ttl = number, ttl = number, max_buckets = number, max_manual_retry = maybe(number),
+        max_auto_download_retry = maybe(number),
+      }, {
+        some(node("host", {
+          hostname = text, type = maybe(one_of("primary", "fallback")), fallback_hostname = maybe(text),
+          maxContentLengthBytes = maybe(number),
+        }, t.anything)),
       }) },
       errors = "any",
     }),
