@@ -1,4 +1,22 @@
 --- Contents as they come, and what a handler is told of them: rows of name, Message, fields of the event (05 §4, §10, §11).
+local picture = {
+  caption = "look", mimetype = "image/jpeg", fileLength = 1234, width = 640, height = 480, jpegThumbnail = "JPEG", url = "https://m/1",
+  directPath = "/v/1?x", mediaKey = "k", fileSha256 = "s", fileEncSha256 = "e", mediaKeyTimestamp = 1700000000,
+}
+local film = { caption = "look", mimetype = "video/mp4", fileLength = 5, seconds = 12, width = 320, height = 240, streamingSidecar = "s" }
+local paper = {
+  mimetype = "application/pdf", fileLength = 9, fileName = "../../etc/passwd", title = "Plan", pageCount = 3, directPath = "/v/2?x",
+}
+local sticker = {
+  mimetype = "image/webp", width = 512, height = 512, isAnimated = true, pngThumbnail = "PNG", emojis = "🙂", accessibilityLabel = "smile",
+}
+local pack = {
+  stickerPackId = "p", name = "Cats", publisher = "Ana", packDescription = "all of them", caption = "mine", fileLength = 70, stickers = {
+    { fileName = "../a.webp", isAnimated = true, emojis = { "🐈" }, accessibilityLabel = "cat", mimetype = "image/webp" },
+    { fileName = "b.webp" },
+  },
+}
+
 local function list(...) return { title = "Drinks", rows = { ... } } end
 
 return {
@@ -6,20 +24,58 @@ return {
     { messageText = "Try this:" }, { codeMetadata = { codeBlocks = { { codeContent = "print" }, { codeContent = "(1)" } } } },
     { tableMetadata = { rows = { { items = { "a", "b" } }, { items = { "c" } } } } }, {},
   } } }, { kind = "text", text = "Try this:\nprint(1)\na | b\nc" } },
-  { "image", { imageMessage = { caption = "look" } }, { kind = "image", text = "look" } },
-  { "video", { videoMessage = { caption = "look" } }, { kind = "video", text = "look" } },
-  { "GIF", { videoMessage = { gifPlayback = true } }, { kind = "gif" } },
-  { "round video", { ptvMessage = {} }, { kind = "round_video" } },
-  { "audio", { audioMessage = {} }, { kind = "audio" } },
-  { "voice message", { audioMessage = { ptt = true } }, { kind = "voice" } },
-  { "document with a caption", { documentWithCaptionMessage = { message = { documentMessage = { caption = "read" } } } },
-    { kind = "document", text = "read" } },
-  { "sticker", { stickerMessage = {} }, { kind = "sticker" } },
+  { "image", { imageMessage = picture }, { kind = "image", text = "look", media = {
+    kind = "image", type = "image", mime = "image/jpeg", size = 1234, width = 640, height = 480, thumbnail = "JPEG", reference = picture,
+  } } },
+  { "image that says nothing of itself", { imageMessage = {} }, { kind = "image", media = {
+    kind = "image", type = "image", reference = {},
+  } } },
+  { "video", { videoMessage = film }, { kind = "video", text = "look", media = {
+    kind = "video", type = "video", mime = "video/mp4", size = 5, duration = 12, width = 320, height = 240, reference = film,
+  } } },
+  { "GIF", { videoMessage = { gifPlayback = true } }, { kind = "gif", media = {
+    kind = "gif", type = "video", reference = { gifPlayback = true },
+  } } },
+  { "round video", { ptvMessage = { seconds = 3 } }, { kind = "round_video", media = {
+    kind = "round_video", type = "video", duration = 3, reference = { seconds = 3 },
+  } } },
+  { "audio", { audioMessage = { mimetype = "audio/mpeg", seconds = 200 } }, { kind = "audio", media = {
+    kind = "audio", type = "audio", mime = "audio/mpeg", duration = 200, reference = { mimetype = "audio/mpeg", seconds = 200 },
+  } } },
+  { "voice message", { audioMessage = { ptt = true, waveform = "\0\50\100" } }, { kind = "voice", media = {
+    kind = "voice", type = "audio", waveform = "\0\50\100", reference = { ptt = true, waveform = "\0\50\100" },
+  } } },
+  { "document", { documentMessage = paper }, { kind = "document", media = {
+    kind = "document", type = "document", mime = "application/pdf", size = 9, filename = "passwd", title = "Plan", pages = 3,
+    reference = paper,
+  } } },
+  { "document with a caption", { documentWithCaptionMessage = { message = { documentMessage = { caption = "read", title = "Plan" } } } },
+    { kind = "document", text = "read", media = {
+      kind = "document", type = "document", filename = "Plan", title = "Plan", reference = { caption = "read", title = "Plan" },
+    } } },
+  { "sticker", { stickerMessage = sticker }, { kind = "sticker", media = {
+    kind = "sticker", type = "sticker", mime = "image/webp", width = 512, height = 512, thumbnail = "PNG", animated = true, lottie = false,
+    emojis = "🙂", label = "smile", reference = sticker,
+  } } },
   { "album", { albumMessage = { expectedImageCount = 2 } }, { kind = "album", album = { images = 2, videos = 0 } } },
-  { "child of an album", { associatedChildMessage = { message = { imageMessage = { caption = "one" } } } },
-    { kind = "image", text = "one" } },
-  { "sticker pack", { stickerPackMessage = { caption = "mine" } }, { kind = "sticker_pack", text = "mine" } },
-  { "lottie sticker", { lottieStickerMessage = { message = { stickerMessage = { isLottie = true } } } }, { kind = "sticker" } },
+  { "child of an album", { associatedChildMessage = { message = { imageMessage = { caption = "one" } } }, messageContextInfo = {
+    messageAssociation = { associationType = "MEDIA_ALBUM", parentMessageKey = { remoteJid = "9@lid", fromMe = true, id = "ALBUM" } },
+  } }, { kind = "image", text = "one", album = { chat = "1@lid", id = "ALBUM", sender = "1@lid", from_me = false } } },
+  { "sticker pack", { stickerPackMessage = pack }, { kind = "sticker_pack", text = "mine", media = {
+    kind = "sticker_pack", type = "sticker-pack", mime = "application/zip", size = 70, reference = pack,
+  }, pack = { id = "p", name = "Cats", publisher = "Ana", description = "all of them", stickers = {
+    { filename = "a.webp", animated = true, lottie = false, emojis = { "🐈" }, label = "cat", mime = "image/webp" },
+    { filename = "b.webp", animated = false, lottie = false, emojis = {} },
+  } } } },
+  { "lottie sticker", { lottieStickerMessage = { message = { stickerMessage = { isLottie = true } } } }, { kind = "sticker", media = {
+    kind = "sticker", type = "sticker", animated = true, lottie = true, reference = { isLottie = true },
+  } } },
+  { "text with a large preview", { extendedTextMessage = { text = "https://a.example", matchedText = "https://a.example", title = "A",
+    thumbnailDirectPath = "/v/1?x", thumbnailSha256 = "s", thumbnailEncSha256 = "e", mediaKey = "k", thumbnailWidth = 300 } },
+    { kind = "text", preview = { url = "https://a.example", title = "A", picture = {
+      kind = "image", type = "thumbnail-link", mime = "image/jpeg", width = 300,
+      reference = { directPath = "/v/1?x", mediaKey = "k", fileSha256 = "s", fileEncSha256 = "e" },
+    } } } },
   { "location", { locationMessage = { degreesLatitude = 1.5, degreesLongitude = -2, name = "Lab", address = "Street", url = "u",
     accuracyInMeters = 5, comment = "here" } },
     { kind = "location", text = "here", location = { lat = 1.5, lon = -2.0, name = "Lab", address = "Street", url = "u", accuracy = 5 } } },

@@ -11,6 +11,7 @@
 local check = require "moonpost.client.kinds.check"
 local context = require "moonpost.client.kinds.context"
 local forward = require "moonpost.client.kinds.forward"
+local media = require "moonpost.client.kinds.media"
 local mentions = require "moonpost.client.kinds.mentions"
 local messages = require "moonpost.client.messages"
 local traceback = require "moonpost.traceback"
@@ -103,6 +104,7 @@ function kinds.read(message, m, client)
   local info = context.of(value)
   if info then context.read(info, m, client) end
   kinds.describe(content, m, client)
+  if m.media then m.album = media.album_of(message.messageContextInfo or content.messageContextInfo, m, client) end
   if wrappers and (wrappers.viewOnceMessage or wrappers.viewOnceMessageV2 or wrappers.viewOnceMessageV2Extension)
     or type(value) == "table" and value.viewOnce then
     m.view_once = true

@@ -6,10 +6,23 @@ local read, build = {}, {}
 
 function read.conversation(content, m) m.kind, m.text = "text", content end
 
+-- The large picture of a preview: a file of its own, under the text's key (§15.3).
+local function picture_of(content)
+  if not content.thumbnailDirectPath then return nil end
+  return { kind = "image", type = "thumbnail-link", mime = "image/jpeg", width = content.thumbnailWidth, height = content.thumbnailHeight,
+    reference = {
+      directPath = content.thumbnailDirectPath, mediaKey = content.mediaKey, mediaKeyTimestamp = content.mediaKeyTimestamp,
+      fileSha256 = content.thumbnailSha256, fileEncSha256 = content.thumbnailEncSha256,
+    } }
+end
+
 -- The preview of a link as its sender says it: nobody has looked whether the page is like that.
 local function preview_of(content)
   if not (content.matchedText or ""):find "%S" then return nil end
-  return { url = content.matchedText, title = content.title, description = content.description, thumbnail = content.jpegThumbnail }
+  return {
+    url = content.matchedText, title = content.title, description = content.description, thumbnail = content.jpegThumbnail,
+    picture = picture_of(content),
+  }
 end
 
 function read.extendedTextMessage(content, m) m.kind, m.text, m.preview = "text", content.text, preview_of(content) end
