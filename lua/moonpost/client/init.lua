@@ -51,7 +51,7 @@ local capabilities = {}
 for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
   privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
   identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
-  status_posts appstate]]):gmatch "%S+" do
+  status_posts appstate media]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
 capabilities.sender = "moonpost.client.send"
@@ -182,7 +182,7 @@ end
 function Client:close()
   if self.closed then return end
   self.closed = true
-  for _, name in ipairs { "pairing", "journal", "sweep", "missing", "newsletters", "appstate" } do
+  for _, name in ipairs { "pairing", "journal", "media", "sweep", "missing", "newsletters", "appstate" } do
     local used = self:made(name)
     if used then used:stop() end
   end

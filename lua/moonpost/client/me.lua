@@ -38,6 +38,8 @@ function me.forget(client)
   client.privacy_tokens:forget()
   client.fanout_group.audience:forget()
   client.appstate:forget()
+  local media = client:made "media"
+  if media then media:forget() end
 end
 
 return me

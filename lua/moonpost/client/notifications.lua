@@ -34,6 +34,11 @@ function on.server_sync(self, node) self.client.appstate:notification(node) end
 
 function on.privacy_token(self, node) self.client.privacy_tokens:notification(node) end
 
+function on.mediaretry(self, node)
+  local media = self.client:made "media"
+  if media then media.retry:notification(node) end
+end
+
 function on.account_sync(self, node)
   if stanza.child(node, "devices") then self.client.devices:forget(self.client.me.jid) end
   local privacy = stanza.child(node, "privacy")
