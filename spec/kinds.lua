@@ -72,7 +72,7 @@ return {
   } } },
   { "text with a large preview", { extendedTextMessage = { text = "https://a.example", matchedText = "https://a.example", title = "A",
     thumbnailDirectPath = "/v/1?x", thumbnailSha256 = "s", thumbnailEncSha256 = "e", mediaKey = "k", thumbnailWidth = 300 } },
-    { kind = "text", preview = { url = "https://a.example", title = "A", picture = {
+    { kind = "text", text = "https://a.example", preview = { url = "https://a.example", title = "A", picture = {
       kind = "image", type = "thumbnail-link", mime = "image/jpeg", width = 300,
       reference = { directPath = "/v/1?x", mediaKey = "k", fileSha256 = "s", fileEncSha256 = "e" },
     } } } },
