@@ -154,5 +154,6 @@ int mpl_open_net(lua_State *L) {
   mpl_open_net_handles(L);
   mpl_open_net_resolve(L);
   mpl_open_net_borrow(L);
+  mpl_open_net_spawn(L);
   return 1;
 }

@@ -26,6 +26,7 @@ void mpl_open_net_server(lua_State *L);
 void mpl_open_net_handles(lua_State *L);
 void mpl_open_net_resolve(lua_State *L);
 void mpl_open_net_borrow(lua_State *L);
+void mpl_open_net_spawn(lua_State *L);
 
 /* Wraps an accepted socket: pushes its userdata and returns what the events want as `user`. */
 void *mpl_socket_wrap(lua_State *L, mp_socket *socket, const mp_socket_events **events);

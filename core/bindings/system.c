@@ -85,6 +85,14 @@ static int system_stat(lua_State *L) {
   return 1;
 }
 
+/* executable(path) -> whether it is a file this process may run */
+static int system_executable(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  struct stat info;
+  lua_pushboolean(L, stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0);
+  return 1;
+}
+
 static int close_stream(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
@@ -125,8 +133,13 @@ static int system_private_file(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"versions", system_versions}, {"authorities", system_authorities},   {"open_files", system_open_files},
-    {"stat", system_stat},         {"private_file", system_private_file}, {NULL, NULL},
+    {"versions", system_versions},
+    {"authorities", system_authorities},
+    {"open_files", system_open_files},
+    {"stat", system_stat},
+    {"private_file", system_private_file},
+    {"executable", system_executable},
+    {NULL, NULL},
 };
 
 int mpl_open_system(lua_State *L) {
