@@ -144,5 +144,6 @@ static const luaL_Reg functions[] = {
 
 int mpl_open_system(lua_State *L) {
   luaL_newlib(L, functions);
+  mpl_open_draft(L);
   return 1;
 }
