@@ -93,10 +93,11 @@ end)
 describe("client:on", function()
   it("takes the events of the header only, and functions only", function()
     local client = moonpost.client { store_handle = assert(core.store.open {}) }
-    fails_here(function() client:on("mesage", print) end, "client:on has no event 'mesage' %(call, chatstate, ")
+    fails_here(function() client:on("mesage", print) end, "client:on has no event 'mesage' %(call, caught_up, chatstate, ")
     fails_here(function() client:on("message", "print") end, "client:on expects a function, got string")
     for _, name in ipairs {
       "message", "receipt", "online", "offline", "unlinked", "replaced", "refused", "presence", "chatstate", "error",
+      "caught_up",
     } do
       assert.is_function(client:on(name, print))
     end

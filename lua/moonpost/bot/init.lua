@@ -60,8 +60,8 @@ end
 -- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
 -- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
 -- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed. `group`: fn(event), something
--- happened to a group (docs/groups.md). `receipt`, `presence`, `typing`, `call`, `missed_call`: see
--- moonpost.bot.signals.
+-- happened to a group (docs/groups.md). `receipt`, `presence`, `typing`, `call`, `missed_call`, `caught_up`:
+-- see moonpost.bot.signals.
 -- @string event "ready", "message", "group", "error", …
 -- @tparam ?function|table filter for messages: see moonpost.bot.filter; for groups: moonpost.bot.groups
 -- @func fn

@@ -7,6 +7,9 @@
 --     missed_call  fn(call): one rang in vain, or while the bot was away
 --     presence     fn(presence): somebody of `bot:presence(jid)` came or went: jid, phone, available, last (Unix seconds, nil where they
 --                  do not show it); of a group: jid, available, count (how many are there)
+--     caught_up    fn(info): handlers have heard what waited while the bot was away, once for each login: messages (how many there were),
+--                  late (how many of them were too old to be answered), seconds (how long it took), complete (false: the server did not
+--                  say that this was all)
 --     typing       fn(typing): somebody begins to write to the bot, or stops: chat, group, sender, phone, state ("typing", "recording",
 --                  "paused")
 -- @module moonpost.bot.signals
@@ -53,6 +56,8 @@ function told.receipt(client, change)
   }
 end
 
+function told.caught_up(_, info) return info end
+
 local presences = setmetatable({}, { __mode = "k" }) -- by client: JID -> the state its handlers were told last
 
 -- What is asked for again is answered again: handlers are told of changes.
@@ -76,7 +81,10 @@ function told.typing(client, typing)
   }
 end
 
-local from_client = { call = "call", missed_call = "call", receipt = "status", presence = "presence", typing = "chatstate" }
+local from_client = {
+  call = "call", missed_call = "call", receipt = "status", presence = "presence", typing = "chatstate",
+  caught_up = "caught_up",
+}
 
 --- The events of bots told here.
 signals.events = {}

@@ -48,6 +48,9 @@ local function invite(self)
   self.client.connection:abort(core.error("network", "there is room again for the messages that wait at the server"))
 end
 
+--- Whether something was refused, and has to come again.
+function Capacity:refuses() return self.refused or next(self.refused_chats) ~= nil end
+
 --- A row was written.
 function Capacity:take(size) self.bytes = self.bytes and self.bytes + size end
 

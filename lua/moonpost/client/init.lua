@@ -8,9 +8,10 @@
 --     end)
 --
 -- Events: `message`(m), `receipt`{chat, sender, own, ids, type, time}, `presence`{jid, available, last}, `chatstate`{chat, sender,
--- state}, `identity`{jid, phone}: a contact has new keys, `error`(err, m), `online`(me), `offline`(err, seconds): the connection is lost
--- and made again after so long. After three it stays away until `connect` is called again: `unlinked`(err), the phone removed this
--- device and its store is empty now; `replaced`(err), another program logged in as this device; `refused`(err), the service takes no
+-- state}, `identity`{jid, phone}: a contact has new keys, `error`(err, m), `online`(me), `caught_up`{messages, late, seconds,
+-- complete}: handlers have heard what waited (moonpost.client.caught_up), `offline`(err, seconds): the connection is lost and
+-- made again after so long. After three it stays away until `connect` is called again: `unlinked`(err), the phone removed this device
+-- and its store is empty now; `replaced`(err), another program logged in as this device; `refused`(err), the service takes no
 -- login of it (err.code "banned", "outdated", "refused"); who is banned for a time is not let try before that is over.
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
 -- name, time (Unix seconds), text, kind, quoted, mentions, forwarded, expires, view_once, a table by kind (docs/kinds.md), message (the
@@ -51,7 +52,7 @@ local capabilities = {}
 for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
   privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
   identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
-  status_posts appstate media]]):gmatch "%S+" do
+  status_posts appstate media caught_up]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
 capabilities.sender = "moonpost.client.send"
@@ -71,7 +72,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true,
+  chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true, caught_up = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.

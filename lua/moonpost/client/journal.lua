@@ -119,6 +119,7 @@ local function handle(self, entry)
   if not heard then return self:remove(entry) end
   local m = make_event(self, entry)
   entry.message = nil
+  self.client.caught_up:heard(m)
   local ok, err = xpcall(run_handlers, traceback.told, self, entry, m)
   if not ok and m:interrupted(err) then return end
   if not ok then self.client:emit("error", err, m) end

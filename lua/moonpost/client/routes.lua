@@ -36,7 +36,7 @@ function on.ib(self, node)
   if preview then self.backlog:preview(preview) end
   local routing = stanza.child(node, "edge_routing")
   if routing then self.client.resume:edge_routing(routing) end
-  if stanza.child(node, "offline") then self.backlog:finish() end
+  if stanza.child(node, "offline") then self.backlog:ended(true) end
   local dirty = stanza.child(node, "dirty")
   if dirty and dirty.attrs.type == "groups" then self.client.group_changes:dirty(dirty) end
   if dirty and dirty.attrs.type == "syncd_app_state" then self.client.appstate:dirty(dirty) end

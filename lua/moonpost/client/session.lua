@@ -51,6 +51,7 @@ local function open_link(self)
   end
   if not link then return nil, err end
   self.client.journal.capacity:renew()
+  self.client.caught_up:login()
   self.link, self.backlog, self.keepalive = link, new_backlog(self), new_keepalive(self, self.keepalive_pace)
   resume:connected(link.chain)
   return link
@@ -91,6 +92,7 @@ local function settle(self)
   self.client.presence:available()
   self.online, self.online_at = true, net.now()
   self.client.log:debug("online as %s, device %d", self.client.me.jid, self.client.me.device)
+  self.backlog:begin()
   self.client.outbox:resend()
   self.client.read_marks:go()
   self.client.presence:go()

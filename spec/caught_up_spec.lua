@@ -1,0 +1,157 @@
+-- A long absence (fact sheet 04 §10): what waited is heard once, in order, and then it is told that this was all.
+local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
+local start = require("spec.rig").start
+local support = require "spec.support"
+local tap = require "spec.tap"
+local task = require "moonpost.task"
+
+-- Ben, linked and gone again; `back` has him return, with a queue of what he is told of being caught up.
+local function away(rig, options)
+  local ben = rig:contact("Ben", options)
+  ben.device = tap.device(rig, ben.client)
+  ben.client:close()
+  return ben
+end
+
+-- @tparam ?func before fn(m), what handlers do
+-- @tparam ?number silence seconds after which nothing more is waited for
+local function back(rig, ben, before, silence)
+  local client = require("moonpost").client {
+    store_handle = ben.client.store, url = rig.sandbox.url, root = rig.sandbox.root, name = "Ben",
+  }
+  client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05, silence = silence }
+  rig.clients[#rig.clients + 1] = client
+  local again = { client = client, heard = task.queue(), told = tap.event(client, "caught_up") }
+  client:on("message", function(m)
+    if before then before(m) end
+    again.heard:push(m.text)
+  end)
+  assert(client:connect())
+  return again
+end
+
+local function hear_all(ben, count)
+  for i = 1, count do assert.equal(tostring(i), ben.heard:pop(30)) end
+end
+
+-- Loses the marker at the end of what waits.
+local function lose_marker(rig)
+  rig:tap(function(direction, node) return not (direction == "to-client" and tap.child(node, "offline")) end)
+end
+
+describe("who was away", function()
+  it("is told, once all that waited was heard, that this was all", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", away(rig)
+    for i = 1, 20 do assert(ana.client:send(ben.jid, tostring(i))) end
+    local handled, gate = 0, task.queue()
+    local again = back(rig, ben, function(m)
+      if m.text == "20" then gate:pop() end
+      handled = handled + 1
+    end)
+    hear_all(again, 19)
+    assert.equal(0, #again.told)
+    gate:close()
+    local info = assert(again.told:pop(30))
+    assert.equal(20, handled)
+    assert.equal(20, info.messages)
+    assert.equal(0, info.late)
+    assert.is_true(info.complete)
+    assert.is_true(info.seconds >= 0 and info.seconds < 30)
+    assert(ana.client:send(ben.jid, "21"))
+    assert.equal("20", again.heard:pop(30))
+    assert.equal("21", again.heard:pop(30))
+    assert.equal(0, #again.told)
+  end))
+
+  it("is told so when nothing waited as well, behind `online`", support.async(function()
+    local rig <close> = start()
+    local ben = away(rig)
+    local again = back(rig, ben)
+    local info = assert(again.told:pop(30))
+    assert.same({ 0, 0, true }, { info.messages, info.late, info.complete })
+  end))
+
+  it("is told so once for each login", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", away(rig)
+    local again = back(rig, ben)
+    assert.equal(0, assert(again.told:pop(30)).messages)
+    local offline = tap.event(again.client, "offline")
+    again.client.connection:abort(core.error("network", "broken on purpose"))
+    assert(offline:pop(30))
+    assert(ana.client:send(ben.jid, "1"))
+    local info = assert(again.told:pop(30))
+    assert.equal("1", again.heard:pop(30))
+    assert.is_true(info.messages <= 1)
+    assert.equal(0, #again.told)
+  end))
+
+  it("is told so by the next login when the connection breaks in the middle, and nothing is heard twice", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", away(rig)
+    for i = 1, 60 do assert(ana.client:send(ben.jid, tostring(i))) end
+    local seen = 0
+    rig:tap(function(direction, node, conn)
+      if direction ~= "to-client" or node.tag ~= "message" or conn.device ~= ben.device then return end
+      seen = seen + 1
+      if seen == 30 then
+        conn:drop()
+        return false
+      end
+    end)
+    local again = back(rig, ben)
+    hear_all(again, 60)
+    local info = assert(again.told:pop(60))
+    assert.equal(60, info.messages)
+    assert.equal(0, #again.told)
+    assert.equal(0, #again.heard)
+  end))
+
+  it("is told so after a minute in which nothing comes when the marker does not", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", away(rig)
+    assert(ana.client:send(ben.jid, "1"))
+    lose_marker(rig)
+    local again = back(rig, ben, nil, 0.1)
+    local info = assert(again.told:pop(30))
+    assert.equal("1", again.heard:pop(30))
+    assert.same({ 1, false }, { info.messages, info.complete })
+  end))
+
+  it("hears messages of one flooded chat in order, and is told so by the login that brings the last", support.async(function()
+    local rig <close> = start()
+    local before = limits.CHAT_WAITING
+    limits.CHAT_WAITING = 10
+    local restored <close> = setmetatable({}, { __close = function() limits.CHAT_WAITING = before end })
+    local ana, ben = rig:contact "Ana", away(rig)
+    for i = 1, 60 do assert(ana.client:send(ben.jid, tostring(i))) end
+    local again = back(rig, ben)
+    again.client:on("error", function(err) assert.equal("full", err.code) end)
+    hear_all(again, 60)
+    assert.equal(60, assert(again.told:pop(30)).messages)
+    assert.equal(0, #again.told)
+    assert(restored)
+  end))
+end)
+
+describe("a bot that was away", function()
+  it("is told that it has caught up", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local options = { store = support.tmpdir() .. "/state" }
+    local bot = rig:bot(options)
+    local me = rig:run(bot)
+    bot:stop()
+    rig.bots[1].running:join(30)
+    for i = 1, 3 do assert(ana.client:send(me.jid, tostring(i))) end
+    local again, said, told = rig:bot(options), {}, task.queue()
+    again:on("message", function(ctx) said[#said + 1] = ctx.text end)
+    again:on("caught_up", function(info) told:push(info) end)
+    rig:run(again)
+    local info = assert(told:pop(30))
+    assert.same({ "1", "2", "3" }, said)
+    assert.same({ 3, true }, { info.messages, info.complete })
+  end))
+end)
