@@ -135,7 +135,7 @@ describe("the answer to", function()
     local answer, rig = asked("w:m", "set", stanza.node "media_conn")
     local hosts = stanza.child(answer, "media_conn").content
     assert.equal(1, #hosts)
-    assert.equal(("127.0.0.1:%d"):format(rig.sandbox.port), hosts[1].attrs.hostname)
+    assert.equal(rig.sandbox.media_address, hosts[1].attrs.hostname)
   end))
 
   it("an app-state fetch names each collection that was asked for; the push name alone stands in one", support.async(function()

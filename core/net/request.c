@@ -28,6 +28,19 @@ static bool copy_header(struct lws *wsi, enum lws_token_indexes token, char *out
   return length == 0 && lws_hdr_copy_fragment(wsi, byte, sizeof byte, token, 0) < 0;
 }
 
+/* libwebsockets keeps the fields of a query apart, without what was between them, and would join them with commas. */
+static bool copy_query(struct lws *wsi, char *out, size_t size) {
+  size_t length = 0;
+  for (int i = 0; lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i) > 0; i++) {
+    if (i > 0 && length + 1 < size) out[length++] = '&';
+    int more = lws_hdr_copy_fragment(wsi, out + length, (int)(size - length), WSI_TOKEN_HTTP_URI_ARGS, i);
+    if (more < 0) return false;
+    length += (size_t)more;
+  }
+  out[length] = 0;
+  return true;
+}
+
 bool mp_request_read_head(struct lws *wsi, mp_request_head *head) {
   static const struct {
     enum lws_token_indexes token;
@@ -42,7 +55,7 @@ bool mp_request_read_head(struct lws *wsi, mp_request_head *head) {
     fits = copy_header(wsi, methods[i].token, head->path, sizeof head->path);
     break;
   }
-  if (lws_hdr_copy(wsi, head->query, sizeof head->query, WSI_TOKEN_HTTP_URI_ARGS) < 0) return false; /* may be empty */
+  if (!copy_query(wsi, head->query, sizeof head->query)) return false;
   return copy_header(wsi, WSI_TOKEN_HOST, head->host, sizeof head->host) &&
          copy_header(wsi, WSI_TOKEN_ORIGIN, head->origin, sizeof head->origin) &&
          copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, head->content_type, sizeof head->content_type) && fits;

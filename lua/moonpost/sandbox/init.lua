@@ -13,6 +13,9 @@ local admin = require "moonpost.sandbox.admin"
 local connection = require "moonpost.sandbox.connection"
 local devices = require "moonpost.sandbox.devices"
 local mail = require "moonpost.sandbox.mail"
+local media = require "moonpost.sandbox.media"
+local media_host = require "moonpost.sandbox.media_host"
+local media_store = require "moonpost.sandbox.media_store"
 local new_faults = require "moonpost.sandbox.faults"
 local new_spread = require "moonpost.sandbox.spread"
 
@@ -144,8 +147,10 @@ function Sandbox:close()
   self.spread:finish()
   for open in pairs(self.connections) do open:close() end
   self.server:close()
+  if self.media_server ~= self.server then self.media_server:close() end
   self.turn_end:stop()
   mail.stop(self)
+  self.media:close()
   local ok, err = self.store:commit()
   self.store:close()
   if not ok then self.log("the world was not written: " .. tostring(err)) end
@@ -161,20 +166,32 @@ local function commit(self)
   return true
 end
 
+-- The port of the WebSocket; and when that is plain one beside it that speaks TLS, for whoever fetches files (S-006).
 local function listen(self, options)
-  local tls
-  if options.tls then
-    local certificate, key = tls_certificate(self.store, options.host or "127.0.0.1")
-    if not certificate then return nil, key end
-    self.certificate, tls = certificate, { certificate = certificate, key = key }
+  local host = options.host or "127.0.0.1"
+  local certificate, key = tls_certificate(self.store, host:find "^127%." and host or "127.0.0.1")
+  if not certificate then return nil, key end
+  self.certificate = certificate
+  local tls = { certificate = certificate, key = key }
+  local function request(one)
+    if media_host.knows(one) then return media_host.request(self, one) end
+    admin.request(self, one)
   end
-  return net.listen {
-    host = options.host or "127.0.0.1", port = options.port or 0, tls = tls,
-    accept = function(conn, info)
-      return info.path:find("/ws", 1, true) and connection(self, conn) or nil
-    end,
-    request = function(request) admin.request(self, request) end,
+  local server, err = net.listen {
+    host = host, port = options.port or 0, tls = options.tls and tls or nil, request = request,
+    accept = function(conn, info) return info.path:find("/ws", 1, true) and connection(self, conn) or nil end,
   }
+  if not server then return nil, err end
+  self.server, self.media_server = server, server
+  if not options.tls then
+    self.media_server, err = net.listen { host = host, port = 0, tls = tls, request = request, accept = function() end }
+    if not self.media_server then
+      server:close()
+      return nil, err
+    end
+  end
+  self.port, self.media_address = server:port(), ("%s:%d"):format(host, self.media_server:port())
+  return server
 end
 
 local known = { host = "string", port = "number", tls = "boolean", world = "string", strict = "boolean", log = "function" }
@@ -198,11 +215,11 @@ local sandbox = {}
 
 --- Starts a sandbox.
 -- @tparam table options
---   host ("127.0.0.1") and port (0: any), of loopback only; tls: speak TLS too, on the same port; world: folder that keeps
---   everything, in memory without it; strict: a stanza the official client would not send or accept ends its connection;
---   log = fn(line)
--- @treturn ?table url, port, root (32 bytes), certificate (PEM, with tls), violations (the last ones, as texts) and
---   violations_total, faults (what admin calls arm); :close()
+--   host ("127.0.0.1") and port (0: any), of loopback only; tls: speak TLS too, on the same port (else on one beside it, for files);
+--   world: folder that keeps everything, in memory without it; strict: a stanza the official client would not send or accept
+--   ends its connection; log = fn(line)
+-- @treturn ?table url, port, root (32 bytes), certificate (PEM), media_address (host:port of files), violations (the last ones, as
+--   texts) and violations_total, faults (what admin calls arm); :close()
 -- @treturn ?table err
 function sandbox.start(options)
   check_options(options)
@@ -212,17 +229,19 @@ function sandbox.start(options)
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
+    media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
     connections = {}, mailed = {}, letters = 0, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults, self.spread = new_faults(self), new_spread()
   prepare_noise(self)
   devices.open_queues(self)
-  self.server, err = listen(self, options)
-  if not self.server then
+  self.media, err = media_store(self, options.world)
+  local listening
+  if self.media then listening, err = listen(self, options) end
+  if not listening then
     store:close()
     return nil, err
   end
-  self.port = self.server:port()
   self.url = ("%s://%s:%d/ws/chat"):format(options.tls and "wss" or "ws", options.host or "127.0.0.1", self.port)
   self.turn_end = net.on_turn_end(function() return commit(self) end)
   return self

@@ -13,7 +13,7 @@ end
 -- IQs by namespace: fn(conn, node); each answers once.
 local queries = {
   ["w:p"] = to("settings", "ping"), passive = to("settings", "passive"), abt = to("settings", "props"),
-  blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("settings", "media_conn"),
+  blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("media", "query"),
   ["urn:xmpp:whatsapp:dirty"] = to("settings", "empty"), ["w:stats"] = to("settings", "empty"), tos = to("settings", "empty"),
   disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("settings", "picture"),
   ["w:mex"] = to("mex", "query"), status = to("status", "query"), newsletter = to("newsletters", "query"),

@@ -1,6 +1,5 @@
 --- The small queries: ping, active, server properties, blocklist, privacy and the like (fact sheet 08 §6, §7, §21).
 -- @module moonpost.sandbox.settings
-local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local iq = require "moonpost.sandbox.iq"
 local login = require "moonpost.sandbox.login"
@@ -67,13 +66,6 @@ function settings.privacy(conn, node)
     categories[i] = stanza.node("category", { name = pair[1], value = conn.device.account.privacy[pair[1]] or pair[2] })
   end
   iq.result(conn, node, stanza.node("privacy", nil, categories))
-end
-
---- Media hosts: none but this server (S-006).
-function settings.media_conn(conn, node)
-  iq.result(conn, node, stanza.node("media_conn", {
-    auth = core.crypto.base64(core.crypto.random(24), "url"), auth_ttl = "21600", ttl = "300", max_buckets = "12", id = "1",
-  }, stanza.node("host", { hostname = ("127.0.0.1:%d"):format(conn.sandbox.port), type = "primary" })))
 end
 
 function settings.disappearing_mode(conn, node)
