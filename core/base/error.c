@@ -18,7 +18,7 @@ const char *mp_error_name(int code) {
   static const char *const names[] = {"ok",        "invalid",    "malformed", "truncated",      "limit",   "memory",
                                       "crypto",    "not-found",  "store",     "busy",           "network", "closed",
                                       "duplicate", "no-session", "untrusted", "invalid-key-id", "version", "full",
-                                      "key",       "padding",    "damaged"};
+                                      "key",       "padding",    "damaged",   "stalled",        "tls"};
   int index = -code;
   if (index < 0 || index >= (int)(sizeof names / sizeof *names)) return "unknown";
   return names[index];

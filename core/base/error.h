@@ -24,7 +24,9 @@ enum {
   MP_EKEY = -18,          /* "key": a sealed store's key is missing or wrong */
   MP_EPADDING = -19,      /* "padding": what was decrypted is no padded message */
   MP_EDAMAGED = -20,      /* "damaged": a page of the store leads nowhere; what was asked of it is not to blame */
-  MP_ELAST = MP_EDAMAGED
+  MP_ESTALLED = -21,      /* "stalled": not a byte came or went for a time */
+  MP_ETLS = -22,          /* "tls": a certificate is not to be trusted, or TLS fails */
+  MP_ELAST = MP_ETLS
 };
 
 typedef struct {

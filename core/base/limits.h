@@ -20,6 +20,9 @@
 #define MP_SEND_QUEUE_HIGH (256u * 1024)      /* bytes waiting on one socket before senders must wait */
 #define MP_HTTP_BODY_MAX (1024u * 1024)       /* bytes of an HTTP request or response body (admin) */
 #define MP_HTTP_UNREAD_MAX (8u * 1024 * 1024) /* bytes of a refused request that are read to their end, for its answer */
+#define MP_HTTP_HEAD_MAX (32u * 1024)         /* bytes of an answer's head, with its interim answers */
+#define MP_HTTP_HEADERS_MAX 100u              /* headers of an answer */
+#define MP_HTTP_PIECE (64u * 1024)            /* bytes of a streamed HTTP body that pass at once */
 #define MP_PROXY_HEAD_MAX (16u * 1024)        /* bytes of the head of a proxy's answer */
 #define MP_PROXY_CREDENTIALS_MAX 512          /* bytes of a proxy's user and password */
 #define MP_TURN_MS 10                         /* milliseconds a turn of the loop goes on while more comes in */

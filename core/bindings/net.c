@@ -53,7 +53,9 @@ bool mpl_parse_url(const char *text, mpl_url *url) {
       url->port = (uint16_t)port;
       host_length = (size_t)(colon - host);
     }
-    if (host_length == 0 || host_length >= sizeof url->host || (path != NULL && strlen(path) >= sizeof url->path)) return false;
+    if (host_length == 0 || memchr(host, '@', host_length) != NULL || host_length >= sizeof url->host ||
+        (path != NULL && strlen(path) >= sizeof url->path))
+      return false;
     memcpy(url->host, host, host_length);
     strcpy(url->path, path != NULL ? path : "/"); /* measured above */
     return true;
@@ -150,6 +152,7 @@ int mpl_open_net(lua_State *L) {
   lua_pushinteger(L, MP_SEND_QUEUE_HIGH); /* bytes waiting on a socket above which its drain event comes */
   lua_setfield(L, -2, "SEND_QUEUE_HIGH");
   mpl_open_net_socket(L);
+  mpl_open_net_http(L);
   mpl_open_net_server(L);
   mpl_open_net_handles(L);
   mpl_open_net_resolve(L);

@@ -10,7 +10,7 @@ lua_State *mpl_main(lua_State *L);
 bool mpl_push_handler(lua_State *L, int index, const char *name);
 
 typedef struct {
-  char host[256], path[1024];
+  char host[256], path[4096];
   uint16_t port;
   bool tls, http;
 } mpl_url;
@@ -21,7 +21,16 @@ bool mpl_parse_url(const char *text, mpl_url *url);
 /* The value at `index` in seconds, as milliseconds; 0 when it is nil. `name` is the option's, for the error it raises. */
 unsigned mpl_check_ms(lua_State *L, int index, const char *name);
 
+/* The field `proxy` of the options at index 1: {name=, address=, port=, credentials=}, its strings left on the stack. False:
+ * there is none. */
+bool mpl_read_proxy(lua_State *L, mp_proxy *proxy);
+
+/* Pushes the headers in the table at `index` (or nil) as lines; raises for what is no header, and for the `forbidden` ones (up to
+ * NULL). */
+const char *mpl_push_headers(lua_State *L, int index, const char *const *forbidden);
+
 void mpl_open_net_socket(lua_State *L); /* each adds its functions to the table on top of the stack */
+void mpl_open_net_http(lua_State *L);
 void mpl_open_net_server(lua_State *L);
 void mpl_open_net_handles(lua_State *L);
 void mpl_open_net_resolve(lua_State *L);

@@ -103,9 +103,7 @@ void mpl_socket_handlers(lua_State *L, void *user, int index) {
   lua_pop(L, 1);
 }
 
-/* The field `proxy` of the options: {name=, address=, port=, credentials=}, its strings left on the stack. False: there is none.
- */
-static bool read_proxy(lua_State *L, mp_proxy *proxy) {
+bool mpl_read_proxy(lua_State *L, mp_proxy *proxy) {
   if (lua_getfield(L, 1, "proxy") == LUA_TNIL) return false;
   luaL_checktype(L, -1, LUA_TTABLE);
   int table = lua_gettop(L);
@@ -117,7 +115,7 @@ static bool read_proxy(lua_State *L, mp_proxy *proxy) {
   if (port < 1 || port > 65535) luaL_error(L, "proxy: a port expected, 1 to 65535");
   *proxy = (mp_proxy){
       .name = luaL_checkstring(L, table + 1),
-      .address = luaL_checkstring(L, table + 2),
+      .address = luaL_optstring(L, table + 2, NULL),
       .credentials = luaL_optstring(L, table + 3, NULL),
       .port = (uint16_t)port,
   };
@@ -140,7 +138,7 @@ static int net_connect(lua_State *L) {
     mp_fail(&e, MP_EINVAL, "'%s' is no ws:// or wss:// address", lua_tostring(L, 2));
     return mpl_fail(L, &e);
   }
-  mp_proxy proxy;
+  mp_proxy proxy = {0};
   mp_connect_options options = {
       .host = url.host,
       .path = url.path,
@@ -150,7 +148,8 @@ static int net_connect(lua_State *L) {
       .ca = luaL_optstring(L, 4, NULL),
       .address = luaL_optstring(L, 5, NULL),
   };
-  if (read_proxy(L, &proxy)) options.proxy = &proxy;
+  if (mpl_read_proxy(L, &proxy)) options.proxy = &proxy;
+  if (options.proxy != NULL && proxy.address == NULL) return luaL_error(L, "proxy: an address expected");
   connection *c = push_connection(L);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include <openssl/pem.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,5 +41,34 @@ SSL_CTX *mp_tls_client(const char *ca, mp_error *e) {
                        : "the system's certificates cannot be read (SSL_CERT_FILE, SSL_CERT_DIR)");
     return NULL;
   }
+  return ctx;
+}
+
+typedef struct shared {
+  struct shared *next;
+  SSL_CTX *ctx;
+  bool system;
+  char ca[];
+} shared;
+
+SSL_CTX *mp_tls_shared(const char *ca, mp_error *e) {
+  static shared *all;
+  for (const shared *one = all; one != NULL; one = one->next) {
+    if (one->system == (ca == NULL) && strcmp(one->ca, ca != NULL ? ca : "") == 0) return one->ctx;
+  }
+  size_t size = ca != NULL ? strlen(ca) + 1 : 1;
+  SSL_CTX *ctx = mp_tls_client(ca, e);
+  if (ctx == NULL) return NULL;
+  shared *made = malloc(sizeof *made + size);
+  if (made == NULL) {
+    SSL_CTX_free(ctx);
+    mp_fail(e, MP_ENOMEM, "no memory for TLS");
+    return NULL;
+  }
+  memcpy(made->ca, ca != NULL ? ca : "", size);
+  made->ctx = ctx;
+  made->system = ca == NULL;
+  made->next = all;
+  all = made;
   return ctx;
 }

@@ -10,5 +10,7 @@
 /* A client context that verifies: against the certificates in `ca` (PEM), or the system's hashed directory, looked up when needed
  * (SSL_CERT_DIR and SSL_CERT_FILE are respected). NULL with an error. */
 SSL_CTX *mp_tls_client(const char *ca, mp_error *e);
+/* The same, made once for each `ca` and kept. */
+SSL_CTX *mp_tls_shared(const char *ca, mp_error *e);
 
 #endif
