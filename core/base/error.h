@@ -26,7 +26,15 @@ enum {
   MP_EDAMAGED = -20,      /* "damaged": a page of the store leads nowhere; what was asked of it is not to blame */
   MP_ESTALLED = -21,      /* "stalled": not a byte came or went for a time */
   MP_ETLS = -22,          /* "tls": a certificate is not to be trusted, or TLS fails */
-  MP_ELAST = MP_ETLS
+  /* Of a file that came (05 §13.3): why it is not what it was said to be. */
+  MP_EMEDIA_MAC = -23,       /* "media-mac": another key or type than it was encrypted with, or changed on the way */
+  MP_EMEDIA_ENC_HASH = -24,  /* "media-enc-hash": other bytes than those whose hash was told */
+  MP_EMEDIA_HASH = -25,      /* "media-hash": decrypted, another file than was told */
+  MP_EMEDIA_LENGTH = -26,    /* "media-length": longer or shorter than it was said to be */
+  MP_EMEDIA_TRUNCATED = -27, /* "media-truncated": it ends too early */
+  MP_EMEDIA_PADDING = -28,   /* "media-padding": decrypted, its last block is none */
+  MP_EMEDIA_SIDECAR = -29,   /* "media-sidecar": a piece does not fit the file's sidecar */
+  MP_ELAST = MP_EMEDIA_SIDECAR
 };
 
 typedef struct {
