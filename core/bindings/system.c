@@ -132,7 +132,30 @@ static int system_private_file(lua_State *L) {
   return 1;
 }
 
+/* open_file(path) -> file of Lua to read, its bytes | nil, why, errno: a file, no folder or pipe, which would have us wait */
+static int system_open_file(lua_State *L) {
+  struct stat info;
+  const char *path = luaL_checkstring(L, 1);
+  luaL_Stream *stream = lua_newuserdatauv(L, sizeof *stream, 0);
+  stream->closef = NULL; /* closed still */
+  luaL_setmetatable(L, LUA_FILEHANDLE);
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), reason = fd < 0 ? errno : 0;
+  if (reason == 0 && fstat(fd, &info) != 0) reason = errno;
+  if (reason == 0 && !S_ISREG(info.st_mode)) reason = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
+  stream->f = reason == 0 ? fdopen(fd, "r") : NULL;
+  if (reason == 0 && stream->f == NULL) reason = errno;
+  if (reason != 0) {
+    if (fd >= 0) close(fd);
+    errno = reason;
+    return luaL_fileresult(L, 0, NULL);
+  }
+  stream->closef = close_stream;
+  lua_pushinteger(L, (lua_Integer)info.st_size);
+  return 2;
+}
+
 static const luaL_Reg functions[] = {
+    {"open_file", system_open_file},
     {"versions", system_versions},
     {"authorities", system_authorities},
     {"open_files", system_open_files},

@@ -52,7 +52,7 @@ local capabilities = {}
 for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
   privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
   identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
-  status_posts appstate media caught_up]]):gmatch "%S+" do
+  status_posts appstate media properties caught_up]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
 capabilities.sender = "moonpost.client.send"

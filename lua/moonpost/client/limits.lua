@@ -45,6 +45,9 @@ local limits = {
   GROUP_TEXT = 65536,                 -- bytes of a group's description
   DEVICES = 100,                      -- of an account: their numbers are below (02 §8)
   BLAMED = 3,                         -- runs that may end in the handler of a message before it is set aside
+  MEDIA_FILE = 2 * 1024 * 1024 * 1024, -- bytes of a file, whatever the service and its sender say (05 §14.7)
+  UPLOADS = 4,                        -- that an account has under way at a time; more wait
+  DOWNLOADS = 4,                      -- the same the other way
   REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped
   SEND_SECONDS = 24 * 3600,           -- seconds any other send may wait
 }

@@ -38,8 +38,10 @@ function me.forget(client)
   client.privacy_tokens:forget()
   client.fanout_group.audience:forget()
   client.appstate:forget()
-  local media = client:made "media"
-  if media then media:forget() end
+  for _, name in ipairs { "media", "properties" } do
+    local used = client:made(name)
+    if used then used:forget() end
+  end
 end
 
 return me

@@ -6,7 +6,8 @@
 -- A *reference* is a table with the protobuf's own field names: url, directPath, mediaKey, mediaKeyTimestamp, fileSha256,
 -- fileEncSha256, fileLength, streamingSidecar, handle. So an imageMessage, a HistorySyncNotification and an ExternalBlobReference are
 -- themselves references. One without mediaKey or fileEncSha256 is of a file that is not encrypted (newsletters).
--- A *type* is one of fact sheet 05 §13.1: "image", "video", "audio", "document", "sticker", "md-msg-hist", "md-app-state", …
+-- A *type* is one of 05 §13.1: "image", "video", "audio", "document", "sticker", "md-msg-hist", "md-app-state", …; core.media.types
+-- has them all. Those of newsletters ("newsletter-image", …) and pictures are not encrypted.
 -- All that waits is called in a task; when that is cancelled, the transfer ends and leaves nothing. So it does when the client is
 -- closed. A lost WebSocket is no reason for a transfer to end.
 --
@@ -21,10 +22,16 @@
 local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local new_hosts = require "moonpost.client.media_hosts"
+local limits = require "moonpost.client.limits"
 local new_retry = require "moonpost.client.media_retry"
+local transfer = require "moonpost.client.media_transfer"
 
 local download = lazy "moonpost.client.media_download"
 local upload = lazy "moonpost.client.media_upload"
+
+-- How often one host is asked, the seconds between (1, 2, 3, …), the longest pause a host may ask for, and how many seconds nothing may
+-- move.
+local PACE = { tries = 5, step = 1, longest = 60, stall = 20 }
 
 local Media = {}
 Media.__index = Media
@@ -35,12 +42,11 @@ Media.__index = Media
 -- @tparam ?table options
 --   progress: fn(done, total) in bytes of what goes over the wire; when it returns false, the transfer is cancelled;
 --   mediaKey: 32 bytes, for what shares the key of another file (thumbnails), else a new one;
---   plain: true for what is not encrypted: newsletters;
 --   limit: bytes the file may have at most, beside what the server allows for the type
 -- @treturn ?table reference: url, directPath, mediaKey, mediaKeyTimestamp, fileSha256, fileEncSha256, fileLength, and streamingSidecar
 --   (audio, video) and handle where there are such
 -- @treturn ?table err
-function Media:upload(source, type, options) return upload(self, source, type, options or {}) end
+function Media:upload(source, type, options) return upload.upload(self, source, type, options or {}) end
 
 --- Downloads a file. The sink is given nothing before all of it has been checked. In a task.
 -- @tparam table reference
@@ -86,9 +92,17 @@ function Media:forget() self.hosts:forget() end
 --- The client is closed: what is under way ends.
 function Media:stop()
   self.ended = core.error("closed", "the client is closed")
-  for running in pairs(self.running) do running:cancel() end
+  self.uploads:close()
+  self.downloads:close()
+  local list = {}
+  for running in pairs(self.running) do list[#list + 1] = running end
+  for _, running in ipairs(list) do running:cancel() end
+  self.retry:stop(self.ended)
 end
 
 return function(client)
-  return setmetatable({ client = client, hosts = new_hosts(client), retry = new_retry(client), running = {} }, Media)
+  return setmetatable({
+    client = client, hosts = new_hosts(client), retry = new_retry(client), running = {}, pace = PACE,
+    uploads = transfer.slots(limits.UPLOADS), downloads = transfer.slots(limits.DOWNLOADS),
+  }, Media)
 end

@@ -122,4 +122,12 @@ function Retry:ask(reference, message)
   return path
 end
 
+--- The client is closed: nobody waits any more.
+-- @tparam table err
+function Retry:stop(err)
+  local list = {}
+  for _, asked in pairs(self.asked) do list[#list + 1] = asked end
+  for _, asked in ipairs(list) do asked.done(nil, err) end
+end
+
 return function(client) return setmetatable({ client = client, asked = {}, seconds = ANSWER_SECONDS }, Retry) end

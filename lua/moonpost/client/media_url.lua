@@ -58,6 +58,17 @@ function urls.delete(host, path, reference, auth)
   return urls.upload(host, path, reference.fileEncSha256, auth, more)
 end
 
+--- Whether a host is one of the service's for files: one it has told, or, at the real service, one of its own domain.
+-- @tparam table client
+-- @string host as `urls.host` gives it
+-- @tparam table hosts as moonpost.client.media_hosts knows them
+function urls.is_media_host(client, host, hosts)
+  for _, one in ipairs(hosts) do
+    if one.name:lower() == host then return true end
+  end
+  return client.root == core.noise.ROOT and host:find "^[%w.-]+%.whatsapp%.net$" ~= nil
+end
+
 --- A URL or path as it may be shown: without query, and not long.
 function urls.shown(text)
   local shown = text:match "^[^?&]*"
