@@ -40,7 +40,7 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true }
+local alone = { fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, cipher = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, `at_least`,
 -- or so many `times` less than Baileys.
@@ -81,6 +81,11 @@ local rows = {
   { "incoming group text, 50 groups, to the handler: CPU", "hear", "text", us, 150 },
   { "sandbox with 500 clients: resident per client", "server", "resident", kb, 100 },
   { "sandbox with 500 clients: texts per second of its CPU", "server", "rate", { 1, "/s" }, at_least = 4000 },
+  { "encrypt and hash a file: CPU, beside libcrypto's passes", "cipher", "ratio", times, 1.25 },
+  { "encrypt and hash a video: with its sidecar's pass", "cipher", "streamed", times, 1.25 },
+  { "encrypt and hash 1 MiB of a file", "cipher", "encrypt", ms },
+  { "encrypt and hash 1 MiB of a video", "cipher", "encrypt_video", ms },
+  { "decrypt and check 1 MiB of a file", "cipher", "decrypt", ms },
   { "echo 5,000 messages, 50 contacts: CPU per message", "echo", "cpu", us, times = 10 },
   { "echo 5,000 messages, 50 contacts: wall clock", "echo", "wall", sec },
 }

@@ -251,3 +251,18 @@ stored_seed(1, "outbox", "o" .. (">I8"):pack(1), assert(proto.encode("StoreOutbo
 stored_seed(2, "me", "me", assert(proto.encode("StoreMe", { jid = "1@s.whatsapp.net", device = 3 })))
 stored_seed(3, "dedupe", "rA", ("h"):rep(32) .. (">I8"):pack(1))
 stored_seed(5, "devices", "1@lid", assert(proto.encode("StoreDevices", { jids = { "1:2@lid" }, time = 1 })))
+
+-- Files (media_fuzz.c): kind, place and change of a byte, how much is cut or added, then the file
+seed("media", "intact", "\0\0\0\0\0\0hello")
+seed("media", "empty", "\3\0\0\0\0\0")
+seed("media", "flipped", "\1\4\0\1\0\0" .. ("film"):rep(20))
+seed("media", "cut", "\2\0\0\0\16\0" .. ("song"):rep(20))
+seed("media", "longer", "\4\0\0\0\143x" .. ("past"):rep(20))
+seed("media", "blocks", "\0\0\0\0\0\0" .. ("sixteen bytes, +"):rep(4))
+
+-- Parts of files (sidecar_fuzz.c)
+seed("sidecar", "small", (">I1"):rep(15):pack(20, 0, 0, 3, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0))
+seed("sidecar", "second-piece", (">I1"):rep(15):pack(0, 0, 2, 0, 64, 1, 16, 0, 0, 0, 1, 0, 0, 0, 0) .. "film")
+seed("sidecar", "spoilt-sidecar", (">I1"):rep(15):pack(0, 0, 3, 240, 255, 0, 32, 0, 0, 1, 1, 0, 0, 0, 0) .. "film")
+seed("sidecar", "spoilt-blob", (">I1"):rep(15):pack(0, 0, 4, 240, 255, 1, 32, 0, 0, 0, 0, 4, 0, 2, 1) .. "film")
+seed("sidecar", "mac-alone-in-a-piece", (">I1"):rep(15):pack(229, 255, 0, 0, 255, 0, 255, 255, 0, 1, 1, 0, 0, 0, 0))
