@@ -1,33 +1,12 @@
-/* The loopback listener and the requests it gets. */
+/* The loopback listener. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "net.h"
+#include "net_server.h"
 
 #define SERVER "moonpost.net.server"
-#define REQUEST "moonpost.net.request"
 
-typedef struct {
-  mp_server *server;
-  lua_State *L;
-  int handlers; /* the options table, in the registry until the last connection has ended */
-} listener;
-
-typedef struct {
-  mp_request *request; /* NULL once it is answered or gone */
-} incoming;
-
-static void set_text(lua_State *L, const char *name, const char *value) {
-  lua_pushstring(L, value);
-  lua_setfield(L, -2, name);
-}
-
-static void push_headers(lua_State *L, const mp_request_info *info) {
-  lua_createtable(L, 0, 3);
-  if (info->host[0] != 0) set_text(L, "host", info->host);
-  if (info->origin[0] != 0) set_text(L, "origin", info->origin);
-  if (info->content_type[0] != 0) set_text(L, "content-type", info->content_type);
-}
+typedef mpl_listener listener;
 
 static bool on_accept(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events,
                       void **socket_user) {
@@ -39,8 +18,8 @@ static bool on_accept(void *user, mp_socket *socket, const mp_request_info *info
   if (mpl_push_handler(L, -1, "accept")) {
     *socket_user = mpl_socket_wrap(L, socket, events);
     lua_createtable(L, 0, 2);
-    set_text(L, "path", info->path);
-    push_headers(L, info);
+    mpl_set_text(L, "path", info->path);
+    mpl_push_few_headers(L, info);
     lua_setfield(L, -2, "headers");
     if (lua_pcall(L, 2, 1, 0) == LUA_OK) {
       accepted = lua_istable(L, -1);
@@ -56,44 +35,6 @@ static bool on_accept(void *user, mp_socket *socket, const mp_request_info *info
   return accepted;
 }
 
-/* The registry maps a live request to its userdata. */
-static void on_request(void *user, mp_request *request, const mp_request_info *info) {
-  listener *l = user;
-  lua_State *L = l->L;
-  int top = lua_gettop(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, l->handlers);
-  if (!mpl_push_handler(L, -1, "request")) {
-    mp_request_respond(request, 404, "text/plain", "nothing here\n", 13);
-    lua_settop(L, top);
-    return;
-  }
-  incoming *in = lua_newuserdatauv(L, sizeof *in, 1);
-  in->request = request;
-  luaL_setmetatable(L, REQUEST);
-  lua_createtable(L, 0, 5);
-  set_text(L, "method", info->method);
-  set_text(L, "path", info->path);
-  set_text(L, "query", info->query);
-  push_headers(L, info);
-  lua_setfield(L, -2, "headers");
-  lua_pushlstring(L, info->body != NULL ? (const char *)info->body : "", info->body_length);
-  lua_setfield(L, -2, "body");
-  lua_setiuservalue(L, -2, 1);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, request);
-  if (!mpl_call(L, 1)) mp_request_respond(request, 500, "text/plain", "internal error\n", 15);
-  lua_settop(L, top);
-}
-
-static void on_gone(void *user, mp_request *request) {
-  listener *l = user;
-  lua_State *L = l->L;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, request) == LUA_TUSERDATA) ((incoming *)lua_touserdata(L, -1))->request = NULL;
-  lua_pop(L, 1);
-  lua_pushnil(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, request);
-}
-
 static void on_closed(void *user) {
   listener *l = user;
   luaL_unref(l->L, LUA_REGISTRYINDEX, l->handlers);
@@ -101,10 +42,19 @@ static void on_closed(void *user) {
   lua_rawsetp(l->L, LUA_REGISTRYINDEX, l);
 }
 
-static const mp_server_events server_events = {on_accept, on_request, on_gone, on_closed};
+static const mp_server_events server_events = {
+    .accept = on_accept,
+    .head = mpl_on_head,
+    .moved = mpl_on_moved,
+    .request = mpl_on_request,
+    .gone = mpl_on_gone,
+    .closed = on_closed,
+};
 
-/* listen{host=, port=, tls={certificate=, key=}, accept=fn(conn, info), request=fn(req), body_timeout=} -> server | nil, err.
- * body_timeout: seconds for the whole body of a request to come (20) */
+/* listen{host=, port=, tls={certificate=, key=}, accept=fn(conn, info), request=fn(req), head=fn(req), body_timeout=} -> server |
+ * nil, err. `request` gets requests whose body has come in full, 1 MiB at most; `head` gets each before its body, with all its
+ * headers, and streams it when it returns true (moonpost.http makes that wait). body_timeout: seconds for the whole body of a
+ * request to come that is not streamed (20) */
 static int net_listen(lua_State *L) {
   mp_listen_options options = {0};
   mp_error e;
@@ -169,53 +119,10 @@ static int server_tostring(lua_State *L) {
   return 1;
 }
 
-static incoming *check_request(lua_State *L) {
-  return luaL_checkudata(L, 1, REQUEST);
-}
-
-/* req.method, req.path, req.query, req.headers, req.body; req:respond(...) */
-static int request_index(lua_State *L) {
-  check_request(L);
-  if (strcmp(luaL_checkstring(L, 2), "respond") == 0) {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    return 1;
-  }
-  lua_getiuservalue(L, 1, 1);
-  lua_pushvalue(L, 2);
-  lua_rawget(L, -2);
-  return 1;
-}
-
-/* respond(status, content type, body); nothing happens when the peer has gone */
-static int request_respond(lua_State *L) {
-  incoming *in = check_request(L);
-  size_t length;
-  int status = (int)luaL_checkinteger(L, 2);
-  const char *type = luaL_checkstring(L, 3), *body = luaL_checklstring(L, 4, &length);
-  if (in->request != NULL) mp_request_respond(in->request, status, type, body, length);
-  return 0;
-}
-
-static int request_close(lua_State *L) {
-  (void)L; /* the server owns what is behind it */
-  return 0;
-}
-
-static int request_tostring(lua_State *L) {
-  lua_pushfstring(L, "%s (%s)", REQUEST, check_request(L)->request != NULL ? "open" : "gone");
-  return 1;
-}
-
 void mpl_open_net_server(lua_State *L) {
   static const luaL_Reg server_methods[] = {{"port", server_port}, {"close", server_close}, {NULL, NULL}};
-  static const luaL_Reg request_methods[] = {{NULL, NULL}};
   static const luaL_Reg functions[] = {{"listen", net_listen}, {NULL, NULL}};
   mpl_new_type(L, SERVER, server_methods, server_close, server_tostring);
-  mpl_new_type(L, REQUEST, request_methods, request_close, request_tostring);
-  luaL_getmetatable(L, REQUEST);
-  lua_pushcfunction(L, request_respond);
-  lua_pushcclosure(L, request_index, 1);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  mpl_open_net_request(L);
   luaL_setfuncs(L, functions, 0);
 }

@@ -8,8 +8,10 @@
 #include "net/library_log.h"
 #include "net/tls.h"
 
-#define TIMEOUT 20    /* seconds for connecting and for a handshake (01 §1.1) */
-#define FD_LIMIT 8192 /* sockets of one process; else libwebsockets takes memory for RLIMIT_NOFILE, which may be a million */
+#define TIMEOUT 20       /* seconds for connecting and for a handshake (01 §1.1) */
+#define READ_SIZE 32768  /* bytes of one read, in a buffer that all share */
+#define WRITE_SIZE 65536 /* bytes of one write; else libwebsockets copies what is beyond 4 KiB, to write it later */
+#define FD_LIMIT 8192    /* sockets of one process; else libwebsockets takes memory for RLIMIT_NOFILE, which may be a million */
 
 typedef struct client_vhost {
   struct client_vhost *next;
@@ -67,7 +69,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 const struct lws_protocols mp_protocols[] = {
-    {.name = MP_PROTOCOL_NAME, .callback = callback, .rx_buffer_size = 4096},
+    {.name = MP_PROTOCOL_NAME, .callback = callback, .rx_buffer_size = 4096, .tx_packet_size = WRITE_SIZE},
     {.name = NULL},
 };
 
@@ -103,6 +105,7 @@ struct lws_context *mp_lws_context(mp_error *e) {
   info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBUV;
   info.foreign_loops = loops;
   info.fd_limit_per_thread = FD_LIMIT;
+  info.pt_serv_buf_size = READ_SIZE;
   info.timeout_secs = TIMEOUT;
   info.connect_timeout_secs = TIMEOUT;
   info.retry_and_idle_policy = &no_pings;

@@ -90,12 +90,16 @@ typedef struct {
   const char *method, *path, *query, *host, *origin, *content_type; /* "" when absent */
   const uint8_t *body;
   size_t body_length;
+  int64_t length; /* of the body; -1: it comes in chunks */
 } mp_request_info;
 
 typedef struct {
   /* A WebSocket wants in: fills *events and *user and returns true, or refuses. The socket is usable after `open`. */
   bool (*accept)(void *user, mp_socket *socket, const mp_request_info *info, const mp_socket_events **events, void **socket_user);
-  void (*request)(void *user, mp_request *request, const mp_request_info *info); /* answer now or later */
+  /* The head of a request has come: true when its body is taken as it comes, by mp_request_read. May be NULL. */
+  bool (*head)(void *user, mp_request *request, const mp_request_info *info);
+  void (*moved)(void *user, mp_request *request); /* what mp_request_wait waited for; not needed without `head` */
+  void (*request)(void *user, mp_request *request, const mp_request_info *info); /* it is whole: answer now or later */
   void (*gone)(void *user, mp_request *request);                                 /* the request was answered, or its peer left */
   void (*closed)(void *user); /* the last call: the server is closed and all its connections have ended */
 } mp_server_events;
@@ -111,6 +115,23 @@ int mp_server_listen(const mp_listen_options *options, const mp_server_events *e
 uint16_t mp_server_port(const mp_server *server);
 void mp_server_close(mp_server *server); /* its sockets end too */
 void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length);
+
+/* In `head` or `request` alone: the headers libwebsockets knows, names in lower case. */
+typedef void (*mp_request_header_fn)(void *user, const char *name, const char *value);
+void mp_request_each_header(mp_request *request, mp_request_header_fn each, void *user);
+
+#define MP_REQUEST_END 2 /* what mp_request_read returns at the end of the body */
+/* Appends what is there of a streamed body. 1: some; 0: wait; MP_REQUEST_END; negative: an error. */
+int mp_request_read(mp_request *request, mp_buffer *out, mp_error *e);
+/* The head of an answer of `length` bytes; `headers` are lines that end in "\r\n". To a HEAD nothing follows. */
+int mp_request_start(mp_request *request, int status, const char *headers, uint64_t length, mp_error *e);
+/* How many bytes of the answer were taken; 0: wait. When `length` are out, the request is gone. */
+size_t mp_request_write(mp_request *request, const void *bytes, size_t length);
+/* Has `moved` called once: when there is something to read, room to write, or nothing has moved for so long: reading then fails.
+ */
+void mp_request_wait(mp_request *request, unsigned stall_ms);
+/* Ends the connection at once; `reset`: by a reset of TCP. */
+void mp_request_cut(mp_request *request, bool reset);
 
 typedef struct {
   const char *method, *host, *path;

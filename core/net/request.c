@@ -1,26 +1,12 @@
+#include "net/request.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <time.h>
+#include <sys/socket.h>
 
 #include "base/limits.h"
-#include "net/chunked.h"
-#include "net/server.h"
 
-struct mp_request {
-  mp_tagged tagged;
-  struct lws *wsi;
-  mp_request_head head;
-  mp_buffer body;
-  mp_chunked chunked;
-  bool is_chunked, dispatched, answered;
-  int status, refusal; /* refusal: what a body that cannot be taken is answered with, 0 when it can */
-  char answer_type[MP_REQUEST_FIELD];
-  mp_buffer answer; /* LWS_PRE bytes of room first */
-};
-
-/* "" for one that is absent; false for one that does not fit, or is there without a value. */
-static bool copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
+bool mp_request_copy_header(struct lws *wsi, enum lws_token_indexes token, char *out, int size) {
   char byte[1];
   int length = lws_hdr_copy(wsi, out, size, token);
   if (length > 0) return true;
@@ -52,13 +38,13 @@ bool mp_request_read_head(struct lws *wsi, mp_request_head *head) {
   for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
     if (lws_hdr_total_length(wsi, methods[i].token) == 0) continue;
     strcpy(head->method, methods[i].method); /* at most 7 characters */
-    fits = copy_header(wsi, methods[i].token, head->path, sizeof head->path);
+    fits = mp_request_copy_header(wsi, methods[i].token, head->path, sizeof head->path);
     break;
   }
   if (!copy_query(wsi, head->query, sizeof head->query)) return false;
-  return copy_header(wsi, WSI_TOKEN_HOST, head->host, sizeof head->host) &&
-         copy_header(wsi, WSI_TOKEN_ORIGIN, head->origin, sizeof head->origin) &&
-         copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, head->content_type, sizeof head->content_type) && fits;
+  return mp_request_copy_header(wsi, WSI_TOKEN_HOST, head->host, sizeof head->host) &&
+         mp_request_copy_header(wsi, WSI_TOKEN_ORIGIN, head->origin, sizeof head->origin) &&
+         mp_request_copy_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, head->content_type, sizeof head->content_type) && fits;
 }
 
 mp_request_info mp_request_head_info(const mp_request_head *head) {
@@ -72,53 +58,50 @@ mp_request_info mp_request_head_info(const mp_request_head *head) {
   };
 }
 
+/* Before the head is forgotten: each header libwebsockets knows, by its name in lower case. */
+void mp_request_each_header(mp_request *request, mp_request_header_fn each, void *user) {
+  char value[MP_REQUEST_QUERY], name[64];
+  for (int token = 0; token < WSI_TOKEN_COUNT; token++) {
+    const char *text = (const char *)lws_token_to_string((enum lws_token_indexes)token);
+    size_t size = text != NULL ? strlen(text) : 0;
+    if (size < 2 || size >= sizeof name || text[size - 1] != ':' || text[0] == ':') continue;
+    if (lws_hdr_copy(request->wsi, value, sizeof value, (enum lws_token_indexes)token) <= 0) continue;
+    memcpy(name, text, size - 1);
+    name[size - 1] = 0;
+    each(user, name, value);
+  }
+}
+
 static void free_request(mp_request *request) {
   if (request->wsi != NULL) lws_set_opaque_user_data(request->wsi, NULL);
   mp_server_release(&request->tagged);
   mp_buffer_free(&request->body);
+  mp_buffer_free(&request->answer_head);
   mp_buffer_free(&request->answer);
   free(request);
 }
 
-static void dispatch(mp_request *request) {
+void mp_request_dispatch(mp_request *request) {
   if (request->dispatched) return;
   request->dispatched = true;
   mp_request_info info = mp_request_head_info(&request->head);
   info.body = request->body.data;
   info.body_length = request->body.length;
+  info.length = request->length;
   request->tagged.server->events->request(request->tagged.server->user, request, &info);
 }
 
-void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length) {
-  static const uint8_t room[LWS_PRE];
-  if (request->answered) return;
-  request->answered = true;
-  request->status = status;
-  snprintf(request->answer_type, sizeof request->answer_type, "%s", content_type);
-  if (mp_buffer_append(&request->answer, room, sizeof room) != MP_OK ||
-      mp_buffer_append(&request->answer, body, length) != MP_OK) {
-    request->status = 500;
-  }
-  lws_callback_on_writable(request->wsi);
+void mp_request_wake(mp_request *request) {
+  if (!request->waits) return;
+  request->waits = false;
+  lws_set_timer_usecs(request->wsi, LWS_SET_TIMER_USEC_CANCEL);
+  request->tagged.server->events->moved(request->tagged.server->user, request);
 }
 
-static int write_answer(mp_request *request) {
-  struct lws *wsi = request->wsi;
-  uint8_t head[LWS_PRE + 1024], *start = head + LWS_PRE, *at = start, *end = head + sizeof head - 1;
-  if (!request->answered) return 0;
-  size_t length = request->answer.length > LWS_PRE ? request->answer.length - LWS_PRE : 0;
-  char date[64];
-  time_t now = time(NULL);
-  struct tm parts;
-  int date_length = (int)strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
-  if (lws_add_http_common_headers(wsi, (unsigned)request->status, request->answer_type, length, &at, end) ||
-      lws_add_http_header_by_token(wsi, WSI_TOKEN_CONNECTION, (const uint8_t *)"close", 5, &at, end) ||
-      lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_DATE, (const uint8_t *)date, date_length, &at, end) ||
-      lws_finalize_write_http_header(wsi, start, &at, end)) {
-    return -1;
-  }
-  if (length > 0) lws_write(wsi, request->answer.data + LWS_PRE, length, LWS_WRITE_HTTP_FINAL);
-  return -1;
+void mp_request_wait(mp_request *request, unsigned stall_ms) {
+  request->waits = true;
+  lws_set_timer_usecs(request->wsi, (lws_usec_t)stall_ms * 1000);
+  mp_lws_wake();
 }
 
 mp_request *mp_request_new(struct lws *wsi, mp_server *server) {
@@ -128,82 +111,43 @@ mp_request *mp_request_new(struct lws *wsi, mp_server *server) {
   request->wsi = wsi;
   mp_server_hold(server, &request->tagged);
   mp_buffer_init(&request->body, MP_HTTP_BODY_MAX);
+  mp_buffer_init(&request->answer_head, 0);
   mp_buffer_init(&request->answer, 0);
   mp_chunked_init(&request->chunked);
   return request;
 }
 
-static void refuse(mp_request *request) {
-  static const char malformed[] = "the request is malformed\n", large[] = "the body is too large\n";
-  bool too_large = request->refusal == 413;
-  request->dispatched = true;
-  mp_request_respond(request, request->refusal, "text/plain", too_large ? large : malformed,
-                     too_large ? sizeof large - 1 : sizeof malformed - 1);
-}
-
-/* How a body follows: not at all, by its length, or in chunks. Returns 0, or what such a head is refused with. */
-static int read_framing(mp_request *request, uint64_t *length) {
-  char encoding[64], digits[24];
-  *length = 0;
-  if (!copy_header(request->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING, encoding, sizeof encoding) ||
-      !copy_header(request->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, digits, sizeof digits)) {
-    return 400;
-  }
-  request->is_chunked = encoding[0] != 0;
-  if (request->is_chunked) return strcasecmp(encoding, "chunked") == 0 && digits[0] == 0 ? 0 : 400;
-  if (digits[strspn(digits, "0123456789")] != 0) return 400;
-  *length = strtoull(digits, NULL, 10); /* ULLONG_MAX when it is more */
-  return *length > MP_HTTP_BODY_MAX ? 413 : 0;
-}
-
-/* A POST with neither a length nor chunks has no body. One that is refused is read to its end where that is near: an answer
- * before that is lost in the reset of a connection closed with bytes unread. */
 void mp_request_begin(mp_request *request) {
-  uint64_t length;
   lws_set_opaque_user_data(request->wsi, request);
-  bool fits = mp_request_read_head(request->wsi, &request->head);
-  request->refusal = read_framing(request, &length);
-  if (!fits) request->refusal = 400;
-  if (strcmp(request->head.method, "GET") == 0) {
-    request->is_chunked = false;
-    length = 0;
-  }
-  bool follows = length > 0 && length <= MP_HTTP_UNREAD_MAX;
-  if (request->refusal != 0) {
-    if (!follows) refuse(request);
-  } else if (!follows && !request->is_chunked) {
-    dispatch(request);
-  }
+  mp_request_begin_body(request, mp_request_read_head(request->wsi, &request->head));
   if (request->dispatched) return;
   lws_set_timer_usecs(request->wsi, (lws_usec_t)request->tagged.server->body_ms * 1000);
   mp_lws_wake();
 }
 
+/* An orderly end would go on listening to the peer. */
+static void kill_now(mp_request *request) {
+  lws_set_timeout(request->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  mp_lws_wake();
+}
+
 void mp_request_drop(mp_request *request) {
-  if (!request->answered) lws_set_timeout(request->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  if (!request->answered || request->streams) kill_now(request);
 }
 
-static int feed_body(mp_request *request, const void *bytes, size_t length) {
-  mp_error e;
-  if (request->dispatched || request->refusal != 0) return 0;
-  int rc = request->is_chunked ? mp_chunked_feed(&request->chunked, bytes, length, &request->body, &e)
-                               : mp_buffer_append(&request->body, bytes, length);
-  if (rc < 0) {
-    request->refusal = rc == MP_ELIMIT ? 413 : 400;
-    refuse(request);
-  } else if (rc == 1) {
-    dispatch(request);
-  }
-  return 0;
+void mp_request_cut(mp_request *request, bool reset) {
+  const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+  if (reset) setsockopt(lws_get_socket_fd(request->wsi), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  kill_now(request);
 }
 
-/* A body of a known length has come in full. */
-static void complete_body(mp_request *request) {
-  if (request->is_chunked) return;
-  if (request->refusal != 0) {
-    refuse(request);
-  } else {
-    dispatch(request);
+/* A request that does not come to its end; a stream that stands still; an answered one whose peer goes on sending. */
+static void on_time(mp_request *request) {
+  if (request->waits) {
+    mp_fail(&request->reason, MP_ESTALLED, "the peer neither sends nor takes anything");
+    mp_request_wake(request);
+  } else if (!request->dispatched || request->lingers) {
+    kill_now(request);
   }
 }
 
@@ -211,15 +155,15 @@ int mp_request_callback(mp_request *request, enum lws_callback_reasons reason, v
   mp_server *server = request->tagged.server;
   switch (reason) {
     case LWS_CALLBACK_HTTP_BODY:
-      return feed_body(request, in, length);
+      mp_loop_count_received();
+      return mp_request_feed(request, in, length);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-      complete_body(request);
-      return 0;
+      return mp_request_complete(request);
     case LWS_CALLBACK_TIMER:
-      if (!request->dispatched) mp_request_drop(request); /* an orderly end would go on listening to it */
+      on_time(request);
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
-      return write_answer(request);
+      return mp_request_write_on(request);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
       if (request->dispatched) server->events->gone(server->user, request);

@@ -144,25 +144,120 @@ function http.request(options)
   return guard and response, err
 end
 
+local Exchange = {}
+Exchange.__index = Exchange
+
+local function wait_request(self)
+  local waits
+  task.await(function(resume)
+    waits = self.request:wait(resume, self.stall)
+    if not waits then resume() end
+  end)
+  return waits
+end
+
+--- Takes what is there of the request's body; waits for some.
+-- @treturn ?string bytes; nil at the end
+-- @treturn ?table err code "closed" (the peer has left), "stalled", "malformed" (chunks that are none)
+function Exchange:read()
+  while true do
+    local bytes, err = self.request:read()
+    if bytes or bytes == nil then return bytes, err end
+    wait_request(self)
+  end
+end
+
+--- Begins an answer of `length` bytes, which `write` gives. To a HEAD, and with a status of 204 or 304, they are not sent.
+-- @number status
+-- @tparam ?table headers by name; Content-Length, Connection and Date are set here
+-- @number length bytes
+-- @treturn ?boolean true
+-- @treturn ?table err code "closed"
+function Exchange:start(status, headers, length)
+  local ok, err = self.request:start(status, headers, length)
+  if not ok then return nil, err end
+  self.left, self.silent = length, self.method == "HEAD" or status == 204 or status == 304
+  return true
+end
+
+--- Writes bytes of the answer; waits while the peer does not take them. More than it has left to write are a mistake.
+-- @string bytes
+-- @treturn ?boolean true
+-- @treturn ?table err code "closed", "stalled"
+function Exchange:write(bytes)
+  if #bytes > (self.left or 0) then error("more is written than the answer's length", 2) end
+  self.left = self.left - #bytes
+  if self.silent then return true end
+  local from, waited = 1, 0
+  while from <= #bytes do
+    local at, err = self.request:write(bytes, from)
+    if not at then return nil, err end
+    if at > from then
+      from, waited = at, 0
+    else
+      if waited == 1 then return nil, core.error("stalled", ("the peer took nothing for %g s"):format(self.stall)) end
+      waited = wait_request(self) and waited + 1 or 0
+    end
+  end
+  return true
+end
+
+--- Answers with the whole of it. To a HEAD the body is not sent, but its length is told.
+-- @number status
+-- @tparam ?table headers
+-- @tparam ?string body
+-- @treturn ?boolean true
+-- @treturn ?table err
+function Exchange:respond(status, headers, body)
+  local ok, err = self:start(status, headers, #(body or ""))
+  if not ok then return nil, err end
+  return self:write(body or "")
+end
+
+--- Ends the connection at once, wherever it is; the answer is cut then.
+-- @tparam ?bool reset by a reset of TCP
+function Exchange:cut(reset) self.request:cut(reset) end
+
+-- A handler's turn, in a task of its own.
+local function serve(request, handler, stall)
+  local self = setmetatable({
+    request = request, stall = stall, method = request.method, path = request.path, query = request.query, headers = request.headers,
+    length = request.length,
+  }, Exchange)
+  local guard <close> = setmetatable({}, { __close = function()
+    if not self.left then
+      request:respond(500, "text/plain", "internal error\n")
+    elseif self.left > 0 and not self.silent then
+      request:cut()
+    end
+  end })
+  handler(self)
+  return guard
+end
+
 --- Listens like core.net.listen, and serves streams.
 -- @tparam table options all of core.net.listen's (host, port, tls, accept, request, body_timeout); and
---   stream = fn(head) -> fn(exchange) | nil: called when a request's head has come, with `{ method, path, query, headers }`; the function
---   it returns is called in a task of its own, with the exchange; nil: the request goes to `request`, whole;
---   stall: seconds without a byte from or to the peer while the exchange waits for it (20)
+--   stream = fn(head) -> fn(exchange) | nil: called when a request's head has come, with `{ method, path, query, headers, length }`
+--   (headers by lower-case name; length: bytes of the body, nil: it comes in chunks); what it returns is called in a task of its own
+--   with an exchange, which has these fields and the methods above; nil: the request goes to `request`, once it is whole;
+--   stall: seconds for which an exchange waits for its peer to move (20)
+--
+-- What a handler leaves unanswered is answered 500, and an answer that has not its length is cut. Of a request's body that was not read
+-- to its end some more is read and forgotten, so that the answer arrives.
 -- @treturn ?table server: `:port()`, `:close()`
 -- @treturn ?table err
---
--- An exchange: `method`, `path`, `query`, `headers` (by lower-case name), `length` (bytes of the request's body as announced; nil: in
--- chunks), and
---
--- - `exchange:read()` -> bytes | nil at the body's end | nil, err (code "closed": the peer left; "stalled"; "malformed")
--- - `exchange:respond(status, headers, body)`: the whole answer. `headers` by name; body may be "" and is left out to a HEAD, whose
---   Content-Length then is `#body`, or what `headers["content-length"]` says
--- - `exchange:start(status, headers, length)`: the head of an answer of so many bytes; then `exchange:write(bytes)` -> true | nil, err
---   until these are written. It waits while the peer does not take them
--- - `exchange:cut()`: ends the connection at once, wherever it is (a cut answer); with `reset`, by a TCP reset
--- - what the handler leaves: unanswered, it is answered 500; with an answer that has not its length, it is cut. A request's body that is
---   not read to its end is read and forgotten for a while, so that the answer arrives.
-function http.listen(options) return core.net.listen(options) end
+function http.listen(options)
+  local stall = options.stall or 20
+  return core.net.listen {
+    host = options.host, port = options.port, tls = options.tls, accept = options.accept, request = options.request,
+    body_timeout = options.body_timeout,
+    head = options.stream and function(request)
+      local handler = options.stream(request)
+      if not handler then return false end
+      task.spawn(serve, request, handler, stall)
+      return true
+    end,
+  }
+end
 
 return http
