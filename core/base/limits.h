@@ -27,4 +27,12 @@
 #define MP_PROXY_CREDENTIALS_MAX 512          /* bytes of a proxy's user and password */
 #define MP_TURN_MS 10                         /* milliseconds a turn of the loop goes on while more comes in */
 
+/* A chunk of history. What is passed over is left out; what is beyond the other limits is an error. */
+#define MP_HISTORY_INFLATED_MAX (256u * 1024 * 1024) /* bytes it may grow to */
+#define MP_HISTORY_CONVERSATIONS_MAX 50000u
+#define MP_HISTORY_MESSAGE_MAX (2u * 1024 * 1024) /* bytes of a message; a larger one is passed over */
+#define MP_HISTORY_FIELD_MAX (1024u * 1024)       /* bytes of any other field; a larger one is passed over */
+#define MP_HISTORY_FIELDS_MAX (4u * 1024 * 1024)  /* bytes of a conversation's other fields; what is more is passed over */
+#define MP_HISTORY_SLICE (1024u * 1024)           /* bytes read without a pause */
+
 #endif

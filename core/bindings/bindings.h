@@ -37,6 +37,7 @@ int mpl_open_net(lua_State *L);
 int mpl_open_qr(lua_State *L);
 int mpl_open_syncd(lua_State *L);
 int mpl_open_media(lua_State *L);
+int mpl_open_history(lua_State *L);
 int mpl_open_system(lua_State *L);
 void mpl_open_draft(lua_State *L); /* into the table of core.system */
 
