@@ -35,8 +35,9 @@ local function ping(client)
 end
 
 -- A contact that has heard everything the phone says after the first login.
-local function greeted(rig, name)
+local function greeted(rig, name, on_history)
   local client = tap.client(rig, { name = name or "Ana" })
+  if on_history then client:on("history", on_history) end
   assert(client:pair(tap.scanner(rig)))
   local seen = tap.on(rig)
   assert(client:connect())
@@ -99,12 +100,12 @@ describe("the phone", function()
     local bob = rig:contact "Bob"
     local ana = rig:contact "Ana"
     assert(ana.client:send(bob.jid, "hello"))
-    local laptop = greeted(rig)
-    local notice = raw_messages(laptop)[1].protocolMessage.historySyncNotification
-    assert.same({ "INITIAL_BOOTSTRAP", 1, 100 }, { notice.syncType, notice.chunkOrder, notice.progress })
-    local history = proto.decode("HistorySync", core.wire.inflate(notice.initialHistBootstrapInlinePayload))
-    assert.same({ { id = ana.jid, pushname = "Ana" } }, history.pushnames)
-    assert.same({ { pnJid = bob.jid, lidJid = bob.lid } }, history.phoneNumberToLidMappings)
+    local pages = require("moonpost.task").queue()
+    local laptop = greeted(rig, "Ana", function(page) pages:push(page) end)
+    local page = pages:pop(30)
+    assert.same({ "initial", 1, 100, true }, { page.type, page.chunk, page.progress, page.done })
+    assert.same({ { jid = ana.lid, name = "Ana" } }, page.names)
+    assert.equal(bob.lid, laptop.lids:lid_of(bob.jid))
   end))
 
   it("speaks once: a later login brings nothing of it again", support.async(function()
@@ -156,19 +157,6 @@ describe("the phone", function()
     assert.equal(id, response.stanzaId)
     assert.equal("GENERATE_LINK_PREVIEW", response.peerDataOperationRequestType)
     assert.is_nil(response.peerDataOperationResult)
-  end))
-
-  it("brings history on demand, as much as it has", support.async(function()
-    local rig <close> = start()
-    local client, seen = greeted(rig)
-    tell(client, client.me.lid, {
-      type = "PEER_DATA_OPERATION_REQUEST_MESSAGE",
-      peerDataOperationRequestMessage = { peerDataOperationRequestType = "HISTORY_SYNC_ON_DEMAND" },
-    })
-    seen:to_client "message"
-    seen:next(function(_, node) return node.attrs.type == "peer_msg" end)
-    local messages = raw_messages(client)
-    assert.equal("ON_DEMAND", messages[#messages].protocolMessage.historySyncNotification.syncType)
   end))
 
   it("keeps in step with the copies it gets, and confirms none", support.async(function()

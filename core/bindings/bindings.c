@@ -114,9 +114,19 @@ static int make_error(lua_State *L) {
 }
 
 static const luaL_Reg rooms[] = {
-    {"wire", mpl_open_wire},   {"proto", mpl_open_proto},   {"crypto", mpl_open_crypto}, {"noise", mpl_open_noise},
-    {"store", mpl_open_store}, {"signal", mpl_open_signal}, {"net", mpl_open_net},       {"qr", mpl_open_qr},
-    {"syncd", mpl_open_syncd}, {"media", mpl_open_media},   {"history", mpl_open_history}, {"system", mpl_open_system}, {NULL, NULL},
+    {"wire", mpl_open_wire},
+    {"proto", mpl_open_proto},
+    {"crypto", mpl_open_crypto},
+    {"noise", mpl_open_noise},
+    {"store", mpl_open_store},
+    {"signal", mpl_open_signal},
+    {"net", mpl_open_net},
+    {"qr", mpl_open_qr},
+    {"syncd", mpl_open_syncd},
+    {"media", mpl_open_media},
+    {"history", mpl_open_history},
+    {"system", mpl_open_system},
+    {NULL, NULL},
 };
 
 int luaopen_moonpost_core(lua_State *L) {

@@ -27,6 +27,7 @@ static const struct {
     {"recent", MP_TABLE_RECENT},
     {"told", MP_TABLE_TOLD},
     {"appstate", MP_TABLE_APPSTATE},
+    {"history", MP_TABLE_HISTORY},
 };
 
 /* What the arguments of a method name: store, table, and the scope that keys of the table are under. */

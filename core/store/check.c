@@ -60,6 +60,8 @@ const char *mp_table_name(uint8_t table) {
       return "message";
     case MP_TABLE_APPSTATE:
       return "appstate";
+    case MP_TABLE_HISTORY:
+      return "history";
     case MP_TABLE_WORLD:
       return "world";
     case MP_TABLE_QUEUE:

@@ -36,7 +36,7 @@
  *   skipped      scope 00 jid 00 ratchet key 33 counter (u32)
  *                                              -> a skipped key of a session in libsignal's form (core/signal/aside.h), time
  *                                                 (u64)
- *   device-list, lid, journal, outbox, dedupe, message, appstate, appstate-key, raw, recent, group, told, token
+ *   device-list, lid, journal, outbox, dedupe, message, appstate, appstate-key, raw, recent, group, told, token, history
  *                scope 00 key                     the client's: lua/moonpost/client/rows.lua
  *   world, queue                                  a sandbox's: "a" number -> account (JSON), "k" device 00 index -> one-time key;
  *                                                 "r" device 00 sequence (u64) -> time, id 00 hash of a stanza;
@@ -80,6 +80,7 @@ typedef enum {
   MP_TABLE_TOKEN = 'X',
   MP_TABLE_MESSAGE = 'U',
   MP_TABLE_APPSTATE = 'V',
+  MP_TABLE_HISTORY = 'W',
   MP_TABLE_WORLD = 'O',
   MP_TABLE_QUEUE = 'P'
 } mp_table;

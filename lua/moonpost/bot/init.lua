@@ -21,6 +21,7 @@ local host = require "moonpost.bot.host"
 local kinds = lazy "moonpost.client.kinds"
 local message = require "moonpost.bot.message"
 local parse_phone = require("moonpost.client.phone_number").parse
+local history = require "moonpost.bot.history"
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
 local running = require "moonpost.bot.running"
@@ -34,7 +35,7 @@ function Bot.__tostring(bot)
   return ("moonpost.bot (%s, account %s)"):format(bot.options.store, bot.options.account or options_of.DEFAULT_ACCOUNT)
 end
 
-local events = { ready = true, message = true, group = true, error = true }
+local events = { ready = true, message = true, group = true, error = true, history = true }
 local filters = { message = make_filter, group = groups.filter }
 
 for _, name in ipairs { "group", "groups", "create_group", "create_community", "join" } do Bot[name] = groups[name] end
@@ -44,6 +45,7 @@ end
 for name in pairs(signals.events) do events[name] = true end
 for name, method in pairs(writing) do Bot[name] = method end
 Bot.presence = signals.presence
+Bot.history = history.ask
 
 local function check_self(bot, method)
   if getmetatable(bot) ~= Bot then error(("bot.%s was called with a dot: write bot:%s(…)"):format(method, method), 3) end
@@ -61,7 +63,7 @@ end
 -- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
 -- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed. `group`: fn(event), something
 -- happened to a group (docs/groups.md). `receipt`, `presence`, `typing`, `call`, `missed_call`, `caught_up`:
--- see moonpost.bot.signals.
+-- see moonpost.bot.signals. `history`: fn(page), the past the phone has given, page by page: moonpost.bot.history.
 -- @string event "ready", "message", "group", "error", …
 -- @tparam ?function|table filter for messages: see moonpost.bot.filter; for groups: moonpost.bot.groups
 -- @func fn
@@ -159,6 +161,7 @@ local function make_client(bot)
   client:on("error", function(why, m) report(bot, why, m and (bot.contexts[m] or context(client, m, bot.conversation, nil, bot.made))) end)
   groups.listen(bot, client, report)
   signals.listen(bot, client, report)
+  history.listen(bot, client, report)
   client:on("unlinked", function(why) bot:finish(nil, why) end)
   client:on("replaced", function(why) bot:finish(nil, why) end)
   client:on("refused", function(why) bot:finish(nil, why) end)

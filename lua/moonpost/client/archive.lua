@@ -80,12 +80,15 @@ end
 --- Keeps a message; inside its transaction. One that is too large is kept by its secret alone; one that holds nothing for people, or
 -- came and only acts on another message, not at all.
 -- @tparam table entry chat, id, sender (bare JIDs, stable), from_me, time (Unix seconds), bytes (the Message as its recipients get it),
---   message (the same as a table, without what wraps copies of own devices); name; status and to (the stanza's) of a sent one
+--   message (the same as a table, without what wraps copies of own devices); name; status and to (the stanza's) of a sent one;
+--   known_secret: its messageSecret, where the Message itself may lack it
 function Archive:put(entry)
   local keep = archive_rows.class_of(entry.message)
   if not keep or keep == "s" and not entry.status then return end
   local row = new(entry, keep)
-  if #entry.bytes <= limits.MESSAGE then row.bytes = entry.bytes else row.only_secret = archive_rows.secret_of(entry.message) end
+  local secret = archive_rows.secret_of(entry.message)
+  if #entry.bytes <= limits.MESSAGE then row.bytes = entry.bytes else row.only_secret = secret end
+  if not secret and #(entry.known_secret or "") == rows.SECRET_BYTES then row.only_secret = entry.known_secret end
   write(self, row)
 end
 

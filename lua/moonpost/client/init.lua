@@ -55,7 +55,7 @@ for name in ([[connection pairing devices prekeys signed_prekey digest fanout fa
   status_posts appstate media properties caught_up]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
-capabilities.sender = "moonpost.client.send"
+capabilities.sender, capabilities.past = "moonpost.client.send", "moonpost.client.history"
 
 function Client.__index(self, name)
   local method, capability = Client[name], capabilities[name]
@@ -73,6 +73,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
   chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true, caught_up = true,
+  history = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
@@ -183,7 +184,7 @@ end
 function Client:close()
   if self.closed then return end
   self.closed = true
-  for _, name in ipairs { "pairing", "journal", "media", "sweep", "missing", "newsletters", "appstate" } do
+  for _, name in ipairs { "pairing", "journal", "media", "sweep", "missing", "newsletters", "appstate", "past" } do
     local used = self:made(name)
     if used then used:stop() end
   end
@@ -263,6 +264,20 @@ function Client:responses(m) return self.answers:responses(m) end
 
 for name, method in pairs(require "moonpost.client.signals") do Client[name] = method end
 
+--- Asks the own phone for older messages of a chat. In a task. Nothing of it is heard by message handlers.
+-- @string chat bare JID
+-- @tparam ?table options before = m: the message before which they are, a message event or { id=, from_me=, time= }, else the oldest one
+--   of the chat that is known; count = how many (50; 500 at most)
+-- @treturn ?table page: chat, name, messages = { m, … }, newest first, on_demand = true, more: whether the phone has older ones
+-- @treturn ?table err code "timeout": the phone has not answered within 60 s; "no-message": without `before`, when none is known
+function Client:history(chat, options)
+  if type(chat) ~= "string" or not core.wire.jid.parse(chat) then error("client:history expects the JID of a chat", 2) end
+  if options ~= nil and type(options) ~= "table" then error("client:history expects { before = m, count = n }", 2) end
+  in_task "history"
+  if self.closed then return closed() end
+  return self.past:ask(chat, options or {})
+end
+
 --- Waits until everything written in this turn is durable. In a task.
 -- @treturn ?boolean true
 -- @treturn ?table err
@@ -278,7 +293,7 @@ function Client:commit() return self.turn:commit() end
 -- What has the rows of a turn in memory, and how it is told that they are not there.
 local lost_with_turn = {
   journal = "turn_lost", archive = "recount", retry_keys = "recount", delivered = "turn_lost", read_marks = "turn_lost",
-  privacy_settings = "forget",
+  privacy_settings = "forget", past = "turn_lost",
 }
 
 --- The turn could not be committed: what it was to bring is forgotten, and so is the connection, since the server sends again what

@@ -16,7 +16,7 @@ end
 
 local personal = {
   "setting", "journal", "outbox", "dedupe", "device-list", "lid", "secret", "appstate-key", "raw", "recent", "group", "told", "token",
-  "message", "appstate",
+  "message", "appstate", "history",
 }
 
 --- Forgets the linked account and everything that was its own; the next pairing makes new keys.
@@ -38,7 +38,7 @@ function me.forget(client)
   client.privacy_tokens:forget()
   client.fanout_group.audience:forget()
   client.appstate:forget()
-  for _, name in ipairs { "media", "properties" } do
+  for _, name in ipairs { "media", "properties", "past" } do
     local used = client:made(name)
     if used then used:forget() end
   end

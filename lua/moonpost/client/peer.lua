@@ -12,22 +12,8 @@ local on = {}
 
 function on.APP_STATE_SYNC_KEY_SHARE(self, _, protocol) self.client.appstate:keys_came(protocol.appStateSyncKeyShare) end
 
--- The first history comes inside its notification: it holds the salt of first contacts and the tokens people have given (03 §15.2).
-local function learn_tokens(client, notification)
-  local packed = notification and notification.initialHistBootstrapInlinePayload
-  local bytes = packed and core.wire.inflate(packed)
-  local history = bytes and core.proto.decode("HistorySync", bytes)
-  if not history then return end
-  client.privacy_tokens:learn_salt(history.nctSalt)
-  for _, conversation in ipairs(history.conversations or {}) do
-    if conversation.tcToken and conversation.id then client.privacy_tokens:learn_history(conversation.id, conversation) end
-  end
-end
-
-function on.HISTORY_SYNC_NOTIFICATION(self, envelope, protocol, plaintext)
-  learn_tokens(self.client, protocol.historySyncNotification)
-  self.client.journal:keep_raw(envelope.node, plaintext)
-  self.client.store:after_commit(function() self.client.receipts:history(envelope) end)
+function on.HISTORY_SYNC_NOTIFICATION(self, envelope, protocol)
+  self.client.past:came(envelope, protocol.historySyncNotification or {})
 end
 
 -- What the phone answers to what this device has asked it for.

@@ -1,6 +1,8 @@
 --- What this device asks of the own phone (fact sheet 03 §9), kept for a day: a phone that could not read it gets it once more.
 --
---     <message id to="own account" type="text" category="peer" push_priority="high_force"><meta appdata="default"/><enc/></message>
+--     <message id to="own account" type="text" category="peer" push_priority="high_force" [privacy_sensitive="1"]>
+--       <meta appdata="default"/><enc/>
+--     </message>
 --
 -- Table "dedupe": "q" id -> the Message, time.
 -- @module moonpost.client.peer_requests
@@ -15,6 +17,13 @@ PeerRequests.__index = PeerRequests
 --- The own account as these messages name it; also the phone, device 0, as its session is named.
 function PeerRequests:phone() return self.client.me.lid or self.client.me.jid end
 
+-- Whether a request tells of what people write to each other (03 §9).
+local function is_sensitive(bytes)
+  local protocol = assert(proto.decode("Message", bytes)).protocolMessage
+  local request = protocol and protocol.peerDataOperationRequestMessage
+  return request ~= nil and request.peerDataOperationRequestType == "HISTORY_SYNC_ON_DEMAND"
+end
+
 --- The stanza of a request; a ratchet moves, so it belongs into a transaction with the outbox row.
 -- @string id
 -- @string to as the stanza names the phone
@@ -26,7 +35,10 @@ function PeerRequests:phone() return self.client.me.lid or self.client.me.jid en
 function PeerRequests:build(id, to, bytes, device, count)
   local one = self.client.account:encrypt({ device }, bytes)[1]
   if not one.ciphertext then return nil, one.error end
-  return stanza.node("message", { id = id, to = to, type = "text", category = "peer", push_priority = "high_force" }, {
+  return stanza.node("message", {
+    id = id, to = to, type = "text", category = "peer", push_priority = "high_force",
+    privacy_sensitive = is_sensitive(bytes) and "1" or nil,
+  }, {
     stanza.node("meta", { appdata = "default" }), stanza.node("enc", { v = "2", type = one.type, count = count }, one.ciphertext),
     one.type == "pkmsg" and stanza.node("device-identity", nil, self.client.me.deviceIdentity) or nil,
   })

@@ -78,6 +78,11 @@ local function appstate(key, value)
   return check and check(key, value) or nil
 end
 
+local function history(key, value)
+  local check = key:sub(1, 1) == "j" and (#key ~= 9 and of_length() or decodes "StoreHistory")
+  return check and check(key, value) or nil
+end
+
 -- By table: fn(key without its scope, value) -> nil, or what is wrong.
 local tables = {
   setting = function(key, value) return settings[key] and settings[key](key, value) end,
@@ -89,7 +94,7 @@ local tables = {
   message = message,
   lid = function(_, value) return not value:find "^%d+$" and "it is no number" or nil end,
   ["appstate-key"] = decodes "Message.AppStateSyncKeyData", recent = recent, told = told, appstate = appstate,
-  token = decodes "StoreToken",
+  token = decodes "StoreToken", history = history,
 }
 
 --- What is wrong with a row; nil when nothing is.

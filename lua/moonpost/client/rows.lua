@@ -4,6 +4,7 @@
 --                 "chain"                           -> CertChain the server showed last
 --                 "routing"                         -> routing info for the next connection
 --                 "nct-salt"                        -> what tokens of first contacts are made with
+--                 "companion-nonce"                 -> what the account's media hosts may want to see
 --                 "banned-until"                    -> when a ban ends, Unix seconds as text
 --                 "read-receipts"                   -> "all" or "none": whether others may know what this account has read
 --   lid           "p" PN user / "l" LID user        -> the other user part
@@ -32,6 +33,8 @@
 --   appstate-key  key id                            -> Message.AppStateSyncKeyData
 --   group         JID                               -> StoreGroup: moonpost.client.groups
 --   token         bare JID                          -> StoreToken
+--   history       "j" sequence (u64 BE)             -> StoreHistory: a chunk of history that is to be read
+--                 "n" bare JID                      -> the push name the phone knows
 --   raw           sequence (u64 BE)                 -> a stanza or Message not understood yet
 -- Times are Unix seconds, u64 BE, at the end of the value: moonpost.client.sweep takes old rows away by them.
 -- @module moonpost.client.rows

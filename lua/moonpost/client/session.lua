@@ -103,6 +103,7 @@ local function settle(self)
   local newsletters = self.client:made "newsletters"
   if newsletters then newsletters:go() end
   self.client.appstate:go()
+  self.client.past:go()
   self.ready:close()
   return true
 end
