@@ -65,6 +65,30 @@ describe("who was away", function()
     assert.equal(0, #again.told)
   end))
 
+  it("confirms what waited with one receipt for many messages of one person, 256 at most", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", away(rig)
+    local cleo = rig:contact "Cleo"
+    for i = 1, 300 do assert(ana.client:send(ben.jid, tostring(i))) end
+    assert(cleo.client:send(ben.jid, "hello"))
+    local receipts = rig:record("to-server", function(node, conn) return node.tag == "receipt" and conn.device == ben.device end)
+    local again = back(rig, ben)
+    assert.equal(301, assert(again.told:pop(30)).messages)
+    local confirmed, of_ana = 0, 0
+    repeat
+      local receipt = assert(ana.receipts:pop(30))
+      confirmed = confirmed + #receipt.ids
+    until confirmed == 300
+    assert.equal(1, #assert(cleo.receipts:pop(30)).ids)
+    for _, node in ipairs(receipts) do
+      local list = tap.child(node, "list")
+      assert.is_true(not list or #list.content <= 255)
+      if node.attrs.to:find(ana.lid:match "%d+", 1, true) or node.attrs.to:find(ana.jid:match "%d+", 1, true) then of_ana = of_ana + 1 end
+    end
+    assert.is_true(of_ana < 100)
+    assert.equal(0, ben.device.queue.count)
+  end))
+
   it("is told so when nothing waited as well, behind `online`", support.async(function()
     local rig <close> = start()
     local ben = away(rig)

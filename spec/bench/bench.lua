@@ -40,7 +40,7 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, cipher = true }
+local alone = { fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, drain = true, cipher = true }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, `at_least`,
 -- or so many `times` less than Baileys.
@@ -79,6 +79,8 @@ local rows = {
   { "group of 1,024 × 2 devices: its longest turn of the loop", "crowd", "slice", ms, 10 },
   { "group of 1,024 × 2 devices: following texts: CPU", "crowd", "following", ms, 2 },
   { "incoming group text, 50 groups, to the handler: CPU", "hear", "text", us, 150 },
+  { "draining 10,000 texts that waited: CPU", "drain", "cpu", sec, 2.5 },
+  { "draining 10,000 texts that waited: growth", "drain", "growth", mb, 16 },
   { "sandbox with 500 clients: resident per client", "server", "resident", kb, 100 },
   { "sandbox with 500 clients: texts per second of its CPU", "server", "rate", { 1, "/s" }, at_least = 4000 },
   { "encrypt and hash a file: CPU, beside libcrypto's passes", "cipher", "ratio", times, 1.25 },

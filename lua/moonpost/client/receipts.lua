@@ -7,6 +7,7 @@ local stanza = require "moonpost.stanza"
 local jid = core.wire.jid
 
 local MALFORMED, UNHANDLED = 487, 500 -- refusals (§14.1)
+local GATHERED = 256 -- ids of one receipt (§7.3)
 
 -- What is confirmed at all, and the codes of failures that are no stanza's fault.
 local confirmed = { message = true, status = true, receipt = true, notification = true, call = true }
@@ -65,6 +66,46 @@ local function receipt_kind(self, envelope)
     return "sender", chat and jid.bare(chat)
   end
   return not self.client.presence:is_available() and "inactive" or nil
+end
+
+-- Sends what was gathered in a turn.
+local function send_gathered(self)
+  local gathered = self.gathered
+  self.gathered = nil
+  for _, receipt in ipairs(gathered) do
+    local items = {}
+    for i = 2, #receipt.ids do items[i - 1] = stanza.node("item", { id = receipt.ids[i] }) end
+    receipt.attrs.id = receipt.ids[1]
+    self.client.connection:send(stanza.node("receipt", receipt.attrs, #items > 0 and stanza.node("list", nil, items) or nil))
+  end
+end
+
+-- Puts a message among those of its kind in this turn: one receipt tells of all that one device has written in a chat (§7.3).
+local function gather(self, envelope)
+  local attrs = envelope.node.attrs
+  local type, recipient = receipt_kind(self, envelope)
+  local key = table.concat({ attrs.from, attrs.participant or "", type or "", recipient or "" }, " ")
+  if not self.gathered then
+    self.gathered = {}
+    self.client.turn:wait(function(ok)
+      if ok then send_gathered(self) else self.gathered = nil end
+    end)
+  end
+  local receipt = self.gathered[key]
+  if not receipt or #receipt.ids == GATHERED then
+    receipt = { ids = {}, attrs = { to = attrs.from, type = type, participant = attrs.participant, recipient = recipient } }
+    self.gathered[key] = receipt
+    self.gathered[#self.gathered + 1] = receipt
+  end
+  receipt.ids[#receipt.ids + 1] = envelope.id
+end
+
+--- Confirms a message once this turn is durable: one that waited while this device was away together with others.
+-- @tparam table envelope
+function Receipts:confirm_safe(envelope)
+  local alone = envelope.node.tag ~= "message" or envelope.kind == "peer" or envelope.from_me and envelope.kind == "group"
+  if envelope.offline and not alone then return gather(self, envelope) end
+  self.client.store:after_commit(function() self:confirm(envelope) end)
 end
 
 --- Confirms a message that is safe in the store (§7.2, §7.3).

@@ -256,10 +256,8 @@ function Receive:message(node)
   enc = group_enc or enc
   verdict, why = atomically(self, take, envelope, enc)
   if not verdict then return failed(self, envelope, enc, why) end
-  client.store:after_commit(function()
-    if verdict == "refuse" then return client.receipts:ack(node, NO_MESSAGE) end
-    client.receipts:confirm(envelope)
-  end)
+  if verdict == "confirm" then return client.receipts:confirm_safe(envelope) end
+  client.store:after_commit(function() client.receipts:ack(node, NO_MESSAGE) end)
 end
 
 return function(client) return setmetatable({ client = client }, Receive) end
