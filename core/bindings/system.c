@@ -93,6 +93,21 @@ static int system_executable(lua_State *L) {
   return 1;
 }
 
+/* make_folder(path) -> true | nil, why, errno: makes a folder, unless there is one, or a link to one */
+static int system_make_folder(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  if (mkdir(path, 0777) != 0) {
+    int reason = errno;
+    struct stat info;
+    if (reason != EEXIST || stat(path, &info) != 0 || !S_ISDIR(info.st_mode)) {
+      errno = reason == EEXIST ? ENOTDIR : reason;
+      return luaL_fileresult(L, 0, NULL);
+    }
+  }
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int close_stream(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
@@ -162,6 +177,7 @@ static const luaL_Reg functions[] = {
     {"stat", system_stat},
     {"private_file", system_private_file},
     {"executable", system_executable},
+    {"make_folder", system_make_folder},
     {NULL, NULL},
 };
 

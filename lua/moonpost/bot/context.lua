@@ -15,6 +15,7 @@
 -- @field age how many seconds ago that was, by the server's clock, when the handler began
 -- @field kind what it is: "text", "poll", "location", …, "unknown" where nobody reads it yet, or "undecryptable": it came and cannot be
 -- read. Most kinds have a table of their name: `ctx.location`, `ctx.contacts`, … (docs/kinds.md)
+-- @field media its file: what is said of it, and methods that load it (moonpost.bot.media), or nil; `quoted` has one as well
 -- @field quoted the message it answers: {id, chat, sender, kind, text, message}, or nil
 -- @field mentions whom it mentions, an array of bare JIDs; `mentions.me` and `mentions.everyone` tell whether it is the own account, or all
 -- @field forwarded how often it was forwarded, or nil
@@ -26,6 +27,7 @@
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
 local make_group = require "moonpost.bot.group"
+local media = require "moonpost.bot.media"
 local message = require "moonpost.bot.message"
 local places = require "moonpost.client.places"
 local seen = require "moonpost.bot.seen"
@@ -171,7 +173,7 @@ function Context:ask(text, options)
   self:send(text)
   local run = self.run
   local answer = run.conversation:wait(run.origin, run.held, timeout)
-  return answer and setmetatable({ m = answer, run = run }, Context)
+  return answer and setmetatable({ m = media(answer, run.client), run = run }, Context)
 end
 
 --- Makes contexts: called with the client, a message event and the bot's conversation, it returns the context of the message.
@@ -183,5 +185,5 @@ return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conv
     client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {}, cause = cause,
     made = made,
   }
-  return setmetatable({ m = m, run = run }, Context)
+  return setmetatable({ m = media(m, client), run = run }, Context)
 end })

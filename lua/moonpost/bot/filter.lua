@@ -1,6 +1,7 @@
 --- Filters of `bot:on("message", filter, fn)`.
--- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, the others
--- (`chat`, `group`, `place`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is there. What could not
+-- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, `media` the kind of the file
+-- that came, the others (`chat`, `group`, `place`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is
+-- there. What could not
 -- be read, kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
 -- Status posts, channels and what somebody sends to a list of people are spoken to nobody in particular: only filters that name `place`
 -- (or the `chat`) hear them, so that no bot answers them by accident.
@@ -12,18 +13,26 @@ local places = require "moonpost.client.places"
 
 local known = {
   text = "string", chat = "string", group = "boolean", sender = "string", phone = "string", kind = "string", from_me = "boolean",
-  place = "string",
+  place = "string", media = "string",
 }
 
 local SEEN = 4096 -- bytes of a text that patterns are tried on
 
 -- Fields that are one of a few words: any other would never be heard.
-local words = { kind = kind_names, place = { direct = true, group = true, status = true, broadcast = true, newsletter = true } }
+local words = {
+  kind = kind_names, place = { direct = true, group = true, status = true, broadcast = true, newsletter = true },
+  media = { image = true, video = true, gif = true, round_video = true, audio = true, voice = true, document = true, sticker = true,
+    sticker_pack = true },
+}
+
+local advice = {
+  kind = "docs/kinds.md lists them", place = "direct, group, status, broadcast, newsletter",
+  media = "image, video, gif, round_video, audio, voice, document, sticker, sticker_pack",
+}
 
 local function check_word(name, wanted, level)
   if wanted == true or not words[name] or words[name][wanted] then return end
-  local advice = name == "kind" and "docs/kinds.md lists them" or "direct, group, status, broadcast, newsletter"
-  error(("a filter's '%s': there is no %s '%s' (%s)"):format(name, name, wanted, advice), level + 1)
+  error(("a filter's '%s': there is no %s '%s' (%s)"):format(name, name, wanted, advice[name]), level + 1)
 end
 
 -- The beginning of a text, cut at a character.
@@ -48,6 +57,8 @@ local function matches(fields, ctx)
       if not value then return false end
     elseif name == "text" then
       if not (value and finds(value, wanted)) then return false end
+    elseif name == "media" then
+      if not (value and value.kind == wanted) then return false end
     elseif value ~= wanted then
       return false
     end
@@ -76,7 +87,8 @@ return function(filter, level)
   if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
   for name, wanted in pairs(filter) do
     if not known[name] then
-      error(("a filter has no field '%s' (chat, from_me, group, kind, phone, place, sender, text)"):format(tostring(name)), level + 1)
+      local all = "chat, from_me, group, kind, media, phone, place, sender, text"
+      error(("a filter has no field '%s' (%s)"):format(tostring(name), all), level + 1)
     end
     if wanted ~= true and type(wanted) ~= known[name] then
       error(("a filter's '%s' is a %s or true, not a %s"):format(name, known[name], type(wanted)), level + 1)

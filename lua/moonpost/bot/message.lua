@@ -3,10 +3,13 @@
 -- nothing twice.
 -- @module moonpost.bot.message
 -- @field id, chat, group (whether the chat is one), sender, phone, from_me, name, time, kind, text, quoted, mentions, … as of `ctx`
+-- @field parts of an album that was just sent: its pictures and videos, each such a message
 -- @field edited when it was edited last (Unix seconds), or nil; `text` is then the new one
 -- @field revoked by whom it was deleted for everybody, or nil; its words are gone then
 -- @field deleted when it was deleted for this account alone (Unix seconds), or nil; its words are gone then
 -- @field status of an own one: "pending", "sent", "failed", or what all it was for have done: "delivered", "read", "played"
+local media = require "moonpost.bot.media"
+
 local methods = {}
 
 local function check(value, err, ...)
@@ -21,6 +24,7 @@ local function answered(m) return m.place == "status" and not m.newsletter and m
 local function complete(m, client)
   m.partly = nil
   for name, value in pairs(client:message(m.chat, m.id, m.sender) or {}) do m[name] = value end
+  media(m, client)
 end
 
 -- The message behind an object, the client, and the options of a send made through it: its cause is the handler that runs.
@@ -40,10 +44,18 @@ local function text_of(name, text, empty_too)
   return text
 end
 
--- What a send returned, as an object that can be acted on.
+-- What a send returned, and each part of it where it was an album, as objects that can be acted on.
+local function made_of(made, client, chat, sent)
+  local pieces = sent.parts and {}
+  for i, one in ipairs(sent.parts or {}) do pieces[i] = made_of(made, client, chat, one) end
+  return made {
+    id = sent.id, chat = chat, sender = client.me.jid, from_me = true, time = sent.time, parts = pieces, partly = true,
+  }
+end
+
 local function sent_by(object, chat, sent)
   local run = rawget(object, "run")
-  return run.made { id = sent.id, chat = chat, sender = run.client.me.jid, from_me = true, time = sent.time, partly = true }
+  return made_of(run.made, run.client, chat, sent)
 end
 
 --- Edits an own text, or the caption of an own picture, within 20 minutes; or an own event.
@@ -179,10 +191,10 @@ function Message.__tostring(message) return ("message %s in %s"):format(message.
 -- @treturn function fn(m) -> object
 function Message.maker(client, cause)
   local run = { client = client, cause = cause }
-  function run.made(m) return setmetatable({ m = m, run = run }, Message) end
+  function run.made(m) return setmetatable({ m = media(m, client), run = run }, Message) end
   return run.made
 end
 
-Message.sent_by = sent_by
+Message.sent_by, Message.made_of = sent_by, made_of
 
 return Message

@@ -3,6 +3,7 @@
 -- @module moonpost.bot.writing
 local lazy = require "moonpost.lazy"
 local context = lazy "moonpost.bot.context"
+local message = require "moonpost.bot.message"
 local places = require "moonpost.client.places"
 local running = require "moonpost.bot.running"
 local task = require "moonpost.task"
@@ -16,7 +17,7 @@ local function cause_of(bot)
 end
 
 local function message_of(bot, chat, sent)
-  return bot.made { id = sent.id, chat = chat, sender = bot.client.me.jid, from_me = true, time = sent.time, partly = true }
+  return message.made_of(bot.made, bot.client, chat, sent)
 end
 
 --- Writes to a chat.

@@ -2,12 +2,10 @@
 -- the outbox, and the server's ack.
 -- @module moonpost.client.send
 local core = require "moonpost.core"
-local kinds = require "moonpost.client.kinds"
-local limits = require "moonpost.client.limits"
-local messages = require "moonpost.client.messages"
+local lazy = require "moonpost.lazy"
+local album = lazy "moonpost.client.album"
+local compose = require "moonpost.client.compose"
 local new_locks = require "moonpost.client.locks"
-local places = require "moonpost.client.places"
-local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
 
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
@@ -35,29 +33,10 @@ end
 --- A fresh id of a message.
 function Sender:new_id() return random_id(self.client) end
 
--- The id of a handler's n-th send: the same whenever the handler runs again.
+-- The id of a handler's n-th send, or of a part of it: the same whenever the handler runs again.
 local function caused_id(client, cause)
-  local m, n = cause[1], cause[2]
-  return to_id(client.account:derive((">s4s4s4I8"):pack(m.chat, m.sender, m.id, n)))
-end
-
--- What answers nothing and is answered by nothing has no secret (fact sheet 05 §2.5).
-local no_secret = {
-  reactionMessage = true, encReactionMessage = true, pollUpdateMessage = true, encEventResponseMessage = true, pinInChatMessage = true,
-  keepInChatMessage = true, protocolMessage = true, editedMessage = true,
-}
-
--- A copy with a secret of its own; one the caller set is kept (§13).
-local function with_secret(message)
-  if no_secret[messages.content(messages.unwrap(message))] then return message end
-  if type(message.messageContextInfo or {}) ~= "table" then return message end -- the encoder tells what is wrong
-  local copy = {}
-  for name, value in pairs(message) do copy[name] = value end
-  local info = {}
-  for name, value in pairs(message.messageContextInfo or {}) do info[name] = value end
-  info.messageSecret = info.messageSecret or crypto.random(32)
-  copy.messageContextInfo = info
-  return copy
+  local m, n, part = cause[1], cause[2], cause[3]
+  return to_id(client.account:derive((">s4s4s4I8"):pack(m.chat, m.sender, m.id, n) .. (part and (">I8"):pack(part) or "")))
 end
 
 -- The lock of a chat: its sends leave in the order they were asked for. A chat known by its number so far keeps it when the LID is
@@ -173,54 +152,6 @@ local function deliver(self, letter, ticket)
   end
 end
 
--- The bare JID to write to, and which room it is in: "group", "newsletter", "status", or nil: a person's.
-local function recipient(to)
-  local user, server = jid.parse(to)
-  if user and user ~= "" and (server == "s.whatsapp.net" or server == "lid") then return jid.make(user, server) end
-  if user and user ~= "" and server == "g.us" then return to, "group" end
-  if user and user ~= "" and server == "newsletter" then return to, "newsletter" end
-  if to == places.STATUS then return to, "status" end
-  if server == "broadcast" then
-    return nil, core.error("unsupported", ("%s is a list of people: moonpost sends nothing in bulk"):format(to))
-  end
-  local number = to:find "^%+?[%d ()-]+$" and to:gsub("%D", "")
-  return nil, core.error("invalid", ("'%s' is neither a person's JID (digits@s.whatsapp.net or digits@lid) nor a group's (digits@g.us)%s")
-    :format(to, number and number ~= "" and (": that number's JID is %s@s.whatsapp.net"):format(number) or ""))
-end
-
--- Refuses what is too large before anything is made of it.
-local function check_size(message, bytes)
-  local text = messages.text_of(message) or ""
-  local characters = #text > limits.TEXT and utf8.len(text) or 0
-  if characters > limits.TEXT then return nil, limits.exceeded("a text", characters, limits.TEXT, "characters") end
-  if #bytes > limits.MESSAGE then return nil, limits.exceeded("a message", #bytes, limits.MESSAGE, "bytes") end
-  return true
-end
-
--- What a message must hold to be one; a sentence when it does not.
-local function lacking(message)
-  if messages.text_of(message) == "" then return "the text is empty" end
-  if not messages.content(message) then return "the Message is empty" end
-  local secret = message.messageContextInfo and message.messageContextInfo.messageSecret
-  if secret and #secret ~= rows.SECRET_BYTES then return ("messageSecret must be %d bytes"):format(rows.SECRET_BYTES) end
-end
-
--- Has a group's names and timer known before a message to it is built. What keeps them unknown keeps the message from being sent as
--- well, and is told there.
-local function know_group(client, group, by_handler)
-  if client.groups:known(group) then return end
-  if client.connection:wait_online(client.outbox:patience(by_handler)) then client.groups:get(group) end
-end
-
--- Calls fn; what is wrong with the caller's spec is an error at the caller's line.
-local function said(name, level, fn, ...)
-  local found = table.pack(pcall(fn, ...))
-  if found[1] then return table.unpack(found, 2, found.n) end
-  local err = found[2]
-  if type(err) ~= "table" or err.code ~= "spec" then error(err, 0) end
-  error(("%s: %s"):format(name, err.message), level + 1)
-end
-
 --- Sends a group's message of an earlier run anew: the server has refused it since our copy of the group's addressing was stale.
 -- @tparam table row of the outbox, taken out of it
 function Sender:readdress(row)
@@ -237,6 +168,70 @@ function Sender:readdress(row)
   end)
 end
 
+-- What became of the send of a cause before: whether there was one, and its result, which is waited for.
+local function sent_before(self, cause)
+  local client, id = self.client, cause and caused_id(self.client, cause)
+  if not id then return false end
+  local time = client.sent:time(id)
+  if time then return true, { id = id, time = time } end
+  local ticket <close> = client.outbox:expect(id)
+  if client.outbox:holds(id) then return true, ticket:wait() end
+  return false
+end
+
+-- How a message is put to where it goes: to whom of a status, as which post of a newsletter.
+local function plan_for(self, aim, draft, options, name, level)
+  local client = self.client
+  if aim.room == "status" then
+    local plan, err = compose.said(name, level, client.status_posts.plan, client.status_posts, draft.message, options.to)
+    return plan, err
+  end
+  if aim.room ~= "newsletter" then return {} end
+  local channel_post, err = client.newsletters.posts:prepare(aim.to, draft.message)
+  if not channel_post then return nil, err end
+  channel_post.attrs.media_id = draft.handle
+  return { post = channel_post }
+end
+
+--- Sends a Message that is made.
+-- @tparam table aim whom to (moonpost.client.compose)
+-- @tparam table draft message; handle
+-- @tparam table options as of `send`
+-- @string name how the caller's call reads
+-- @int level how many calls it is away
+function Sender:launch(aim, draft, options, name, level)
+  local client = self.client
+  local message, bytes = compose.encode(aim, draft.message, name, level + 1)
+  if not message then return nil, bytes end
+  local plan, err = plan_for(self, aim, { message = message, handle = draft.handle }, options, name, level + 1)
+  if not plan then return nil, err end
+  local post_id = plan.post and plan.post.id -- what changes a post goes under the post's id
+  local cause = not post_id and options.cause or nil
+  local before, result, why = sent_before(self, cause)
+  if before then return result, why end
+  local id = post_id or cause and caused_id(client, cause) or random_id(client)
+  local ticket <close> = client.outbox:expect(id)
+  return deliver(self, {
+    id = id, to = plan.author or aim.to, message = message, bytes = bytes, cause = cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
+    group = aim.room == "group" or plan.recipients ~= nil, post = plan.post,
+    recipients = plan.recipients, mode = plan.recipients and "lid", setting = plan.setting, outer = plan.author and aim.to,
+    origin = cause and cause[1].entry and cause[1].entry.sequence,
+  }, ticket)
+end
+
+--- Makes a Message of a spec; its files are uploaded unless a cause has sent it before.
+-- @treturn ?table { message =, handle = }, or { result = {id, time}, err = }: it was sent before
+-- @treturn ?table err
+function Sender:draft(aim, spec, options, name, level)
+  local before, result, why
+  local draft, err = compose.draft(self.client, aim, spec, function()
+    before, result, why = sent_before(self, options.cause)
+    return not before
+  end, name, level + 1)
+  if before then return { before = true, result = result, err = why } end
+  return draft, err
+end
+
 --- Sends a message; see client:send.
 -- @tparam string|table spec
 -- @tparam table options quote = m; cause = {m, n}: the n-th send of the handler of m; to: who is to see a status post;
@@ -246,43 +241,20 @@ function Sender:send(to, spec, options)
   local name, level = options.said_by or "client:send", 2 + (options.level or 0)
   if not client.me then return nil, core.error("unlinked", "this store is not linked: pair first") end
   if not task.running() then error(name .. " waits, so it must be called in a task (moonpost.task.spawn)", level) end
-  local bare, room = recipient(to)
-  if not bare then return nil, room end
-  local quote = room ~= "newsletter" and room ~= "status" and options.quote or nil -- nothing is quoted there (03 §12)
-  if room == "group" then know_group(client, bare, options.cause ~= nil) end
-  if room == "status" then spec = said(name, level, client.status_posts.spec, client.status_posts, spec) end
-  local message, wrong = kinds.build(spec, { client = client, chat = client.lids:stable(bare), quote = quote })
-  if not message then error(("%s: %s"):format(name, wrong), level) end
-  if room ~= "newsletter" then message = with_secret(message) end
-  local bytes, err = proto.encode("Message", message)
-  wrong = not bytes and tostring(err) or lacking(message)
-  if wrong then error(("%s: %s"):format(name, wrong), level) end
-  local fits
-  fits, err = check_size(message, bytes)
-  if not fits then return nil, err end
-  local plan = {}
-  if room == "status" then
-    plan, err = said(name, level, client.status_posts.plan, client.status_posts, message, options.to)
-    if not plan then return nil, err end
+  local aim, err = compose.aim(client, to, options)
+  if not aim then return nil, err end
+  if type(spec) == "table" and spec.album ~= nil then
+    local sent, why = album(self, aim, spec, options, name, level + 1)
+    return sent, why
   end
-  local channel_post, unknown
-  if room == "newsletter" then
-    channel_post, unknown = client.newsletters.posts:prepare(bare, message)
-    if not channel_post then return nil, unknown end
-  end
-  local cause = not (channel_post and channel_post.id) and options.cause or nil -- what changes a post goes under the post's id
-  local id = channel_post and channel_post.id or cause and caused_id(client, cause) or random_id(client)
-  local before = cause and client.sent:time(id)
-  if before then return { id = id, time = before } end
-  local ticket <close> = client.outbox:expect(id)
-  if cause and client.outbox:holds(id) then return ticket:wait() end
-  local letter = {
-    id = id, to = plan.author or bare, message = message, bytes = bytes, cause = cause ~= nil, by_pn = self.by_pn, began = core.net.now(),
-    group = room == "group" or plan.recipients ~= nil, post = channel_post,
-    recipients = plan.recipients, mode = plan.recipients and "lid", setting = plan.setting, outer = plan.author and bare,
-    origin = cause and cause[1].entry and cause[1].entry.sequence,
-  }
-  return deliver(self, letter, ticket)
+  if aim.room == "status" then spec = compose.said(name, level, client.status_posts.spec, client.status_posts, spec) end
+  local draft
+  draft, err = self:draft(aim, spec, options, name, level + 1)
+  if not draft then return nil, err end
+  if draft.before then return draft.result, draft.err end
+  local sent
+  sent, err = self:launch(aim, draft, options, name, level + 1)
+  return sent, err
 end
 
 --- What became of the send of a cause before: {id=, time=}; nil when the server has not taken it.

@@ -12,6 +12,7 @@ local check = require "moonpost.client.kinds.check"
 local context = require "moonpost.client.kinds.context"
 local forward = require "moonpost.client.kinds.forward"
 local media = require "moonpost.client.kinds.media"
+local owners = require "moonpost.client.kinds.owners"
 local mentions = require "moonpost.client.kinds.mentions"
 local messages = require "moonpost.client.messages"
 local traceback = require "moonpost.traceback"
@@ -22,6 +23,7 @@ local kinds = {}
 local families = {
   "text",
   "media",
+  "files",
   "place",
   "contacts",
   "invite",
@@ -88,6 +90,7 @@ function kinds.is_content(kind) return kind ~= nil and not acts[kind] end
 function kinds.describe(content, m, client)
   local reader, name = reader_of(content)
   if reader then reader(content[name], m, client, content) end
+  if m.media then owners[m.media] = m end
   m.kind = m.kind or name and "unknown" or nil
 end
 
@@ -153,7 +156,7 @@ local function seen_once(message)
   local content = {}
   for field, value in pairs(message[name]) do content[field] = value end
   content.viewOnce = true
-  return { viewOnceMessage = { message = { [name] = content } } }
+  return { [name == "audioMessage" and "viewOnceMessageV2Extension" or "viewOnceMessage"] = { message = { [name] = content } } }
 end
 
 -- Fields any spec may have, whatever its word: they are taken off it.
@@ -188,10 +191,11 @@ local function make(spec, given)
   if word or spec.message ~= nil then spec, taken = take_around(spec) end
   local quote = taken.quote or given.quote
   if taken.mentions then
-    check.value("a message that mentions somebody", "text", spec.text, "string", true)
-    spec.text, info = mentions(taken.mentions, spec.text, given)
+    local field = spec.caption ~= nil and "caption" or "text"
+    check.value("a message that mentions somebody", field, spec[field], "string", true)
+    spec[field], info = mentions(taken.mentions, spec[field], given)
   end
-  local message = make_content(spec, { client = given.client, chat = given.chat, quote = quote }, word)
+  local message = make_content(spec, { client = given.client, chat = given.chat, quote = quote, files = given.files }, word)
   if taken.view_once then message = seen_once(message) end
   for name, value in pairs(quote and context.quoting(quote, given.chat, given.client) or {}) do info[name] = value end
   return context.timed(context.add(message, info), given.client, given.chat)
@@ -199,7 +203,8 @@ end
 
 --- The Message of a spec: a text, a table with the kind's word, { message = Message }, or a bare Message.
 -- @tparam string|table spec
--- @tparam table given client; chat: stable JID of where it goes; quote: the message it answers
+-- @tparam table given client; chat: stable JID of where it goes; quote: the message it answers; files: where its files are
+--   (moonpost.client.attached), nil: none can be sent
 -- @treturn ?table Message
 -- @treturn ?string what is wrong with the spec, a sentence
 function kinds.build(spec, given)

@@ -48,7 +48,7 @@ function read.richResponseMessage(content, m)
   m.kind, m.text = "text", #parts > 0 and table.concat(parts, "\n") or nil
 end
 
-local preview_fields = { url = "string", title = "string", description = "string", thumbnail = "string" }
+local preview_fields = { url = "string", title = "string", description = "string", thumbnail = "string", picture = "any" }
 
 -- The first link of a text, without the punctuation of the sentence it ends.
 local function first_link(text)
@@ -57,11 +57,11 @@ local function first_link(text)
 end
 
 -- The preview to send: given, or what the user's function makes of the first link; nil: none.
-local function wanted_preview(spec)
+local function wanted_preview(spec, files)
   local what, given = "a text", spec.preview
   if type(given) == "function" then
-    local link = first_link(spec.text)
-    given = link and given(link)
+    local link, fn = first_link(spec.text), given
+    if link and files then given = files:once(fn, link) else given = link and fn(link) end
     if not given then return nil end
     check.value(what, "preview", given, "table")
     given.url = given.url or link
@@ -75,16 +75,31 @@ local function wanted_preview(spec)
   return given, url
 end
 
---- { text = "hello", preview = { url =, title =, description =, thumbnail = JPEG bytes } or fn(url) -> such a table, or nil }
-function build.text(spec)
+-- A preview's large picture, uploaded as a file of its own (§15.3).
+local function add_picture(content, picture, files)
+  if not files then check.wrong "a preview: a picture is sent with a message of its own" end
+  local file = files:add("a preview", "picture", "preview", picture)
+  local reference = file.reference
+  content.thumbnailDirectPath, content.mediaKey, content.mediaKeyTimestamp = reference.directPath, reference.mediaKey,
+    reference.mediaKeyTimestamp
+  content.thumbnailSha256, content.thumbnailEncSha256 = reference.fileSha256, reference.fileEncSha256
+  content.thumbnailWidth, content.thumbnailHeight = file.width, file.height
+  content.jpegThumbnail = content.jpegThumbnail or file.thumbnail
+end
+
+--- { text = "hello", preview = { url =, title =, description =, thumbnail = JPEG bytes, picture = SOURCE } or fn(url) -> such a table, or
+-- nil }
+function build.text(spec, given)
   check.fields("a text", spec, { text = "string", preview = "table|function" })
   local text = check.text("a text", "text", spec.text)
-  local preview, url = wanted_preview(spec)
+  local preview, url = wanted_preview(spec, given.files)
   if not preview then return { conversation = text } end
-  return { extendedTextMessage = {
+  local content = {
     text = text, matchedText = url, title = preview.title, description = preview.description, jpegThumbnail = preview.thumbnail,
     previewType = "NONE",
-  } }
+  }
+  if preview.picture ~= nil then add_picture(content, preview.picture, given.files) end
+  return { extendedTextMessage = content }
 end
 
 return { read = read, build = build }

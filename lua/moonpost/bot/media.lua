@@ -1,0 +1,140 @@
+--- The file of a message, as handlers have it: `ctx.media`, `ctx.quoted.media`, `bot:message(chat, id).media`, `ctx.preview.picture`. Its
+-- fields are those of `m.media` (docs/kinds.md); its methods load the file, check it whole, and raise when that fails. A file that the
+-- media hosts have no more is asked of the own phone.
+-- @module moonpost.bot.media
+local core = require "moonpost.core"
+local file_names = require "moonpost.client.file_names"
+local limits = require "moonpost.client.limits"
+local owners = require "moonpost.client.kinds.owners"
+local task = require "moonpost.task"
+
+local IS_DIRECTORY = 21 -- the system's number for reading a folder
+
+local Media = {}
+Media.__index = Media
+
+local clients = setmetatable({}, { __mode = "k" }) -- by media
+
+local function wrong(level, text, ...) error(text:format(...), level + 1) end
+
+local options_of = { progress = "function" }
+
+-- Checks the caller's options; what client.media takes.
+local function given(media, name, options, more)
+  if not clients[media] then wrong(3, "media.%s was called with a dot: write media:%s(…)", name, name) end
+  if options ~= nil and type(options) ~= "table" then wrong(3, "media:%s expects options as a table, got a %s", name, type(options)) end
+  local taken = { message = owners[media] }
+  for key, value in pairs(options or {}) do
+    local wanted = options_of[key] or more and more[key]
+    if not wanted then wrong(3, "media:%s has no option '%s' (progress)", name, tostring(key)) end
+    if type(value) ~= wanted then wrong(3, "media:%s: '%s' is a %s, not a %s", name, key, wanted, type(value)) end
+    taken[key] = value
+  end
+  return clients[media], taken
+end
+
+local function check(value, err)
+  if value == nil then error(err, 0) end
+  return value
+end
+
+local function is_folder(path)
+  local file <close> = io.open(path, "rb")
+  return file ~= nil and select(3, file:read(1)) == IS_DIRECTORY
+end
+
+-- Makes a folder and those it stands in, where they are not there.
+local function make_folder(path)
+  for at in path:gmatch "()/+" do
+    if at > 1 then core.system.make_folder(path:sub(1, at - 1)) end
+  end
+  local ok, why = core.system.make_folder(path)
+  if not ok then error(core.error("media-disk", ("the folder %s cannot be made: %s"):format(path, why)), 0) end
+end
+
+-- The path of a download, and the folder to make first.
+local function place(media, path)
+  local folder = path and (path:match "^(.*)/$" or is_folder(path) and path)
+  local name = file_names.of(media, (owners[media] or {}).id)
+  if not path then return name end
+  if not folder then return path, path:match "^(.+)/[^/]*$" end
+  return (folder == "" and "/" or folder .. "/") .. name, folder ~= "" and folder or nil
+end
+
+--- Loads the file into one of its own, which is there when it is whole and checked, and not before. None that is there is overwritten:
+-- the new one gets a number, "photo (2).jpg".
+-- @tparam ?string path of the file; or of a folder, when it ends with a slash or is one: the name is then made from the file's own, and
+-- does no harm. Folders that are not there are made. Without it: into the current folder
+-- @tparam ?table options progress = fn(done, total) in bytes; when it returns false, the download ends
+-- @treturn string the path it has
+function Media:download(path, options)
+  local client, taken = given(self, "download", options)
+  if path == "" or path ~= nil and type(path) ~= "string" then wrong(2, "media:download expects a path, got '%s'", tostring(path)) end
+  if path and path:find("\0", 1, true) then wrong(2, "media:download expects a path: this one holds a NUL") end
+  taken.fresh = true
+  local target, folder = place(self, path)
+  if folder and not is_folder(folder) then make_folder(folder) end
+  return check(client.media:save(self.reference, self.type, target, taken))
+end
+
+--- Loads the file into memory.
+-- @tparam ?int max bytes it may have at most (64 MiB)
+-- @tparam ?table options as of `download`
+-- @treturn string
+function Media:bytes(max, options)
+  local client, taken = given(self, "bytes", options)
+  if max ~= nil and not (math.type(max) == "integer" and max >= 0) then
+    wrong(2, "media:bytes expects a number of bytes, got '%s'", tostring(max))
+  end
+  taken.limit = max or limits.MEDIA_BYTES
+  local pieces = {}
+  check(client.media:download(self.reference, self.type, function(bytes) pieces[#pieces + 1] = bytes end, taken))
+  return table.concat(pieces)
+end
+
+-- Loads for who takes the pieces, one ahead.
+local function load(client, media, taken, pieces)
+  local called, ok, err = pcall(client.media.download, client.media, media.reference, media.type, function(bytes) pieces:push { bytes } end,
+    taken)
+  pieces:push { nil, not called and ok or not ok and err }
+end
+
+--- Loads the file piece by piece, for `for piece in media:stream() do`. No piece is given before the whole file was checked.
+-- @tparam ?table options as of `download`
+-- @treturn function
+function Media:stream(options)
+  local client, taken = given(self, "stream", options)
+  local pieces = task.queue(1)
+  local loading = task.spawn(load, client, self, taken, pieces)
+  local ended = setmetatable({}, { __close = function()
+    pieces:close()
+    loading:cancel()
+  end })
+  local over = false
+  return function()
+    if over then return nil end
+    local one = pieces:pop()
+    over = not one or one[1] == nil
+    if one and one[2] then error(one[2], 0) end
+    return one and one[1]
+  end, nil, nil, ended
+end
+
+function Media.__tostring(media) return ("%s (%s, %s bytes)"):format(media.kind, media.mime or "?", media.size or "?") end
+
+local function dress(media, client)
+  if not media or clients[media] then return end
+  clients[media] = client
+  setmetatable(media, Media)
+end
+
+--- Gives the files of a message their methods.
+-- @tparam table m message event, or what client:message returns
+-- @param client who loads them
+-- @treturn table m
+return function(m, client)
+  dress(m.media, client)
+  dress(m.quoted and m.quoted.media, client)
+  dress(m.preview and m.preview.picture, client)
+  return m
+end
