@@ -48,6 +48,8 @@ describe("moonpost doctor", function()
     find(lines, "^ok     certificates: %d+ in /etc/ssl/certs$")
     find(lines, "^ok     server: the sandbox at ws://127.0.0.1:%d+/ws/chat answers in %d+ ms$")
     find(lines, "^ok     clock: within %d+ s of the server's$")
+    find(lines, "^ok     media: ffmpeg %d+%.%d+")
+    find(lines, "^ok     media: libwebpmux, for the packs of stickers$")
     find(lines, "^ok     store: .* reads well: %d+ rows: credential 1, meta 2")
   end))
 
@@ -108,6 +110,20 @@ describe("moonpost doctor", function()
     local _, lines = run("--offline", "ulimit -n 100; export SSL_CERT_DIR=" .. support.tmpdir())
     find(lines, "^WRONG  open files: 100 are allowed, too few: ulimit %-n 1024$")
     find(lines, "^WRONG  certificates: .* holds none, no server can be verified: apt%-get install ca%-certificates")
+  end))
+
+  it("notes what can be done without, what it would add, and how to have it, and finds nothing wrong in that", support.async(function()
+    local code, lines = run("--offline", "export PATH=" .. support.tmpdir())
+    assert.equal(0, code)
+    find(lines, "^note   media: ffmpeg, ffprobe, prlimit, setpriv are missing: files go as they are; it adds thumbnails, dimensions and "
+      .. "durations, waveforms, and makes voice messages, stickers and GIFs of other formats: apt%-get install .*ffmpeg$")
+    local broken = support.tmpdir()
+    for _, name in ipairs { "ffmpeg", "ffprobe" } do
+      local path = broken .. "/" .. name
+      assert(os.execute(("printf '#!/bin/sh\\necho cannot load >&2; exit 127\\n' > %s && chmod +x %s"):format(path, path)))
+    end
+    lines = select(2, run("--offline", "export PATH=" .. broken .. ":$PATH"))
+    find(lines, "^note   media: ffmpeg does not run %(cannot load%), as good as missing: files go as they are;")
   end))
 
   it("refuses a wrong server before it looks at anything", support.async(function()

@@ -293,6 +293,7 @@ int mpl_open_media(lua_State *L) {
   mpl_new_media_range(L);
   mpl_new_media_spool(L);
   luaL_newlib(L, functions);
+  mpl_open_media_tools(L);
   lua_newtable(L);
   for (const mp_media_type *type = mp_media_types; type->name != NULL; type++) {
     push_type(L, type);

@@ -14,5 +14,6 @@ void mpl_new_media_range(lua_State *L);
 int mpl_media_range(lua_State *L);
 void mpl_new_media_spool(lua_State *L);
 int mpl_media_spool(lua_State *L);
+void mpl_open_media_tools(lua_State *L); /* adds its functions to the table on top of the stack */
 
 #endif

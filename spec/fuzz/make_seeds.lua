@@ -46,6 +46,13 @@ end
 seed("node", "deep", "\0" .. ("\248\2\3\248\1"):rep(60) .. "\248\1\3")
 seed("node", "long-list", "\0\249\1\1\3" .. ("\4\5"):rep(128))
 
+-- Stickers: one of a single pixel, the same with a pack, and an EXIF chunk's content alone.
+local pixel = "RIFF\26\0\0\0WEBPVP8L\13\0\0\0\47\0\0\0\16\7\16\17\17\136\136\254\7\0"
+local packed = assert(core.media.sticker_write(pixel, '{"sticker-pack-name":"Cats","emojis":["x"]}'))
+seed("sticker", "still", pixel)
+seed("sticker", "packed", packed)
+seed("sticker", "exif", packed:sub(packed:find("II*\0", 1, true), -1))
+
 -- Patches of the app state: their mutations' values are plaintexts, which appstate.lua seals.
 local function patch(name, version, ...)
   local id = { id = "\0\0\0\0\78\33" }

@@ -1,5 +1,6 @@
 --- `moonpost doctor`: looks at what a bot stands on, one line each, with what to do where something is wrong.
 -- @module moonpost.cli.doctor
+local child = require "moonpost.child"
 local core = require "moonpost.core"
 local inspect = require "moonpost.cli.store_check"
 local options = require "moonpost.cli.options"
@@ -7,6 +8,7 @@ local printable = require "moonpost.printable"
 local sandbox_link = require "moonpost.cli.sandbox_link"
 local store_key = require "moonpost.cli.store_key"
 local task = require "moonpost.task"
+local tools = require "moonpost.client.media_tools"
 
 local command = { summary = "look for what keeps a bot from working" }
 
@@ -18,7 +20,8 @@ usage: moonpost doctor [options]
   --sandbox URL    try the sandbox at ws://… or wss://… in place of the service
   --offline        try no server
 
-Looks at the libraries, the clock, the server, the store, the limits; one line each, "ok" or "WRONG" and what to do.
+Looks at the libraries, the clock, the server, the store, the limits; one line each, "ok", or "WRONG" and what to do, or "note":
+something that can be done without is missing.
 Exit codes: 0 all is well, 1 something is wrong, 2 wrong command line.]]
 
 local SERVICE = "https://web.whatsapp.com/ws/chat"
@@ -37,6 +40,7 @@ local function line(self, state, what, ...)
 end
 
 function Report:ok(...) line(self, "ok", ...) end
+function Report:note(...) line(self, "note", ...) end
 function Report:wrong_line(...) line(self, "WRONG", ...) end
 
 local function libraries(report)
@@ -66,6 +70,23 @@ local function limits(report)
   local files = core.system.open_files()
   if files < OPEN_FILES then return report:wrong_line("open files: %d are allowed, too few: ulimit -n %d", files, OPEN_FILES * 4) end
   report:ok("open files: %d are allowed", files)
+end
+
+-- What prepares files (client/media_tools.lua): it can be done without.
+local function media(report)
+  local there, missing = tools.available()
+  local ended, err = child.run { args = { "ffmpeg", "-version" }, seconds = SERVER_SECONDS, memory = 1 << 30 }
+  if there and ended and ended.code == 0 then
+    report:ok("media: ffmpeg %s", ended.output:match "^ffmpeg version (%d[%d.]*)" or "of an unknown version")
+  else
+    report:note("media: %s missing: files go as they are; it adds thumbnails, dimensions and durations, waveforms, and makes "
+      .. "voice messages, stickers and GIFs of other formats: apt-get install --no-install-recommends ffmpeg",
+      there and ("ffmpeg does not run (%s), as good as"):format(err and tostring(err) or ended.errors:match "[^\n]*")
+        or table.concat(missing, ", ") .. (#missing == 1 and " is" or " are"))
+  end
+  local ok = core.media.sticker_library()
+  if ok then return report:ok "media: libwebpmux, for the packs of stickers" end
+  report:note "media: libwebpmux is missing: the packs of stickers are neither read nor written: apt-get install libwebpmux3"
 end
 
 local function authorities(report)
@@ -169,6 +190,7 @@ function command.main(args)
   store(report, found) -- before there are threads: it looks in a child
   event_loop(report)
   limits(report)
+  task.run(media, report)
   authorities(report)
   task.run(server, report, found)
   return report.wrong and 1 or 0

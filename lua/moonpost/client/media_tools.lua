@@ -15,6 +15,7 @@ local ffmpeg = lazy "moonpost.client.tools.ffmpeg"
 local pictures = lazy "moonpost.client.tools.pictures"
 local probe = lazy "moonpost.client.tools.probe"
 local sound = lazy "moonpost.client.tools.sound"
+local stickers = lazy "moonpost.client.tools.stickers"
 
 local tools = {}
 
@@ -68,6 +69,20 @@ function tools.to_opus(path) return sound.to_opus(path) end
 -- @treturn ?string path of a temporary file, the caller's to remove
 -- @treturn ?boolean whether it moves; or the error
 function tools.to_webp(path) return pictures.to_webp(path) end
+
+--- What a sticker says of the pack it is from. It is taken apart by libwebpmux, in this process, and no picture is decoded; not in a
+-- task.
+-- @string webp the sticker
+-- @treturn ?table `{ id, name, publisher, emojis }`: texts, nil where it says nothing; a list
+-- @return nil and an error: code "no-tools" (libwebpmux is missing), "not-found" (it says nothing of a pack), "malformed", "limit"
+function tools.read_pack(webp) return stickers.read(webp) end
+
+--- A sticker that says which pack it is from. Not in a task.
+-- @string webp the sticker
+-- @tparam table pack `{ name, publisher, emojis, id }`; all may be missing; the id is made of name and publisher
+-- @treturn ?string the sticker with it, in place of what it said before
+-- @return nil and an error, as above
+function tools.write_pack(webp, pack) return stickers.write(webp, pack) end
 
 --- A GIF, or a video without its sound, as GIFs are on the wire: MP4 (H.264); two minutes at most.
 -- @string path

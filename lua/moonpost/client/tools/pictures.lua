@@ -3,27 +3,31 @@
 local core = require "moonpost.core"
 local ffmpeg = require "moonpost.client.tools.ffmpeg"
 local probe = require "moonpost.client.tools.probe"
+local temporary = require "moonpost.client.tools.temporary"
 
 local pictures = {}
 
-local THUMBNAIL_MAX = 10 * 1024           -- bytes (05 §15.2)
-local THUMBNAIL_SIDE = 100                -- pixels of its longer side
-local STICKER_SIDE = 512                  -- 05 §15.6, with the two below
-local STICKER_MAX = { [false] = 100 * 1000, [true] = 500 * 1000 } -- bytes: static, animated
+local THUMBNAIL_MAX = 10 * 1024     -- bytes (05 §15.2)
+local THUMBNAIL_SIDE = 100          -- pixels of its longer side
+local JPEG_MAX = 1 << 20            -- bytes of another picture
+local STICKER_SIDE = 512            -- 05 §15.6, as the next two
+local STICKER_MAX = { [false] = 100 * 1000, [true] = 500 * 1000 } -- bytes of one that is still, that moves
 local STICKER_SECONDS = 10
-local PICTURE_MAX = 1 << 20               -- bytes of a JPEG
-local GIF_MAX, GIF_SECONDS = 64 << 20, 120
+local STICKER_WORK = 60             -- seconds of work, for one try
+local GIF_SECONDS, GIF_WORK = 120, 120
+local GIF_MAX = 64 << 20            -- bytes
 
 -- JPEG knows no transparency: what shows through is white, as on the chat's own paper.
 local ON_WHITE = "format=rgba,split[front][back];[back]lutrgb=r=255:g=255:b=255:a=255[paper];[paper][front]overlay=format=auto"
 
--- Tries one setting after the other until what comes out is small enough.
+-- Tries one setting after the other until what comes out is small enough; a try ends as soon as it is not.
 local function until_it_fits(path, settings, max, words_of, options)
+  local run = { max = max, seconds = options and options.seconds, before = options and options.before }
   for _, setting in ipairs(settings) do
-    local bytes, err = ffmpeg.run(path, words_of(setting), options)
-    if not bytes then return nil, err end
-    if #bytes == 0 then return nil, core.error("media-format", ("%s holds no picture"):format(path)) end
-    if #bytes <= max then return bytes end
+    local bytes, err = ffmpeg.run(path, words_of(setting), run)
+    if bytes and #bytes > 0 then return bytes end
+    if bytes then return nil, core.error("media-format", ("%s holds no picture"):format(path)) end
+    if err.code ~= "limit" then return nil, err end
   end
   return nil, core.error("limit", ("%s does not become smaller than %d bytes"):format(path, max))
 end
@@ -32,7 +36,7 @@ local function jpeg(path, filter, max)
   return until_it_fits(path, { 4, 8, 16, 31 }, max, function(quality)
     return { "-map", "0:v:0", "-frames:v", "1", "-an", "-vf", filter .. "," .. ON_WHITE .. ",format=yuvj420p", "-c:v", "mjpeg", "-q:v",
       tostring(quality), "-f", "image2pipe", "pipe:1" }
-  end, { max = PICTURE_MAX })
+  end)
 end
 
 --- See moonpost.client.media_tools, as for all below.
@@ -43,59 +47,66 @@ function pictures.thumbnail(path, side)
 end
 
 function pictures.to_square(path, side)
-  return jpeg(path, ("crop='min(iw,ih)':'min(iw,ih)',scale=%d:%d"):format(side, side), PICTURE_MAX)
+  return jpeg(path, ("crop='min(iw,ih)':'min(iw,ih)',scale=%d:%d"):format(side, side), JPEG_MAX)
 end
 
--- A temporary file with these bytes.
-local function temporary(bytes)
-  local path = os.tmpname()
-  local file, why = io.open(path, "wb")
-  local ok = file and file:write(bytes)
-  if file then ok = file:close() and ok end
-  if ok then return path end
-  os.remove(path)
-  return nil, core.error("media-disk", ("no temporary file: %s"):format(why or path))
+-- Into the square; what does not get small enough loses its detail: it is made smaller (`side`) first.
+local function fit(side)
+  local words = ("scale=%d:%d:force_original_aspect_ratio=decrease"):format(side, side)
+  if side < STICKER_SIDE then words = words .. (",scale=%d:%d:force_original_aspect_ratio=decrease"):format(STICKER_SIDE, STICKER_SIDE) end
+  return words .. (",format=yuva420p,pad=%d:%d:-1:-1:color=0x00000000"):format(STICKER_SIDE, STICKER_SIDE)
 end
 
-local FIT = ("scale=%d:%d:force_original_aspect_ratio=decrease,format=yuva420p,pad=%d:%d:-1:-1:color=0x00000000"):format(STICKER_SIDE,
-  STICKER_SIDE, STICKER_SIDE, STICKER_SIDE)
+local STILL = { { 512, 80 }, { 512, 50 }, { 512, 20 }, { 512, 0 }, { 128, 0 } }                         -- side, quality
+local MOVING = { { 512, 60, 15 }, { 512, 30, 12 }, { 256, 10, 10 }, { 128, 0, 8 }, { 64, 0, 4 } }       -- and frames a second
 
-local function still_sticker(quality)
-  return { "-map", "0:v:0", "-frames:v", "1", "-an", "-vf", FIT, "-c:v", "libwebp", "-quality", tostring(quality), "-f", "webp",
-    "pipe:1" }
+local function still_sticker(setting)
+  return { "-map", "0:v:0", "-frames:v", "1", "-an", "-vf", fit(setting[1]), "-c:v", "libwebp", "-quality", tostring(setting[2]),
+    "-f", "webp", "pipe:1" }
 end
 
+-- Its pictures keep their times; of those that come too fast some are left out.
 local function moving_sticker(setting)
-  return { "-map", "0:v:0", "-t", tostring(STICKER_SECONDS), "-an", "-vf", ("fps=%d,%s"):format(setting.fps, FIT), "-c:v", "libwebp_anim",
-    "-loop", "0", "-quality", tostring(setting.quality), "-f", "webp", "pipe:1" }
+  local slow = ("select='isnan(prev_selected_t)+gte(t-prev_selected_t,%f)'"):format(0.99 / setting[3])
+  return { "-map", "0:v:0", "-t", tostring(STICKER_SECONDS), "-an", "-vf", slow .. "," .. fit(setting[1]), "-fps_mode", "vfr",
+    "-c:v", "libwebp_anim", "-loop", "0", "-quality", tostring(setting[2]), "-f", "webp", "pipe:1" }
 end
 
-local MOVING = { { fps = 15, quality = 60 }, { fps = 10, quality = 30 }, { fps = 8, quality = 5 }, { fps = 4, quality = 1 } }
+-- Whether it is of a kind that may move, and does.
+local function moves(path)
+  local mime, err = ffmpeg.mime(path)
+  if not mime then return nil, err end
+  if mime == "image/jpeg" or mime == "image/png" then return false end
+  local found
+  found, err = probe(path)
+  return found and found.animated, err
+end
 
 function pictures.to_webp(path)
-  local found, err = probe(path)
-  if not found then return nil, err end
+  local moving, err = moves(path)
+  if moving == nil then return nil, err end
   local bytes
-  if found.animated then
-    bytes, err = until_it_fits(path, MOVING, STICKER_MAX[true], moving_sticker, { max = 16 << 20, seconds = 60,
-      before = { "-t", tostring(STICKER_SECONDS) } })
+  if moving then
+    bytes, err = until_it_fits(path, MOVING, STICKER_MAX[true], moving_sticker, {
+      seconds = STICKER_WORK, before = { "-t", tostring(STICKER_SECONDS) },
+    })
   else
-    bytes, err = until_it_fits(path, { 80, 60, 40, 20, 5, 0 }, STICKER_MAX[false], still_sticker)
+    bytes, err = until_it_fits(path, STILL, STICKER_MAX[false], still_sticker)
   end
   if not bytes then return nil, err end
-  local out
-  out, err = temporary(bytes)
-  return out, not out and err or found.animated
+  local out <close> = temporary()
+  err = out:write(bytes) or out:finish()
+  if err then return nil, err end
+  return out:keep(), bytes:sub(13, 16) == "VP8X" and bytes:byte(21) & 2 ~= 0
 end
 
 function pictures.to_mp4(path)
-  local out = os.tmpname()
+  local out <close> = temporary()
   local ok, err = ffmpeg.run(path, { "-map", "0:v:0", "-t", tostring(GIF_SECONDS), "-an", "-vf",
     "scale='trunc(min(iw,1280)/2)*2':-2,format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-movflags", "+faststart", "-f", "mp4",
-    "file:" .. out }, { seconds = 60, file = GIF_MAX, before = { "-t", tostring(GIF_SECONDS) } })
-  if ok then return out end
-  os.remove(out)
-  return nil, err
+    "file:" .. out.path }, { seconds = GIF_WORK, file = GIF_MAX, before = { "-t", tostring(GIF_SECONDS) } })
+  if not ok then return nil, err end
+  return out:keep()
 end
 
 return pictures

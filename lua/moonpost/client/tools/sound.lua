@@ -2,6 +2,7 @@
 -- @module moonpost.client.tools.sound
 local core = require "moonpost.core"
 local ffmpeg = require "moonpost.client.tools.ffmpeg"
+local temporary = require "moonpost.client.tools.temporary"
 
 local sound = {}
 
@@ -21,27 +22,18 @@ function sound.waveform(path)
 end
 
 function sound.to_opus(path)
-  local out = os.tmpname()
-  local file, why = io.open(out, "wb")
-  local size, failed = 0, not file and why
+  local out <close> = temporary()
+  local size = 0
   local function write(bytes)
     size = size + #bytes
     if size > OPUS_MAX then return core.error("limit", ("%s is too long for a voice message"):format(path)) end
-    local ok
-    ok, failed = file:write(bytes)
-    if not ok then return core.error("media-disk", ("no temporary file: %s"):format(failed)) end
+    return out:write(bytes)
   end
-  local ok, err
-  if file then
-    ok, err = ffmpeg.run(path, { "-map", "0:a:0", "-vn", "-ac", "1", "-ar", "48000", "-c:a", "libopus", "-b:a", "32k", "-f", "ogg",
-      "pipe:1" }, { seconds = SECONDS, output = write })
-    local closed
-    closed, failed = file:close()
-    ok = ok and closed
-  end
-  if ok then return out end
-  os.remove(out)
-  return nil, err or core.error("media-disk", ("no temporary file: %s"):format(failed))
+  local ok, err = ffmpeg.run(path, { "-map", "0:a:0", "-vn", "-ac", "1", "-ar", "48000", "-c:a", "libopus", "-b:a", "32k", "-f", "ogg",
+    "pipe:1" }, { seconds = SECONDS, output = write })
+  err = ok and out:finish() or err
+  if err then return nil, err end
+  return out:keep()
 end
 
 return sound
