@@ -9,7 +9,7 @@ local tap = require "spec.tap"
 
 local capabilities = {
   "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate", "groups",
-  "group_joins", "group_notifications", "communities", "status", "newsletters", "calls",
+  "group_joins", "group_notifications", "communities", "status", "newsletters", "calls", "pictures",
 }
 
 local function starts_with(expected, text)

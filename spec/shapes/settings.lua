@@ -22,7 +22,6 @@ end)
 local timer = ask("get", "disappearing_mode")
 local set_timer = ask("set", "disappearing_mode", function() return node("disappearing_mode", { duration = "86400" }) end)
 local hosts = ask("set", "w:m", function() return node "media_conn" end)
-local picture = ask("get", "w:profile:picture", function() return node("picture", { type = "image", query = "url" }) end)
 
 local function people(more)
   return answer(function()
@@ -119,14 +118,4 @@ return {
     { "media_conn/host@maxContentLengthBytes=big", "iq/media_conn/host@maxContentLengthBytes: expected a number, got 'big'" },
     { "media_conn/host!", "iq/media_conn/host: missing (10 §9, 05 §14.1, 08 S-820)" },
   }, request = hosts },
-
-  { "to-server", "the question for a picture", picture, {
-    { "picture@type=hologram", "iq/picture@type: expected image or preview, got 'hologram' (10 §5.2, 08 S-840)" },
-  } },
-  { "to-client", "a picture", answer(function()
-    return node("picture", { id = "5", type = "image", url = "https://127.0.0.1/p", direct_path = "/p" })
-  end), {
-    { "picture@direct_path!", "iq/picture@direct_path: missing, expected a text (10 §5.2, 08 S-840)" },
-    { "picture@id=abc", "iq/picture@id: expected a number, got 'abc' (10 §5.2, 08 S-840)" },
-  }, request = picture },
 }

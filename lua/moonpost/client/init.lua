@@ -52,7 +52,7 @@ local capabilities = {}
 for name in ([[connection pairing devices prekeys signed_prekey digest fanout fanout_group archive effects timers sent delivered read_marks
   privacy_settings outbox receive sender_keys groups secrets assistants answers answering journal receipts retry retry_keys missing
   identities notifications presence calls peer peer_requests sweep resume group_changes privacy_tokens newsletters
-  status_posts appstate media properties caught_up]]):gmatch "%S+" do
+  status_posts appstate media properties caught_up pictures]]):gmatch "%S+" do
   capabilities[name] = "moonpost.client." .. name
 end
 capabilities.sender, capabilities.past = "moonpost.client.send", "moonpost.client.history"
@@ -73,7 +73,7 @@ function Client.__tostring(client) return ("moonpost.client (%s)"):format(client
 local events = {
   message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
   chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true, caught_up = true,
-  history = true,
+  history = true, picture = true,
 }
 
 --- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.

@@ -10,6 +10,7 @@ local urls = require "moonpost.client.media_url"
 local media = core.media
 
 local KEY, HASH = 32, 32 -- bytes
+local PROFILE = "ppic"   -- the type of pictures of profiles
 local PADDING = 16 + 10  -- bytes a blob has beside the file, at most: of the last block, and the MAC
 
 local Fetch = {}
@@ -150,7 +151,8 @@ local function is_bytes(value, size) return value == nil or type(value) == "stri
 -- A hash or key of no bytes is none: some senders write such.
 local function given(value) return value ~= "" and value or nil end
 
--- What the decoders are told, from a reference that anybody may have written.
+-- What the decoders are told, from a reference that anybody may have written. Of a profile's picture, which the service itself names,
+-- nothing is told.
 local function read_reference(reference, type)
   local told = {
     type = type, fileSha256 = given(reference.fileSha256), fileLength = reference.fileLength,
@@ -160,7 +162,9 @@ local function read_reference(reference, type)
   if not is_bytes(told.mediaKey, KEY) then return wrong "its mediaKey is no key" end
   if not is_bytes(told.fileSha256, HASH) or not is_bytes(told.fileEncSha256, HASH) then return wrong "its hashes are none" end
   if told.fileLength ~= nil and (math.type(told.fileLength) ~= "integer" or told.fileLength < 0) then return wrong "its length is none" end
-  if not told.fileSha256 and not told.mediaKey then return wrong "it has neither a key nor a hash to check the file by" end
+  if not told.fileSha256 and not told.mediaKey and type ~= PROFILE then
+    return wrong "it has neither a key nor a hash to check the file by"
+  end
   return told
 end
 

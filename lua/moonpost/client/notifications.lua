@@ -34,6 +34,8 @@ function on.server_sync(self, node) self.client.appstate:notification(node) end
 
 function on.privacy_token(self, node) self.client.privacy_tokens:notification(node) end
 
+function on.picture(self, node) self.client.pictures:notification(node) end
+
 function on.mediaretry(self, node)
   local media = self.client:made "media"
   if media then media.retry:notification(node) end

@@ -169,6 +169,7 @@ function Book:remove(group)
   if group.code then self.by_code[group.code] = nil end
   for _, code in ipairs(group.revoked) do self.revoked[code] = nil end
   self.sandbox.store:delete("world", "g" .. group.id)
+  self.sandbox.store:delete("world", "P" .. group:jid()) -- its picture (moonpost.sandbox.pictures)
 end
 
 --- The group a JID names; nil when there is none.

@@ -24,8 +24,8 @@ function settings.unfit_subject(text) return unfit(text, SUBJECT_MAX, 1) end
 --- Why a description cannot be; nil when it can.
 function settings.unfit_description(text) return unfit(text, DESCRIPTION_MAX, 1) end
 
--- Subject, description and timer are anybody's, unless the group is locked (07 §3.4).
-local function may_describe(group, actor)
+--- Whether an account may change subject, description, picture or timer: anybody may, unless the group is locked (07 §3.4).
+function settings.may_describe(group, actor)
   return group:has(actor) and (not group.settings.locked or group:is_admin(actor))
 end
 
@@ -33,7 +33,7 @@ end
 -- @treturn ?boolean true
 -- @treturn ?int code
 function settings.subject(group, actor, text)
-  if not may_describe(group, actor) then return nil, 403 end
+  if not settings.may_describe(group, actor) then return nil, 403 end
   local code = settings.unfit_subject(text)
   if code then return nil, code end
   local now = group.book.sandbox.time()
@@ -48,7 +48,7 @@ end
 -- @treturn ?int when it was set
 -- @treturn ?int code
 function settings.description(group, actor, about)
-  if not may_describe(group, actor) then return nil, 403 end
+  if not settings.may_describe(group, actor) then return nil, 403 end
   local code = about.text and settings.unfit_description(about.text)
   if code then return nil, code end
   local before = group.description
@@ -119,7 +119,7 @@ local function read_all(group, actor, children)
   for i, child in ipairs(children) do
     local one = known[child.tag]
     if not one then return nil, 400 end
-    local free = one.name == "ephemeral" and may_describe(group, actor)
+    local free = one.name == "ephemeral" and settings.may_describe(group, actor)
     if not free and not group:is_admin(actor) then return nil, 403 end
     local value, code = one.read(child)
     if code then return nil, code end

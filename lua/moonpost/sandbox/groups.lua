@@ -11,6 +11,7 @@ local iq = require "moonpost.sandbox.iq"
 local joins = require "moonpost.sandbox.group_joins"
 local members = require "moonpost.sandbox.group_members"
 local news = require "moonpost.sandbox.group_news"
+local pictures = require "moonpost.sandbox.pictures"
 local settings = require "moonpost.sandbox.group_settings"
 
 local jid = core.wire.jid
@@ -189,6 +190,8 @@ end
 
 -- "Seen that I was added" (S-713).
 function about.set.ack(conn, _, group) return group:has(conn.device.account) and {} or nil, 403 end
+
+function about.get.pictures(conn, child, group) return pictures.of_community(conn, group, child) end
 
 -- Communities: fn(community, account, child, the people its first child names) -> content, code, attributes.
 for type, list in pairs(communities.requests) do

@@ -15,7 +15,7 @@ local queries = {
   ["w:p"] = to("settings", "ping"), passive = to("settings", "passive"), abt = to("settings", "props"),
   blocklist = to("settings", "blocklist"), privacy = to("settings", "privacy"), ["w:m"] = to("media", "query"),
   ["urn:xmpp:whatsapp:dirty"] = to("settings", "empty"), ["w:stats"] = to("settings", "empty"), tos = to("settings", "empty"),
-  disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("settings", "picture"),
+  disappearing_mode = to("settings", "disappearing_mode"), ["w:profile:picture"] = to("pictures", "query"),
   ["w:mex"] = to("mex", "query"), status = to("status", "query"), newsletter = to("newsletters", "query"),
   ["w:g2"] = to("groups", "query"), encrypt = to("keys", "query"), usync = to("devices", "usync"),
   ["w:sync:app:state"] = to("appstate", "query"), md = to("settings", "multi_device"),

@@ -73,14 +73,6 @@ function settings.disappearing_mode(conn, node)
   iq.result(conn, node, stanza.node("disappearing_mode", { duration = "0", t = "0" }))
 end
 
---- Nobody has a picture (S-840); who wants to be left alone by strangers does not even tell them that (S-805).
-function settings.picture(conn, node)
-  if node.attrs.type == "set" then return iq.error(conn, node, 501) end
-  local target = conn.sandbox.accounts:lookup(node.attrs.target)
-  local hidden = target and not privacy_tokens.shows(conn.sandbox, conn.device.account, target, stanza.child(node, "picture"), node)
-  iq.error(conn, node, hidden and 401 or 404)
-end
-
 --- Logout by the device itself (S-119); nothing else of this namespace after the login, no linking above all.
 function settings.multi_device(conn, node)
   if stanza.child(node, "link_code_companion_reg") then return iq.error(conn, node, 400) end

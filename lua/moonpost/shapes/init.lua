@@ -25,7 +25,7 @@ local terms = require "moonpost.shapes.terms"
 
 local capabilities = {
   "connection", "pairing", "keys", "devices", "messages", "receipts", "notifications", "presence", "settings", "appstate", "groups",
-  "group_joins", "group_notifications", "communities", "status", "newsletters", "calls",
+  "group_joins", "group_notifications", "communities", "status", "newsletters", "calls", "pictures",
 }
 
 local shapes = { marks = terms.marks }

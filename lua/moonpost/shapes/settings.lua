@@ -1,8 +1,8 @@
---- The account's settings: server properties, blocklist, privacy, default timer, picture, media hosts.
+--- The account's settings: server properties, blocklist, privacy, default timer, media hosts.
 -- @module moonpost.shapes.settings
 local t = require "moonpost.shapes.terms"
 
-local baileys, either, int, many, maybe, node = t.baileys, t.either, t.int, t.many, t.maybe, t.node
+local either, int, many, maybe, node = t.either, t.int, t.many, t.maybe, t.node
 local number, one_of, query, some, some_bytes, text, time = t.number, t.one_of, t.query, t.some, t.some_bytes, t.text, t.time
 
 local prop = either(
@@ -88,18 +88,6 @@ return {
     }),
     query("10 §6.2, 08 S-845", "set", "disappearing_mode", {
       asks = { node("disappearing_mode", { duration = duration }) }, errors = "any",
-    }),
-
-    query("10 §5.2, 08 S-840", "get", "w:profile:picture", {
-      target = t.jid,
-      asks = { node("picture", {
-        type = maybe(one_of("image", "preview")), id = maybe(number), query = maybe "url", invite = maybe(text), persona_id = maybe(text),
-        common_gid = maybe(t.group),
-      }, { maybe(node("tctoken", { t = baileys("says when it got the token (03 §15.2)", time) }, some_bytes)) }) },
-      answers = { maybe(node("picture", {
-        id = number, type = one_of("image", "preview"), url = text, direct_path = text, hash = maybe(text),
-      })) },
-      errors = { 400, 401, 404, 429, 500, 501, 503 },
     }),
 
     query("10 §9, 05 §14.1, 08 S-820", "set", "w:m", {

@@ -1,0 +1,56 @@
+--- Pictures as profiles, groups and channels have them: square JPEGs (fact sheet 05 §16.1). What is one already goes as it is; what is not
+-- is made one where the tools for it are there (moonpost.client.media_tools), else a JPEG goes as it is, and anything else is refused.
+-- @module moonpost.client.square
+local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
+local open_source = require "moonpost.client.media_source"
+local size_of = require "moonpost.client.jpeg"
+
+local tools = lazy "moonpost.client.media_tools"
+
+local SIDE = 640          -- pixels that official clients send
+local FIT = 512 * 1024    -- bytes of a JPEG that goes as it is
+local READ = 64 << 20     -- bytes of a picture that is made one
+local SENT = 4 << 20      -- bytes of a JPEG that is sent where no tools are
+
+local function read(source)
+  local from <close>, err = open_source(source)
+  if not from then return nil, err end
+  local pieces, size = {}, 0
+  while true do
+    local piece, why = from.read()
+    if not piece and why then return nil, why end
+    if not piece then return table.concat(pieces) end
+    pieces[#pieces + 1], size = piece, size + #piece
+    if size > READ then return nil, core.error("media-too-large", ("a picture has at most %d bytes"):format(READ)) end
+  end
+end
+
+local function with_file(bytes, fn)
+  local path = os.tmpname()
+  local remove <close> = setmetatable({}, { __close = function() os.remove(path) end })
+  local file, why = io.open(path, "wb")
+  local ok = file and file:write(bytes)
+  if file then ok = file:close() and ok end
+  if not ok then return nil, core.error("media-disk", ("no temporary file: %s"):format(why or path)) end
+  local result, err = fn(path)
+  return result, err, remove
+end
+
+--- The bytes of a square JPEG. In a task.
+-- @tparam table source { file = path }, { bytes = string } or { reader = function }
+-- @treturn ?string
+-- @treturn ?table err code "media-source", "media-too-large", "media-format": it is no JPEG, and nothing here makes one of it
+return function(source)
+  local bytes, err = read(source)
+  if not bytes then return nil, err end
+  local width, height = size_of(bytes)
+  if width and width == height and width <= SIDE and #bytes <= FIT then return bytes end
+  if tools.available() then
+    local jpeg, why = with_file(bytes, function(path) return tools.to_square(path, SIDE) end)
+    return jpeg, why
+  end
+  if width and #bytes <= SENT then return bytes end
+  return nil, core.error(width and "media-too-large" or "media-format",
+    "a picture is a small square JPEG; of anything else one is made where ffmpeg is (apt-get install ffmpeg)")
+end
