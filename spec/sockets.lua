@@ -95,21 +95,24 @@ end
 
 local CANNED = [[
 use IO::Socket::INET; $| = 1; $SIG{PIPE} = "IGNORE";
-my ($bytes, $trickles) = @ARGV; $bytes =~ s/\\r\\n/\r\n/g;
+my ($bytes, $trickles, $after, $times) = @ARGV; s/\\r\\n/\r\n/g for $bytes, $after;
 my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:0", Listen => 8) or die; print $server->sockport, "\n";
 while (my $peer = $server->accept) {
   while (<$peer>) { last if /^\r\n/ }
   $peer->autoflush(1); print $peer $bytes;
+  for (1 .. $times) { last unless print $peer $after }
   while ($trickles && print $peer "0") { select undef, undef, undef, 0.05 }
 }]]
 
 --- A server that answers whatever it is asked with these bytes, "\\r\\n" in them for a line's end; in a process of its own.
 -- @string bytes one line
 -- @tparam ?bool trickles then goes on with a byte now and then, until the peer has gone
+-- @tparam ?string after what follows, `times` times, before that
+-- @tparam ?number times
 -- @treturn table process, with a `port`
-function sockets.canned(bytes, trickles)
+function sockets.canned(bytes, trickles, after, times)
   local path = sockets.write_file(support.tmpdir() .. "/canned.pl", CANNED)
-  local server = process.start(("perl %s '%s' %s"):format(path, bytes, trickles and 1 or 0))
+  local server = process.start(("perl %s '%s' %d '%s' %d"):format(path, bytes, trickles and 1 or 0, after or "", times or 0))
   server.port = math.tointeger(tonumber((server:wait "^(%d+)$")))
   return server
 end

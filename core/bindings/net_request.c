@@ -226,7 +226,7 @@ static int request_wait(lua_State *L) {
   return 1;
 }
 
-/* cut([reset]): ends the connection at once */
+/* cut([reset]): ends the connection when what was written is out */
 static int request_cut(lua_State *L) {
   incoming *in = check_request(L);
   if (in->request != NULL) mp_request_cut(in->request, lua_toboolean(L, 2));

@@ -130,13 +130,11 @@ static void send_head(mp_exchange *x) {
 }
 
 bool mp_exchange_sends(const mp_exchange *x) {
-  return x->unsent > 0 && !x->answer.head_complete && x->reason.code == MP_OK;
+  return x->unsent > 0 && x->request.length == 0 && !x->answer.head_complete && x->reason.code == MP_OK;
 }
 
 size_t mp_exchange_send(mp_exchange *x, const void *bytes, size_t length) {
-  if (!mp_exchange_sends(x) || !is_ready(x)) return 0;
-  send_head(x);
-  if (x->request.length > 0) return 0;
+  if (!mp_exchange_sends(x)) return 0;
   size_t sent = push(x, bytes, length < x->unsent ? length : x->unsent);
   x->unsent -= sent;
   return sent;

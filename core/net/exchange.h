@@ -30,7 +30,7 @@ typedef struct {
 int mp_exchange_open(const mp_exchange_options *options, mp_exchange **out, mp_error *e);
 /* How many bytes of the request's body were taken; 0: wait. Never an error: what goes wrong is told by the two below. */
 size_t mp_exchange_send(mp_exchange *exchange, const void *bytes, size_t length);
-/* Whether the request's body is to be sent on: an answer that comes early ends it. */
+/* Whether the request's body is to be sent on: when the head is out, and until it is answered, which may be early. */
 bool mp_exchange_sends(const mp_exchange *exchange);
 /* 1: the head of the answer, which lives as long as the exchange; 0: wait; negative: an error. */
 int mp_exchange_head(mp_exchange *exchange, const mp_answer **answer, mp_error *e);

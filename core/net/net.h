@@ -130,7 +130,7 @@ size_t mp_request_write(mp_request *request, const void *bytes, size_t length);
 /* Has `moved` called once: when there is something to read, room to write, or nothing has moved for so long: reading then fails.
  */
 void mp_request_wait(mp_request *request, unsigned stall_ms);
-/* Ends the connection at once; `reset`: by a reset of TCP. */
+/* Ends the connection when what was written is out, wherever in the answer that is; `reset`: by a reset of TCP. */
 void mp_request_cut(mp_request *request, bool reset);
 
 typedef struct {

@@ -135,10 +135,18 @@ void mp_request_drop(mp_request *request) {
   if (!request->answered || request->streams) kill_now(request);
 }
 
-void mp_request_cut(mp_request *request, bool reset) {
+void mp_request_end_now(mp_request *request) {
   const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-  if (reset) setsockopt(lws_get_socket_fd(request->wsi), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  if (request->resets) setsockopt(lws_get_socket_fd(request->wsi), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   kill_now(request);
+}
+
+void mp_request_cut(mp_request *request, bool reset) {
+  request->cuts = true;
+  request->resets = reset;
+  if (!request->answered) return mp_request_end_now(request);
+  mp_request_linger(request);
+  lws_callback_on_writable(request->wsi);
 }
 
 /* A request that does not come to its end; a stream that stands still; an answered one whose peer goes on sending. */

@@ -46,7 +46,7 @@ int mp_request_start(mp_request *request, int status, const char *headers, uint6
 /* Takes nothing while there is something to write. */
 size_t mp_request_write(mp_request *request, const void *bytes, size_t length) {
   if (length > request->unwritten) length = (size_t)request->unwritten;
-  if (request->answer.length > 0 || length == 0) return 0;
+  if (request->answer.length > 0 || length == 0 || request->cuts) return 0;
   if (mp_buffer_append(&request->answer, room, sizeof room) || mp_buffer_append(&request->answer, bytes, length)) {
     mp_request_cut(request, false);
     return 0;
@@ -65,16 +65,21 @@ void mp_request_respond(mp_request *request, int status, const char *content_typ
     mp_request_write(request, body, (size_t)request->unwritten);
 }
 
+void mp_request_linger(mp_request *request) {
+  request->lingers = true;
+  lws_set_timer_usecs(request->wsi, (lws_usec_t)LINGER_MS * 1000);
+  mp_lws_wake();
+}
+
 /* The answer is out. A connection closed with bytes unread is reset, and the answer lost: a peer that is still sending is
  * listened to for a while. */
 static int end_answer(mp_request *request) {
   bool more = request->streams && !request->body_complete && request->reason.code == MP_OK;
   if (!more) return -1;
   if (request->lingers) return 0;
-  request->lingers = true;
   request->body.length = 0;
   lws_rx_flow_control(request->wsi, 1);
-  lws_set_timer_usecs(request->wsi, (lws_usec_t)LINGER_MS * 1000);
+  mp_request_linger(request);
   return 0;
 }
 
@@ -125,6 +130,10 @@ int mp_request_write_on(mp_request *request) {
     return 0;
   }
   request->answer.length = 0;
+  if (request->cuts) {
+    mp_request_end_now(request);
+    return 0;
+  }
   if (request->unwritten == 0) return end_answer(request);
   mp_request_wake(request);
   return 0;

@@ -214,7 +214,7 @@ function Exchange:respond(status, headers, body)
   return self:write(body or "")
 end
 
---- Ends the connection at once, wherever it is; the answer is cut then.
+--- Ends the connection when what was written so far is out: the answer is cut then.
 -- @tparam ?bool reset by a reset of TCP
 function Exchange:cut(reset) self.request:cut(reset) end
 
