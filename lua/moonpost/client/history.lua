@@ -192,7 +192,18 @@ local function run(self, job)
   self.failures = 0
   local notification = job.notification
   self:done(job)
-  if notification.directPath and self.client:committed() then self.client.media:delete(notification, "md-msg-hist") end
+  if not notification.directPath or not self.client:committed() then return end
+  local deleted, why = self.client.media:delete(notification, "md-msg-hist")
+  if not deleted then self.client.log:debug("a file of history that was read cannot be deleted: %s", why.message) end
+end
+
+-- The same of a job that trips over something unforeseen: it keeps no other from going on.
+local function run_guarded(self, job)
+  local ok, err = xpcall(run, traceback.of, self, job)
+  if ok then return end
+  if type(err) == "table" and err.code == "cancelled" then error(err, 0) end
+  self.later[job.sequence] = core.net.now() + self.pace.phone
+  self.client:emit("error", err)
 end
 
 local function work(self)
@@ -200,7 +211,7 @@ local function work(self)
     local job, soonest = next_job(self)
     self.pause = nil
     if job then
-      run(self, job)
+      run_guarded(self, job)
       self.client:committed()
     end
     if not job or self.pause then self.waker:pop(self.pause or soonest) end

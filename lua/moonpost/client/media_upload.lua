@@ -183,15 +183,15 @@ end
 
 --- Deletes one: `client.media:delete`.
 function upload.delete(self, reference, type_name)
-  local type = media_core.types[type_name]
-  if not type or not type.path then error(("nothing is deleted as '%s'"):format(tostring(type_name)), 3) end
+  local kind = media_core.types[type_name]
+  if not kind or not kind.path then error(("nothing is deleted as '%s'"):format(tostring(type_name)), 3) end
   if not urls.is_path(reference.directPath) or type(reference.fileEncSha256) ~= "string" then
     return nil, core.error("media-reference", "it does not say where the file is")
   end
   return transfer.run(self, self.uploads, 0, function()
     return hosts_in_turn(self, candidates, function(one, known)
       local response <close>, err, verdict = exchange.request(self.client, {
-        method = "DELETE", url = urls.delete(one.host, type.path, reference, known.auth), stall = self.pace.stall,
+        method = "DELETE", url = urls.delete(one.host, kind.path, reference, known.auth), stall = self.pace.stall,
       })
       if not response then return nil, err, verdict end
       if response.status // 100 == 2 then return true end

@@ -124,7 +124,7 @@ function Accounts:device(text)
 end
 
 local binary = { "noise", "identity", "registration", "skey_id", "skey_value", "skey_signature", "identity_blob" }
-local shown = { "os", "platform" } -- what a device says it is
+local shown = { "os", "platform", "full_history" } -- what a device says it is, and whether it wants all history
 
 local function to_row(account)
   local row = {
@@ -132,6 +132,7 @@ local function to_row(account)
     next_device = account.next_device, created = account.created, contacts = {}, devices = {}, app_state_key = account.app_state_key,
     app_state_old = account.app_state_old,
     privacy = account.privacy, crowd = account.crowd, talked = {},
+    past = account.past,
     flags = account.flags, status_privacy = account.status_privacy, nct_salt = account.nct_salt and crypto.base64(account.nct_salt),
   }
   for pn in pairs(account.talked) do row.talked[#row.talked + 1] = pn end
@@ -154,6 +155,7 @@ end
 
 local function from_row(row)
   make_whole(row)
+  if row.past then make_whole(row.past) end
   local contacts = {}
   for _, pn in ipairs(row.contacts) do contacts[pn] = true end
   local talked = {}

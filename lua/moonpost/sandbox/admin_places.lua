@@ -3,6 +3,7 @@
 local appstate = require "moonpost.sandbox.appstate"
 local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local fields = require "moonpost.sandbox.fields"
+local past = require "moonpost.sandbox.history_past"
 local status = require "moonpost.sandbox.status"
 
 --- The calls, by "METHOD /path": fn(sandbox, request).
@@ -67,6 +68,23 @@ return function(tools)
       "deleteMessageForMe", value.chat, value.id, value.from_me and "1" or "0", value.sender or "0",
     }, 3, { deleteMessageForMeAction = { deleteMedia = false, messageTimestamp = math.floor(sandbox.time()) } })
     answer(request, 200, { version = version })
+  end
+
+  -- {name or jid, chats, groups, messages, recent, days, size, chunk, inline}: the phone of an account has a past of that size, which the
+  -- next devices that are linked are given; an account of that name is made when there is none.
+  calls["POST /admin/mock-phone/past"] = function(sandbox, request)
+    local whole = fields.whole
+    local value = read_json(request, {
+      jid = JID, name = fields.text(100), chats = whole(0, 1000), groups = whole(0, 100), messages = whole(1, 200000),
+      recent = whole(0, 200000), days = whole(1, 3650), size = whole(1, 4096), chunk = whole(1, 60000), inline = whole(0, 1048576),
+    }, {})
+    if not value then return end
+    if (value.jid == nil) == (value.name == nil) then return answer(request, 400, { error = "a past is of a jid or of a name" }) end
+    local accounts = value.jid and tools.find_accounts(sandbox, request, { value.jid })
+    if value.jid and not accounts then return end
+    local account = accounts and accounts[1] or sandbox.accounts:of_name(value.name)
+    past.set(sandbox, account, value)
+    answer(request, 200, { jid = account:jid(), lid = account:jid "lid" })
   end
 
   -- {jid}: the phone of an account takes a new app-state key, which its companions have to ask for.

@@ -90,6 +90,14 @@ local function upload(sandbox, request, kind, token, query)
   sandbox:durable(function() answer(request, 200, value) end)
 end
 
+-- What a companion has read it takes off again (S-824).
+local function delete(sandbox, request, token, query)
+  local hash = admit(sandbox, request, token, query)
+  local object = hash and sandbox.media:object(hash)
+  if object then sandbox.media:withdraw(object) end
+  if hash then answer(request, 200, {}) end
+end
+
 local function download(sandbox, request, query)
   local name = request.path:match "^/v/[^/]+/([^/&?]+)%.enc"
   local object, status, why = sandbox.media:find(name or "", query)
@@ -111,6 +119,7 @@ function media_host.request(sandbox, request)
   if request.method == "GET" then return download(sandbox, request, query) end
   local kind, token = upload_path(request.path)
   if request.method == "POST" and kind then return upload(sandbox, request, kind, token, query) end
+  if request.method == "DELETE" and kind then return delete(sandbox, request, token, query) end
   refuse(request, 405, "uploads are POSTs, downloads GETs")
 end
 

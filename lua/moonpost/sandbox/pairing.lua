@@ -38,6 +38,7 @@ function pairing.start(conn, payload, noise)
   local props = proto.decode("DeviceProps", data.deviceProps or "")
   conn.registration.os = props and props.os and printable.line(props.os, NAME_MAX)
   conn.registration.platform = props and props.platformType and tostring(props.platformType)
+  conn.registration.full_history = props and props.requireFullSync or nil
   conn.push_name = payload.pushName
   local refs = {}
   for i = 1, REFS do

@@ -5,6 +5,7 @@ local stanza = require "moonpost.stanza"
 local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local mail = require "moonpost.sandbox.mail"
 local crowd = require "moonpost.sandbox.crowd"
+local history = require "moonpost.sandbox.history"
 local recent = require "moonpost.sandbox.recent"
 local retries = require "moonpost.sandbox.retries"
 
@@ -101,11 +102,12 @@ local function write(self, device, id, message, count)
   self:address(device, { from = self.account:jid(), id = id, category = "peer" }, message, count)
 end
 
---- Sends a peer message to a companion (S-300). It is remembered: the companion may ask for it again.
+--- Sends a peer message to a companion (S-300). It is remembered: the companion may ask for it again. Returns its id.
 function Phone:tell(device, message)
   local id = crypto.hex(crypto.random(16)):upper()
   recent.put(self.told, device.number .. "\0" .. id, message)
   write(self, device, id, message)
+  return id
 end
 
 --- A companion could not read what this phone told it: it gets that again, in a session it can read.
@@ -141,29 +143,12 @@ local function key_share(self, wanted)
   return { protocolMessage = { type = "APP_STATE_SYNC_KEY_SHARE", appStateSyncKeyShare = { keys = list } } }
 end
 
-local function history(self, kind)
-  local account = self.account
-  local mappings = {}
-  for pn in pairs(account.contacts) do
-    local contact = self.sandbox.accounts.by_pn[pn]
-    if contact then mappings[#mappings + 1] = { pnJid = contact:jid(), lidJid = contact:jid "lid" } end
-  end
-  local payload = assert(proto.encode("HistorySync", {
-    syncType = kind, chunkOrder = 1, progress = 100,
-    pushnames = { { id = account:jid(), pushname = account.name } }, phoneNumberToLidMappings = mappings,
-    nctSalt = account.flags.nct_history_delivery ~= false and account.nct_salt or nil,
-  }))
-  return { protocolMessage = { type = "HISTORY_SYNC_NOTIFICATION", historySyncNotification = {
-    syncType = kind, chunkOrder = 1, progress = 100, initialHistBootstrapInlinePayload = assert(core.wire.deflate(payload)),
-  } } }
-end
-
 --- What a phone tells a companion right after its first login: the app-state key, then the history (S-300 to S-305).
 function phone.greet(sandbox, device)
   local self = phone.of(sandbox, device.account)
   self.signal:delete_session(device:jid "lid") -- of one that had this number before
   self:tell(device, key_share(self))
-  self:tell(device, history(self, "INITIAL_BOOTSTRAP"))
+  history.greet(self, device)
 end
 
 -- Requests of companions, by ProtocolMessage.type: fn(phone, device, protocol).
@@ -196,12 +181,11 @@ local function resend_results(self, request)
   return results
 end
 
--- More history than there is at the start the phone does not have; messages it gives as far as it has read them; of everything else
--- the result is empty.
+-- Messages the phone gives as far as it has read them; of everything else but history the result is empty.
 function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
   local request = protocol.peerDataOperationRequestMessage or {}
   local kind = request.peerDataOperationRequestType
-  if kind == "HISTORY_SYNC_ON_DEMAND" then return self:tell(device, history(self, "ON_DEMAND")) end
+  if kind == "HISTORY_SYNC_ON_DEMAND" then return history.on_demand(self, device, request.historySyncOnDemandRequest or {}, id) end
   self:tell(device, { protocolMessage = {
     type = "PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE",
     peerDataOperationRequestResponseMessage = {

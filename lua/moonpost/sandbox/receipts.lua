@@ -3,6 +3,7 @@
 local core = require "moonpost.core"
 local calls = require "moonpost.sandbox.calls"
 local group_messages = require "moonpost.sandbox.group_messages"
+local history = require "moonpost.sandbox.history"
 local newsletters = require "moonpost.sandbox.newsletters"
 local phone = require "moonpost.sandbox.phone"
 local sent = require "moonpost.sandbox.sent"
@@ -65,6 +66,9 @@ local function keeps_to_itself(conn, type) return type == "read" and setting_of(
 local of_reading = { read = true, ["read-self"] = true, played = true, ["played-self"] = true }
 
 local function forward(conn, node, target, number, server)
+  if node.attrs.type == "server-error" and node.attrs.category == "peer" and target == conn.device.account then
+    return history.retry(phone.of(conn.sandbox, target), conn.device, node)
+  end
   local how = routed[node.attrs.type or "delivery"]
   if not how or how == "phone" then return end
   if node.attrs.type == "retry" and number == 0 and target == conn.device.account and not node.attrs.recipient then
