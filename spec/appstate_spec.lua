@@ -376,7 +376,9 @@ local damages = {
   { "of the version before", "out-of-order", "a patch of version 0 came where 1 is next", function(patch) patch.version.version = 0 end },
   { "of a version far ahead", "out-of-order", "came where 1 is next", function(patch) patch.version.version = 1 << 60 end },
   { "without a version", "out-of-order", "a patch of version nil came where 1 is next", function(patch) patch.version = nil end },
-  { "stored as a file", "external", "files cannot be loaded yet", function(patch) patch.externalMutations = { directPath = "/x" } end },
+  { "kept in a file without a key", "malformed", "the file it is kept in is not told as one", function(patch)
+    patch.externalMutations = { directPath = "/x" }
+  end },
   { "of 100,000 mutations", "malformed", "a patch cannot be decoded", function(patch)
     for i = 1, 100000 do patch.mutations[i] = { operation = "SET" } end
   end },
@@ -430,24 +432,6 @@ describe("a patch", function()
 end)
 
 describe("a collection", function()
-  it("that is offered as a file is refused with its reason, and the others are known", support.async(function()
-    local rig <close> = start()
-    rig:tap(function(direction, node)
-      local sync = direction == "to-client" and stanza.child(node, "sync")
-      for _, one in stanza.children(sync, "collection") do
-        if one.attrs.name == "critical_block" then one.content = { stanza.node("snapshot", nil, "reference") } end
-      end
-    end)
-    local client = tap.client(rig)
-    local errors = tap.event(client, "error")
-    assert(client:pair(tap.scanner(rig)))
-    assert(client:connect())
-    local err = errors:pop(30)
-    assert.equal("external", err.code)
-    assert.equal("app state critical_block: it is offered as a file, and files cannot be loaded yet", err.message)
-    until_version({ client = client }, 0)
-  end))
-
   it("the server refuses is told with its code", support.async(function()
     local rig <close> = start()
     local one, two, ben = two_devices(rig)

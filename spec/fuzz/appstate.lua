@@ -14,11 +14,12 @@ local key = syncd.keys(("k"):rep(32))
 local keys = { get = function(_, id) return id == ID and key or nil end }
 
 local codes = {
-  limit = true, malformed = true, forged = true, ["out-of-order"] = true, external = true, ended = true, ["missing-key"] = true,
+  limit = true, malformed = true, forged = true, ["out-of-order"] = true, ended = true, ["missing-key"] = true,
 }
 
-local function read(bytes)
-  local patch, err = patches.read(bytes, COLLECTION, 1, keys, function() end)
+-- What is said to be kept as a file is the input again.
+local function read(bytes, held)
+  local patch, err = patches.read(bytes, COLLECTION, 1, keys, function() end, function() return held or bytes end)
   if not patch then assert(codes[err.code] and #err.message < 10000, tostring(err)) end
   return patch, err
 end
@@ -33,7 +34,7 @@ local function check_index(bytes)
 end
 
 local function check(patch)
-  assert(patch.version == 1 and patch.key_id == ID and #patch.mutations <= limits.MUTATIONS, "a patch")
+  assert(patch.version == 1 and patch.key_id == ID and #patch.mutations <= limits.RECORDS, "a patch")
   for _, one in ipairs(patch.mutations) do
     assert(#one.index_mac == 32 and #one.value_mac == 32 and type(one.set) == "boolean" and type(one.value) == "table", "a mutation")
     check_index(one.index)
@@ -57,9 +58,18 @@ local function sealed(patch)
   return assert(proto.encode("SyncdPatch", built)), sound and #mutations <= limits.MUTATIONS
 end
 
+-- The input as a snapshot.
+local function check_snapshot(bytes)
+  local snapshot, err = patches.read_snapshot(bytes, keys, function() end)
+  if not snapshot then return assert(codes[err.code] and #err.message < 10000, tostring(err)) end
+  assert(snapshot.version >= 1 and #snapshot.mac == 32, "a snapshot")
+  check { version = 1, key_id = snapshot.key_id, mutations = snapshot.mutations }
+end
+
 return function(bytes)
   local plain = read(bytes)
   if plain then check(plain) end
+  check_snapshot(bytes)
   check_index(bytes)
   local opened = key:open("set", ID, bytes)
   assert(opened == nil or #bytes >= 64, "a record that is too short")

@@ -14,7 +14,9 @@ local actions = lazy "moonpost.client.appstate_actions"
 local answers = lazy "moonpost.client.appstate_answers"
 local change = lazy "moonpost.client.appstate_change"
 local indexes = lazy "moonpost.client.appstate_index"
+local load_blob = lazy "moonpost.client.appstate_blob"
 local patches = lazy "moonpost.client.appstate_patch"
+local take_snapshot = lazy "moonpost.client.appstate_snapshot"
 local proto = core.proto
 
 -- In the order they are asked for (§1).
@@ -77,12 +79,16 @@ end
 -- @treturn ?boolean whether it is to be asked again
 -- @treturn ?table err something of it is not taken; what came before that stays
 function AppState:take(name, node, about)
-  if stanza.child(node, "snapshot") then
-    return nil, core.error("external", "it is offered as a file, and files cannot be loaded yet")
-  end
   local state, wait = state_of(self, name) or appstate_rows.empty(), pause(self)
+  local snapshot = stanza.child(node, "snapshot")
+  if snapshot then
+    local err
+    state, err = take_snapshot(self, name, snapshot, about, wait, hear)
+    if not state then return nil, err end
+  end
+  local function load(reference) return load_blob(self.client, reference) end
   for _, one in stanza.children(stanza.child(node, "patches"), "patch") do
-    local patch, err = patches.read(type(one.content) == "string" and one.content or "", name, state.version + 1, self.keys, wait)
+    local patch, err = patches.read(type(one.content) == "string" and one.content or "", name, state.version + 1, self.keys, wait, load)
     if not patch then return nil, err end
     local hash = appstate_rows.hash_after(self.client.store, name, state.hash, patch.mutations, wait)
     self.client.store:atomic(apply, self, name, state, hash, patch, about)
@@ -90,6 +96,9 @@ function AppState:take(name, node, about)
   appstate_rows.keep(self.client.store, name, state)
   return node.attrs.has_more_patches == "true"
 end
+
+-- Errors of a query, and of a file, that may be gone in a moment: it is tried again, and told in the end.
+local lasting = { iq = true, timeout = true, ["media-network"] = true, ["media-stalled"] = true, ["media-refused"] = true }
 
 -- Tells what was not taken; where something is being changed, who does so gets the error. A key that is missing is asked for; when it
 -- comes, so is the collection. Returns the error as it is told.
@@ -101,7 +110,7 @@ local function report(self, name, err, own)
   end
   local told = core.error(err.code, ("app state %s: %s"):format(name, err.message))
   told.status = err.status
-  if not own and err.code ~= "missing-key" and err.code ~= "closed" then self.client:emit("error", told) end
+  if not own and err.code ~= "missing-key" and err.code ~= "closed" and not lasting[err.code] then self.client:emit("error", told) end
   return told
 end
 
@@ -140,7 +149,8 @@ function AppState:fetch(names, own)
       local wrong, more = answers.check(found[name]), nil
       if not wrong then more, wrong = self:take(name, found[name], { news = since[name] ~= false, own = own }) end
       if wrong then
-        failed = report(self, name, wrong, own)
+        local told = report(self, name, wrong, own)
+        if not failed or lasting[told.code] then failed = told end
       elseif more and state_of(self, name).version > before then
         again[#again + 1] = name
       else
@@ -177,8 +187,6 @@ local function alone(self, fn, ...)
   local ok, err = fn(self, ...)
   return ok, err
 end
-
-local lasting = { iq = true, timeout = true } -- errors of a query that may be gone in a moment
 
 local function run(self)
   local wait, left = PACE.first, PACE.times

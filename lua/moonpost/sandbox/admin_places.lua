@@ -6,6 +6,16 @@ local fields = require "moonpost.sandbox.fields"
 local past = require "moonpost.sandbox.history_past"
 local status = require "moonpost.sandbox.status"
 
+local IDS_MAX = 1000
+
+-- A kind of field: ids of messages.
+local function ids(value)
+  local id, good = fields.text(128), type(value) == "table" and #value > 0 and #value <= IDS_MAX
+  for _, one in ipairs(good and value or {}) do good = good and id(one) ~= nil end
+  if good then return value end
+  return nil, ("an array of 1 to %d ids"):format(IDS_MAX)
+end
+
 --- The calls, by "METHOD /path": fn(sandbox, request).
 -- @tparam table tools of moonpost.sandbox.admin
 return function(tools)
@@ -57,17 +67,31 @@ return function(tools)
     answer(request, 200, {})
   end
 
-  -- {jid, chat, id, from_me, sender}: the phone of an account deletes a message for itself alone; its companions hear of it.
+  -- {jid, chat, id or ids, from_me, sender}: the phone of an account deletes a message, or many, for itself alone; its companions hear.
   calls["POST /admin/mock-phone/delete-for-me"] = function(sandbox, request)
     local value = read_json(request, {
-      jid = JID, chat = fields.text(100), id = fields.text(128), from_me = fields.flag, sender = fields.text(100),
-    }, { "jid", "chat", "id" })
+      jid = JID, chat = fields.text(100), id = fields.text(128), ids = ids, from_me = fields.flag,
+      sender = fields.text(100),
+    }, { "jid", "chat" })
     local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
     if not accounts then return end
-    local version = appstate.set(sandbox, accounts[1], "regular_high", {
-      "deleteMessageForMe", value.chat, value.id, value.from_me and "1" or "0", value.sender or "0",
-    }, 3, { deleteMessageForMeAction = { deleteMedia = false, messageTimestamp = math.floor(sandbox.time()) } })
-    answer(request, 200, { version = version })
+    if not value.ids and not value.id then return answer(request, 400, { error = "id is missing" }) end
+    local list = {}
+    for i, id in ipairs(value.ids or { value.id }) do
+      list[i] = { { "deleteMessageForMe", value.chat, id, value.from_me and "1" or "0", value.sender or "0" }, 3, {
+        deleteMessageForMeAction = { deleteMedia = false, messageTimestamp = math.floor(sandbox.time()) },
+      } }
+    end
+    answer(request, 200, { version = appstate.set_all(sandbox, accounts[1], "regular_high", list) })
+  end
+
+  -- {jid, collection}: the phone of an account makes a snapshot of a collection, which new devices are given as a file.
+  calls["POST /admin/mock-phone/compact-app-state"] = function(sandbox, request)
+    local value = read_json(request, { jid = JID, collection = fields.one_of(table.unpack(appstate.COLLECTIONS)) }, { "jid", "collection" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    local version, records = appstate.compact(sandbox, accounts[1], value.collection)
+    answer(request, 200, { version = version, records = records })
   end
 
   -- {name or jid, chats, groups, messages, recent, days, size, chunk, inline}: the phone of an account has a past of that size, which the

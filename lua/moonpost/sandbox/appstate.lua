@@ -5,6 +5,7 @@
 -- @module moonpost.sandbox.appstate
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local appstate_files = require "moonpost.sandbox.appstate_files"
 local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local iq = require "moonpost.sandbox.iq"
 
@@ -13,9 +14,12 @@ local proto = core.proto
 local PAGE = 100            -- patches of one answer (06 §14)
 local PATCH_MAX = 64 * 1024 -- bytes of an uploaded patch (06 §14)
 
-local collections = { critical_block = true, critical_unblock_low = true, regular_low = true, regular_high = true, regular = true }
+local appstate = {
+  COLLECTIONS = { "critical_block", "critical_unblock_low", "regular_low", "regular_high", "regular" },
+}
 
-local appstate = {}
+local collections = {}
+for _, name in ipairs(appstate.COLLECTIONS) do collections[name] = true end
 
 local function prefix(account, collection) return ("y%s\0%s\0"):format(account.pn, collection) end
 
@@ -94,6 +98,25 @@ function appstate.set(sandbox, account, collection, parts, version, value)
   return appstate.add(sandbox, account, collection, appstate_phone.build(sandbox, account, collection, state, parts, version, value))
 end
 
+--- The phone of an account sets many records of a collection at once.
+-- @tparam table list array of { parts, version, value }, as `set` takes them
+function appstate.set_all(sandbox, account, collection, list)
+  local state = state_of(sandbox, account, collection)
+  return appstate.add(sandbox, account, collection, appstate_phone.build_all(sandbox, account, collection, state, list))
+end
+
+--- The phone of an account makes a snapshot of a collection (S-331).
+-- @treturn int its version
+-- @treturn int how many records it holds
+function appstate.compact(sandbox, account, collection)
+  local state, all = state_of(sandbox, account, collection), {}
+  repeat
+    local page = patches_after(sandbox, account, collection, #all, PAGE)
+    table.move(page, 1, #page, #all + 1, all)
+  until #page < PAGE
+  return state.version, appstate_files.compact(sandbox, account, collection, state, all)
+end
+
 --- Forgets what the phone makes of an account's collections: it is worked out anew from their patches.
 function appstate.forget(account) account.app_state = nil end
 
@@ -108,14 +131,19 @@ local function page_of(conn, name, since)
   local list = patches_after(conn.sandbox, conn.device.account, name, since, PAGE + 1)
   local more = #list > PAGE
   list[PAGE + 1] = nil
-  for i, bytes in ipairs(list) do list[i] = stanza.node("patch", nil, bytes) end
+  for i, bytes in ipairs(list) do list[i] = stanza.node("patch", nil, appstate_files.hand_out(conn.sandbox, bytes)) end
   return #list > 0 and stanza.node("patches", nil, list) or nil, more
 end
 
-local function fetch(conn, name, since)
+local function fetch(conn, asked, since)
+  local name = asked.attrs.name
   local current = state_of(conn.sandbox, conn.device.account, name).version
-  local patches, more = page_of(conn, name, math.max(0, math.min(since, current)))
-  return collection_node(name, current, { patches }, { has_more_patches = more and "true" or nil })
+  local version, reference
+  if asked.attrs.return_snapshot == "true" then version, reference = appstate_files.snapshot(conn.sandbox, conn.device.account, name) end
+  local content = { version and stanza.node("snapshot", nil, reference) }
+  local patches, more = page_of(conn, name, version or math.max(0, math.min(since, current)))
+  content[#content + 1] = patches
+  return collection_node(name, current, content, { has_more_patches = more and "true" or nil })
 end
 
 local function refuse(name, version, code, patches, more)
@@ -145,7 +173,7 @@ function appstate.query(conn, node)
   for _, asked in stanza.children(stanza.child(node, "sync"), "collection") do
     local name, since = asked.attrs.name, math.tointeger(tonumber(asked.attrs.version)) or 0
     if not collections[name] then return iq.error(conn, node, 400) end
-    answers[#answers + 1] = stanza.child(asked, "patch") and upload(conn, node, asked, since) or fetch(conn, name, since)
+    answers[#answers + 1] = stanza.child(asked, "patch") and upload(conn, node, asked, since) or fetch(conn, asked, since)
   end
   if #answers == 0 then return iq.error(conn, node, 400) end
   iq.result(conn, node, stanza.node("sync", nil, answers))

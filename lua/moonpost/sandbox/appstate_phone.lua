@@ -131,27 +131,41 @@ function appstate_phone.check(sandbox, account, collection, state, patch)
   if patch.patchMac ~= keys:patch_mac(patch.snapshotMac, table.concat(macs), version, collection) then return "a patch's MAC is wrong" end
 end
 
---- A patch of the phone with one SET.
--- @tparam table parts of the record's index, texts
--- @int version of the action
--- @tparam table value SyncActionValue; its timestamp is now
--- @treturn table SyncdPatch without its version
-function appstate_phone.build(sandbox, account, collection, state, parts, version, value)
-  local id, data = appstate_phone.key(sandbox, account)
-  local keys <close> = syncd.keys(data)
+-- A SET that is sealed.
+local function seal(keys, id, parts, version, value)
   local index = json.encode(parts):gsub("\\/", "/")
   value.timestamp = math.floor(core.net.time() * 1000)
   local blob = assert(keys:seal("set", id, assert(proto.encode("SyncActionData", {
     index = index, value = value, padding = "", version = version,
   }))))
-  local mutations = { { operation = "SET", record = {
-    index = { blob = keys:index_mac(index) }, value = { blob = blob }, keyId = { id = id },
-  } } }
+  return { operation = "SET", record = { index = { blob = keys:index_mac(index) }, value = { blob = blob }, keyId = { id = id } } }
+end
+
+--- A patch of the phone that sets records.
+-- @tparam table list array of { parts of the record's index (texts), version of the action, SyncActionValue }; its timestamp is now
+-- @treturn table SyncdPatch without its version
+function appstate_phone.build_all(sandbox, account, collection, state, list)
+  local id, data = appstate_phone.key(sandbox, account)
+  local keys <close> = syncd.keys(data)
+  local mutations, macs = {}, {}
+  for i, one in ipairs(list) do
+    mutations[i] = seal(keys, id, one[1], one[2], one[3])
+    macs[i] = value_mac(mutations[i])
+  end
   local snapshot = keys:snapshot_mac((after(state, mutations)), state.version + 1, collection)
   return {
     mutations = mutations, snapshotMac = snapshot, keyId = { id = id },
-    patchMac = keys:patch_mac(snapshot, blob:sub(-MAC), state.version + 1, collection),
+    patchMac = keys:patch_mac(snapshot, table.concat(macs), state.version + 1, collection),
   }
+end
+
+--- A patch of the phone with one SET.
+-- @tparam table parts of the record's index, texts
+-- @int version of the action
+-- @tparam table value SyncActionValue
+-- @treturn table SyncdPatch without its version
+function appstate_phone.build(sandbox, account, collection, state, parts, version, value)
+  return appstate_phone.build_all(sandbox, account, collection, state, { { parts, version, value } })
 end
 
 return appstate_phone

@@ -229,7 +229,7 @@ function sandbox.start(options)
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
-    media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
+    appstate_files = {}, media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
     connections = {}, mailed = {}, letters = 0, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults, self.spread = new_faults(self), new_spread()
