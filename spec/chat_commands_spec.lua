@@ -109,6 +109,44 @@ describe("the commands of a chat", function()
     } do assert.matches(shown, text) end
   end))
 
+  it("send files of each kind, and save what came back", support.async(function()
+    local rig <close> = start()
+    local heard = listener(rig)
+    local folder = support.tmpdir()
+    local function file(name, bytes)
+      local path = folder .. "/" .. name
+      local handle <close> = assert(io.open(path, "wb"))
+      handle:write(bytes)
+      return path
+    end
+    local jpeg, mp4 = file("cat.jpg", "\xff\xd8\xff" .. ("cat"):rep(500)), file("cat.mp4", "\0\0\0\24ftypisom" .. ("mew"):rep(500))
+    local ogg, webp = file("cat.ogg", "OggS" .. ("purr"):rep(500)), file("cat.webp", "RIFF\0\0\0\0WEBPVP8 " .. ("paw"):rep(500))
+    local ana <close> = open(rig, "Echo")
+    local sent = {
+      { "/image " .. jpeg .. " | a cat", "image" }, { "/video " .. mp4, "video" }, { "/gif " .. mp4, "gif" },
+      { "/round " .. mp4, "round_video" },
+      { "/audio " .. ogg, "audio" }, { "/voice " .. ogg, "voice" }, { "/sticker " .. webp, "sticker" },
+      { "/document " .. file("tale.txt", "once") .. " | read", "document" }, { ("/album %s | %s"):format(jpeg, mp4), "album" },
+    }
+    local ctx
+    for _, row in ipairs(sent) do
+      ana:say(row[1])
+      ctx = hears(heard, row[2])
+      if row[2] == "image" then assert.same({ "a cat", 1503 }, { ctx.text, #ctx.media:bytes() }) end
+      if row[2] == "document" then ctx:reply { document = ctx.media, filename = "../told.txt" } end
+    end
+    ana:wait "%[document told.txt, 4 B%]"
+    local number = assert(ana.screen():match "#(%d+) +Echo +%[document")
+    ana:say(("/save #%s %s/back.txt"):format(number, folder), "/image /no/such.jpg", "bye")
+    ana:wait("saved #" .. number .. " as .*back.txt")
+    local saved <close> = assert(io.open(folder .. "/back.txt", "rb"))
+    assert.equal("once", saved:read "a")
+    ana:wait "no/such.jpg"
+    ana.finish()
+    local text = ana.screen()
+    for _, shown in ipairs { "%[image%] a cat", "%[GIF", "%[album%] 1 images, 1 videos" } do assert.matches(shown, text) end
+  end))
+
   it("do what they say to messages", support.async(function()
     local rig <close> = start()
     local heard, bot = listener(rig)

@@ -30,7 +30,8 @@ end
 
 -- Of what others say: what their lines hold.
 local shown = {
-  "%[image%] look", "%[GIF%]", "%[video message%]", "%[voice message%]", "%[document%] read", "%[sticker%]", "%[album%] 2 images, 0 videos",
+  "%[image 640 × 480, 1.2 kB%] look", "%[GIF", "%[video message", "%[voice message", "%[document .*%] read", "%[sticker",
+  "%[album%] 2 images, 0 videos",
   "%[location%] 1.5, %-2 Lab Street: here", "%[live location%] 1, 2: walking", "%[contact%] Ada %+1 555 123 4567, 030 1",
   "%[contacts%] Ada Lovelace; Bob", "%[invite%] to the group 'Tea', until 2023%-11%-1%d %d%d:%d%d: come",
   "%[invite%] to run the channel 'News'", "%[asks for the phone number%]", "%[shows the phone number%] %+1555%d+",

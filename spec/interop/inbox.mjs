@@ -49,9 +49,9 @@ export class Inbox {
   }
 
   /** The next `count` events that match, in order. */
-  async take(count, matches, what) {
+  async take(count, matches, what, patience) {
     const list = []
-    while (list.length < count) list.push(await this.next(matches, `${what ?? matches} (${list.length} of ${count} came)`))
+    while (list.length < count) list.push(await this.next(matches, `${what ?? matches} (${list.length} of ${count} came)`, patience))
     return list
   }
 }

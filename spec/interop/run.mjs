@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Peer } from './peer.mjs'
 import { Bot, Client, Sandbox, root } from './programs.mjs'
 
-const DEADLINE = 120_000 // milliseconds a test may take
+const DEADLINE = 150_000 // milliseconds a test may take
 
 // Its Signal library tells the console what it thinks: part of what a test looks at, not of what it prints.
 const muttered = []

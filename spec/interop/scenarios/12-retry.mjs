@@ -45,13 +45,15 @@ const swapped = victim => async scene => {
   await talk(other, anew, 'good')
 }
 
-// Both write at once before either has heard of the other: two sessions cross, and Baileys forgets one of them.
+// Both write at once before either has heard of the other: two sessions cross, and Baileys forgets one of them. It then asks for each of the
+// messages again, one after the other and with a pause of 250 ms behind each, before it reads the first that was brought again.
 const COUNT = 200
+const PATIENCE = COUNT * 250 + 40_000 // milliseconds
 const strangers = async scene => {
   const { ben, ana } = await stage(scene, false)
   const all = (from, to) => Promise.all(Array.from({ length: COUNT }, (_, i) => from.send(to.jid, `${from.name} ${i + 1}`)))
   const [fromBen, fromAna] = await Promise.all([all(ben, ana), all(ana, ben)])
-  const [atAna, atBen] = await Promise.all([ana.take(COUNT, isMessage), ben.take(COUNT, isMessage)])
+  const [atAna, atBen] = await Promise.all([ana, ben].map(one => one.take(COUNT, isMessage, 'a message', PATIENCE)))
   const expected = (from, ids) => ids.map((id, i) => `${id} ${from.name} ${i + 1}`).sort()
   assert.deepEqual(atAna.map(e => `${e.id} ${e.text}`).sort(), expected(ben, fromBen))
   assert.deepEqual(atBen.map(e => `${e.id} ${e.text}`).sort(), expected(ana, fromAna))

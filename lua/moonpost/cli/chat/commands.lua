@@ -8,7 +8,7 @@
 local printable = require "moonpost.printable"
 local words = require "moonpost.cli.chat.words"
 
-local families = { "say", "act", "answer", "group", "place", "help" }
+local families = { "say", "file", "act", "answer", "group", "place", "help" }
 
 local commands = { list = {} }
 local by_name = {}

@@ -4,6 +4,7 @@ local core = require "moonpost.core"
 local commands = require "moonpost.cli.chat.commands"
 local hear = require "moonpost.cli.chat.hear"
 local kinds = require "moonpost.client.kinds"
+local new_attached = require "moonpost.client.attached"
 local new_lines = require "moonpost.cli.chat.lines"
 local new_screen = require "moonpost.cli.chat.screen"
 local printable = require "moonpost.printable"
@@ -92,16 +93,30 @@ local function sent_message(self, to, id, m)
   return self.client:message(to.chat, id) or m
 end
 
+-- What is to be sent, as an event of its own; what is wrong in it is wrong in the command.
+local function preview(self, spec, given, to)
+  local client = self.client
+  local m = { chat = to.chat, sender = client.lids:stable(client.me.jid), from_me = true, time = core.net.time() }
+  if type(spec) == "table" and spec.album then
+    m.kind, m.album = "album", { images = 0, videos = 0 }
+    for _, one in ipairs(spec.album) do
+      local kinds_of = preview(self, one, {}, to).kind .. "s"
+      m.album[kinds_of] = m.album[kinds_of] + 1
+    end
+    return m
+  end
+  local message, wrong = kinds.build(spec, { client = client, chat = to.chat, quote = given.quote, files = new_attached(client) })
+  if not message then words.wrong("%s", wrong) end
+  return kinds.read(message, m, client)
+end
+
 --- Sends a content and shows it.
 -- @tparam string|table spec as client:send takes it; what is wrong in it is wrong in the command
 -- @tparam ?table given to: another place than the one that is written to; quote: the message it answers; audience: of a status post
 function Chat:say(spec, given)
   given = given or {}
   local client, to = self.client, given.to or self.to
-  local message, wrong = kinds.build(spec, { client = client, chat = to.chat, quote = given.quote })
-  if not message then words.wrong("%s", wrong) end
-  local me = client.lids:stable(client.me.jid)
-  local m = kinds.read(message, { chat = to.chat, sender = me, from_me = true, time = core.net.time() }, client)
+  local m = preview(self, spec, given, to)
   local line = self.lines.is_numbered(m) and self.lines:reserve()
   local place = to.chat == self.to.chat and "" or ("[%s] "):format(printable.line(to.name, 40))
   drain(self.heard)

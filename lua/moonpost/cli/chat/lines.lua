@@ -53,6 +53,7 @@ local targets = {
   any = { any, "message" }, own = { function(m) return m.from_me end, "message of yours" },
   other = { function(m) return not m.from_me end, "message of somebody else" }, poll = { of_kind "poll", "poll" },
   event = { of_kind "event", "event" }, invite = { of_kind "invite", "invite" },
+  file = { function(m) return m.media ~= nil end, "file" },
   menu = { of_kind("buttons", "list", "template", "interactive"), "menu" },
 }
 

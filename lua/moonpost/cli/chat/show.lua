@@ -22,11 +22,21 @@ function say.text(m)
   return with(m.text or "", m.preview and ("   [link: %s]"):format(one_line(m.preview.title or m.preview.url)))
 end
 
+-- What is known of a file: its name, how large it is, how long.
+local function details(media)
+  local list = {}
+  if media.filename then list[#list + 1] = one_line(media.filename, 80) end
+  if media.width and media.height then list[#list + 1] = ("%d × %d"):format(media.width, media.height) end
+  if media.duration and media.duration > 0 then list[#list + 1] = ("%d:%02d"):format(media.duration // 60, media.duration % 60) end
+  if media.size then list[#list + 1] = words.bytes(media.size) end
+  return #list > 0 and " " .. table.concat(list, ", ") or ""
+end
+
 for kind, called in pairs {
   image = "image", video = "video", gif = "GIF", round_video = "video message", audio = "audio", voice = "voice message",
   document = "document", sticker = "sticker", sticker_pack = "sticker pack",
 } do
-  say[kind] = function(m) return with("[" .. called .. "]", m.text and " " .. m.text) end
+  say[kind] = function(m) return with(("[%s%s]"):format(called, details(m.media or {})), m.text and " " .. m.text) end
 end
 
 function say.album(m) return ("[album] %d images, %d videos"):format(m.album.images or 0, m.album.videos or 0) end

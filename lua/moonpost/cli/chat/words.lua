@@ -70,6 +70,16 @@ function words.long(seconds)
   return "0 seconds"
 end
 
+--- How many bytes, in words: "201 kB".
+-- @int bytes
+function words.bytes(bytes)
+  if bytes < 1000 then return ("%d B"):format(bytes) end
+  local units = { "kB", "MB", "GB" }
+  local value, unit = bytes / 1000, 1
+  while value >= 999.5 and units[unit + 1] do value, unit = value / 1000, unit + 1 end
+  return (value < 9.95 and "%.1f %s" or "%.0f %s"):format(value, units[unit])
+end
+
 --- When, in words.
 -- @number time Unix seconds; what no calendar has is shown as it is
 function words.date(time)
