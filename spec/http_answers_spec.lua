@@ -138,12 +138,12 @@ describe("a request", function()
     local tls = sockets.certificate()
     local server <close> = sockets.serve { tls = tls, host = "127.0.0.1" }
     local _, err = http.request { url = server:url "https" }
-    assert.same({ "tls", "the certificate of 127.0.0.1 is refused: self-signed certificate" }, { err.code, tostring(err) })
+    assert.same({ "tls", "the server's certificate is refused: self-signed certificate" }, { err.code, tostring(err) })
     _, err = http.request { url = server:url "https", ca = sockets.certificate().certificate }
     assert.equal("tls", err.code)
     local elsewhere <close> = sockets.serve { tls = tls, host = "127.0.0.2" }
     _, err = http.request { url = ("https://127.0.0.2:%d/"):format(elsewhere.port), ca = tls.certificate }
-    assert.same({ "tls", "the certificate of 127.0.0.2 is refused: IP address mismatch" }, { err.code, tostring(err) })
+    assert.same({ "tls", "the server's certificate is refused: IP address mismatch" }, { err.code, tostring(err) })
     assert.equal(200, assert(http.request { url = server:url "https", ca = tls.certificate }).status)
   end))
 

@@ -67,7 +67,7 @@ describe("HTTP", function()
     local answer, err = support.http("GET", "http://127.0.0.1:1/")
     assert.is_nil(answer)
     assert.equal("network", err.code)
-    assert.equal("Connection refused", tostring(err))
+    assert.equal("cannot connect to 127.0.0.1:1: Connection refused", tostring(err))
   end))
 
   it("waits for a body no longer than it is told, though it goes on trickling", support.async(function()

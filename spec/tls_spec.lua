@@ -15,7 +15,7 @@ describe("a certificate", function()
     assert.equal("network", err.code)
     local answer, why = support.http("GET", server:url "https", nil, options.ca and options.ca(tls))
     assert.is_nil(answer)
-    assert.equal("network", why.code)
+    assert.equal("tls", why.code)
     assert.is_nil(server.accepted:pop(0))
     return tostring(err), tostring(why)
   end

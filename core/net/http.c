@@ -1,171 +1,133 @@
+/* A small exchange as a whole: the request's body from memory, the answer's to memory. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/limits.h"
-#include "net/lws.h"
+#include "net/exchange.h"
 
 #define TIMEOUT_MS 30000 /* for an exchange without a time limit of its own */
 
 typedef struct {
-  mp_tagged tagged;
-  struct lws *wsi;
+  mp_exchange *exchange;
+  uv_timer_t limit;
   mp_http_done done;
   void *user;
-  char content_type[128];
-  mp_buffer body, answer; /* the body has LWS_PRE bytes of room first */
-  int status;
-  int64_t date;
+  mp_buffer body, answer;
+  size_t sent;
   unsigned timeout_ms;
-  bool complete, connecting;
-  mp_error reason;
-} exchange;
+} call;
 
-static void free_exchange(exchange *x) {
-  if (x->wsi != NULL) lws_set_opaque_user_data(x->wsi, NULL);
-  mp_buffer_free(&x->body);
-  mp_buffer_free(&x->answer);
-  mp_loop_release();
-  free(x);
+static void free_call(uv_handle_t *limit) {
+  free(limit->data);
 }
 
-static void finish(exchange *x) {
-  if (!x->complete && x->reason.code == MP_OK)
-    mp_fail(&x->reason, MP_ENET, x->status == 0 ? "the server gave no answer" : "the answer ended too early");
-  bool failed = x->reason.code != MP_OK;
-  if (x->done != NULL) {
-    x->done(x->user, failed ? 0 : x->status, x->date, x->answer.data, failed ? 0 : x->answer.length, failed ? &x->reason : NULL);
-  }
-  free_exchange(x);
-}
-
-static exchange *new_exchange(const mp_http_options *options, mp_http_done done, void *user) {
-  static const uint8_t room[LWS_PRE];
-  exchange *x = calloc(1, sizeof *x);
-  if (x == NULL) return NULL;
-  mp_loop_hold();
-  x->tagged.kind = MP_KIND_HTTP;
-  x->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
-  x->done = done;
-  x->user = user;
-  snprintf(x->content_type, sizeof x->content_type, "%s", options->content_type != NULL ? options->content_type : "text/plain");
-  mp_buffer_init(&x->body, 0);
-  mp_buffer_init(&x->answer, MP_HTTP_BODY_MAX);
-  if (options->body == NULL) return x;
-  if (mp_buffer_append(&x->body, room, sizeof room) == MP_OK &&
-      mp_buffer_append(&x->body, options->body, options->body_length) == MP_OK) {
-    return x;
-  }
-  free_exchange(x);
-  return NULL;
-}
-
-int mp_http_request(const mp_http_options *options, mp_http_done done, void *user, mp_error *e) {
-  struct lws_client_connect_info info;
-  struct lws_vhost *vhost = mp_lws_client_vhost(options->tls, options->ca, e);
-  if (vhost == NULL) return e->code;
-  exchange *x = new_exchange(options, done, user);
-  if (x == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a request");
-  memset(&info, 0, sizeof info);
-  info.context = mp_lws_context(e);
-  info.vhost = vhost;
-  info.address = info.host = options->host;
-  info.port = options->port;
-  info.path = options->path;
-  info.method = options->method;
-  info.alpn = "http/1.1";
-  info.protocol = MP_PROTOCOL_NAME;
-  info.local_protocol_name = MP_PROTOCOL_NAME;
-  info.opaque_user_data = x;
-  info.pwsi = &x->wsi;
-  info.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (options->tls ? LCCSCF_USE_SSL : 0);
-  x->connecting = true;
-  struct lws *wsi = lws_client_connect_via_info(&info);
-  x->connecting = false;
-  if (wsi != NULL && x->reason.code == MP_OK) {
-    lws_set_timer_usecs(wsi, (lws_usec_t)x->timeout_ms * 1000);
-    mp_lws_wake(); /* for the time limits */
-    return MP_OK;
-  }
-  mp_error reason = x->reason;
-  if (wsi == NULL) x->wsi = NULL;
-  free_exchange(x);
-  return mp_fail(e, MP_ENET, "cannot connect to %s:%u: %s", options->host, options->port,
-                 reason.code != MP_OK ? reason.message : "refused");
-}
-
-static int append_headers(struct lws *wsi, exchange *x, uint8_t **at, size_t room) {
-  uint8_t *end = *at + room;
-  char length[24];
-  x->wsi = wsi;
-  if (x->body.length == 0) return 0;
-  int digits = snprintf(length, sizeof length, "%zu", x->body.length - LWS_PRE);
-  if (lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, (uint8_t *)length, digits, at, end) ||
-      lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, (uint8_t *)x->content_type, (int)strlen(x->content_type), at,
-                                   end)) {
-    return -1;
-  }
-  lws_client_http_body_pending(wsi, 1);
-  lws_callback_on_writable(wsi);
-  return 0;
-}
-
-static int write_body(struct lws *wsi, exchange *x) {
-  if (x->body.length == 0) return 0;
-  size_t length = x->body.length - LWS_PRE;
-  lws_client_http_body_pending(wsi, 0);
-  int written = lws_write(wsi, x->body.data + LWS_PRE, length, LWS_WRITE_HTTP_FINAL);
-  x->body.length = 0;
-  return written < (int)length ? -1 : 0;
+static void end(call *c) {
+  if (c->exchange != NULL) mp_exchange_close(c->exchange);
+  mp_buffer_free(&c->body);
+  mp_buffer_free(&c->answer);
+  uv_close((uv_handle_t *)&c->limit, free_call);
 }
 
 /* Of the answer's head, in the one form servers write today; 0 when there is none. */
-static int64_t read_date(struct lws *wsi) {
-  char text[64];
+static int64_t read_date(const mp_answer *answer) {
+  const char *at = (const char *)answer->headers.data, *stop = at + answer->headers.length;
   struct tm parts = {0};
-  if (lws_hdr_copy(wsi, text, sizeof text, WSI_TOKEN_HTTP_DATE) <= 0) return 0;
-  return strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts) != NULL ? (int64_t)timegm(&parts) : 0;
-}
-
-static int read_some(struct lws *wsi) {
-  char buffer[LWS_PRE + 4096], *at = buffer + LWS_PRE;
-  int length = 4096;
-  return lws_http_client_read(wsi, &at, &length) < 0 ? -1 : 0;
-}
-
-int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *exchange_pointer, void *in, size_t length) {
-  exchange *x = exchange_pointer;
-  switch (reason) {
-    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-      return append_headers(wsi, x, in, length);
-    case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE:
-      return write_body(wsi, x);
-    case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
-      x->status = (int)lws_http_client_http_response(wsi);
-      x->date = read_date(wsi);
-      return 0;
-    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
-      return read_some(wsi);
-    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
-      if (mp_buffer_append(&x->answer, in, length) == MP_OK) return 0;
-      mp_fail(&x->reason, MP_ELIMIT, "the answer has more than %u bytes", MP_HTTP_BODY_MAX);
-      return -1;
-    case LWS_CALLBACK_TIMER:
-      mp_fail(&x->reason, MP_ENET, "no whole answer within %.3g s", x->timeout_ms / 1000.0);
-      lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC); /* an orderly end would go on listening to it */
-      return 0;
-    case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
-      x->complete = true;
-      return 0;
-    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-      if (x->reason.code == MP_OK) mp_lws_reason(wsi, in, length, &x->reason);
-      if (!x->connecting) finish(x);
-      return 0;
-    case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
-    case LWS_CALLBACK_WSI_DESTROY:
-      if (!x->connecting) finish(x);
-      return 0;
-    default:
-      return 0;
+  while (at < stop) {
+    const char *name = at, *value = name + strlen(name) + 1;
+    at = value + strlen(value) + 1;
+    if (strcmp(name, "date") == 0)
+      return strptime(value, "%a, %d %b %Y %H:%M:%S GMT", &parts) != NULL ? (int64_t)timegm(&parts) : 0;
   }
+  return 0;
+}
+
+static void fail(call *c, const mp_error *reason) {
+  if (c->done != NULL) c->done(c->user, 0, 0, NULL, 0, reason);
+  end(c);
+}
+
+static void succeed(call *c, const mp_answer *answer) {
+  if (c->done != NULL) c->done(c->user, answer->status, read_date(answer), c->answer.data, c->answer.length, NULL);
+  end(c);
+}
+
+static void on_limit(uv_timer_t *limit) {
+  call *c = limit->data;
+  mp_error reason;
+  mp_fail(&reason, MP_ENET, "no whole answer within %.3g s", c->timeout_ms / 1000.0);
+  fail(c, &reason);
+}
+
+/* 1: the answer is whole; 0: wait; negative: an error. */
+static int go_on(call *c, const mp_answer **answer, mp_error *e) {
+  int rc = mp_exchange_head(c->exchange, answer, e);
+  while (rc == 0 && mp_exchange_sends(c->exchange)) {
+    size_t sent = mp_exchange_send(c->exchange, c->body.data + c->sent, c->body.length - c->sent);
+    if (sent == 0) break;
+    c->sent += sent;
+  }
+  while (rc == 1) {
+    rc = mp_exchange_read(c->exchange, &c->answer, e);
+    if (c->answer.length > MP_HTTP_BODY_MAX) return mp_fail(e, MP_ELIMIT, "the answer has more than %u bytes", MP_HTTP_BODY_MAX);
+  }
+  return rc == MP_EXCHANGE_END ? 1 : rc;
+}
+
+static void on_wake(void *user) {
+  call *c = user;
+  const mp_answer *answer;
+  mp_error e;
+  int rc;
+  do {
+    rc = go_on(c, &answer, &e);
+  } while (rc == 0 && !mp_exchange_wait(c->exchange));
+  if (rc < 0) {
+    fail(c, &e);
+  } else if (rc == 1) {
+    succeed(c, answer);
+  }
+}
+
+static int open_exchange(call *c, const mp_http_options *o, mp_error *e) {
+  char header[192] = "";
+  if (o->body != NULL)
+    snprintf(header, sizeof header, "Content-Type: %s\r\n", o->content_type != NULL ? o->content_type : "text/plain");
+  mp_exchange_options options = {
+      .method = o->method,
+      .host = o->host,
+      .path = o->path,
+      .headers = header,
+      .ca = o->ca,
+      .port = o->port,
+      .tls = o->tls,
+      .has_body = o->body != NULL,
+      .length = o->body_length,
+      .stall_ms = c->timeout_ms,
+      .wake = on_wake,
+      .user = c,
+  };
+  if (mp_buffer_append(&c->body, o->body, o->body_length) != MP_OK) return mp_fail(e, MP_ENOMEM, "no memory for a request");
+  return mp_exchange_open(&options, &c->exchange, e);
+}
+
+int mp_http_request(const mp_http_options *options, mp_http_done done, void *user, mp_error *e) {
+  call *c = calloc(1, sizeof *c);
+  if (c == NULL) return mp_fail(e, MP_ENOMEM, "no memory for a request");
+  c->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
+  mp_buffer_init(&c->body, 0);
+  mp_buffer_init(&c->answer, 0);
+  uv_timer_init(mp_loop(), &c->limit);
+  c->limit.data = c;
+  int rc = open_exchange(c, options, e);
+  if (rc == MP_OK && !mp_exchange_wait(c->exchange)) rc = mp_fail(e, MP_ENET, "the connection failed");
+  if (rc != MP_OK) {
+    end(c);
+    return rc;
+  }
+  c->done = done;
+  c->user = user;
+  uv_update_time(mp_loop());
+  uv_timer_start(&c->limit, on_limit, c->timeout_ms, 0);
+  return MP_OK;
 }

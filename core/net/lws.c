@@ -61,8 +61,6 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
   switch (tagged->kind) {
     case MP_KIND_SOCKET:
       return mp_socket_callback(wsi, reason, (mp_socket *)tagged, in, length);
-    case MP_KIND_HTTP:
-      return mp_http_callback(wsi, reason, tagged, in, length);
     default:
       return mp_server_callback(wsi, reason, tagged, in, length);
   }

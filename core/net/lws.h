@@ -6,7 +6,7 @@
 #include "net/net.h"
 
 /* What a wsi's opaque user data points to. */
-typedef enum { MP_KIND_SOCKET = 1, MP_KIND_REQUEST, MP_KIND_HTTP, MP_KIND_CALLER } mp_kind;
+typedef enum { MP_KIND_SOCKET = 1, MP_KIND_REQUEST, MP_KIND_CALLER } mp_kind;
 
 typedef struct mp_tagged {
   mp_kind kind;
@@ -35,7 +35,6 @@ void mp_lws_wake(void);
 
 /* The callbacks of each kind; return values as libwebsockets wants them. */
 int mp_socket_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_socket *socket, void *in, size_t length);
-int mp_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *exchange, void *in, size_t length);
 int mp_server_callback(struct lws *wsi, enum lws_callback_reasons reason, mp_tagged *tagged, void *in, size_t length);
 /* A new socket for a WebSocket that knocks at a server. */
 mp_socket *mp_socket_accepted(struct lws *wsi, mp_server *server);

@@ -23,7 +23,7 @@ static int tls_reason(mp_stream *stream, mp_error *e) {
   long verdict = SSL_get_verify_result(stream->ssl);
   unsigned long code = ERR_peek_last_error();
   if (verdict != X509_V_OK)
-    return mp_fail(e, MP_ETLS, "the certificate of %s is refused: %s", stream->host, X509_verify_cert_error_string(verdict));
+    return mp_fail(e, MP_ETLS, "the server's certificate is refused: %s", X509_verify_cert_error_string(verdict));
   if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return mp_fail(e, MP_ENET, "the connection broke off");
   const char *why = ERR_reason_error_string(code);
   return mp_fail(e, MP_ETLS, "TLS with %s fails: %s", stream->host, why != NULL ? why : "no reason given");
