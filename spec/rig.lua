@@ -9,7 +9,11 @@
 local core = require "moonpost.core"
 local json = require "cjson.safe"
 local moonpost = require "moonpost"
+local phone_files = require "moonpost.sandbox.phone_files"
+local phone_mail = require "moonpost.sandbox.phone_mail"
+local phone_send = require "moonpost.sandbox.phone_send"
 local sandbox = require "moonpost.sandbox"
+local sandbox_phone = require "moonpost.sandbox.phone"
 local support = require "spec.support"
 local task = require "moonpost.task"
 
@@ -60,6 +64,33 @@ function Rig:record(direction, fn)
     if way == direction and (not fn or fn(node, conn)) then list[#list + 1] = node end
   end)
   return list
+end
+
+local Phone = {}
+Phone.__index = Phone
+
+--- The phone's owner sends from it (moonpost.sandbox.phone_send): to a contact, a group or a JID; the message's id, of an album all.
+function Phone:send(to, spec)
+  local chat = type(to) == "table" and to.jid or to
+  local id, ids = phone_send.send(self.sandbox, self.account, chat, spec)
+  return assert(id, tostring(ids)), ids
+end
+
+local function read_phone(self) return sandbox_phone.of(self.sandbox, self.account) end
+
+--- What the phone has of a message (moonpost.sandbox.phone_mail), or nil.
+function Phone:message(id) return phone_mail.find(read_phone(self), id) end
+
+--- All the messages it has.
+function Phone:messages() return phone_mail.list(read_phone(self)) end
+
+--- The phone loses the file of a message, as who deletes it to have room; what must be there is.
+function Phone:lose(id) assert(phone_files.lose(read_phone(self), id), "the phone has no such file") end
+
+--- The simulated phone of a contact, or of a JID.
+function Rig:phone(of)
+  local account = assert(self.sandbox.accounts:lookup(type(of) == "table" and of.jid or of), "no such account")
+  return setmetatable({ sandbox = self.sandbox, account = account, jid = account:jid(), lid = account:jid "lid" }, Phone)
 end
 
 local function qr_scanner(rig)

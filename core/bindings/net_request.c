@@ -233,6 +233,12 @@ static int request_cut(lua_State *L) {
   return 0;
 }
 
+/* is_open() -> whether the peer is still there, and unanswered */
+static int request_is_open(lua_State *L) {
+  lua_pushboolean(L, check_request(L)->request != NULL);
+  return 1;
+}
+
 static int request_close(lua_State *L) {
   (void)L; /* the server owns what is behind it */
   return 0;
@@ -245,13 +251,8 @@ static int request_tostring(lua_State *L) {
 
 void mpl_open_net_request(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"respond", request_respond},
-      {"read", request_read},
-      {"start", request_start},
-      {"write", request_write},
-      {"wait", request_wait},
-      {"cut", request_cut},
-      {NULL, NULL},
+      {"respond", request_respond}, {"read", request_read}, {"start", request_start},     {"write", request_write},
+      {"wait", request_wait},       {"cut", request_cut},   {"is_open", request_is_open}, {NULL, NULL},
   };
   mpl_new_type(L, REQUEST, methods, request_close, request_tostring);
   luaL_getmetatable(L, REQUEST);

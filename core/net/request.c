@@ -125,8 +125,10 @@ void mp_request_begin(mp_request *request) {
   mp_lws_wake();
 }
 
-/* An orderly end would go on listening to the peer. */
+/* An orderly end would go on listening to the peer; and what a peer goes on sending has libwebsockets set the time limit anew. */
 static void kill_now(mp_request *request) {
+  request->killed = true;
+  lws_callback_on_writable(request->wsi);
   lws_set_timeout(request->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
   mp_lws_wake();
 }
@@ -163,6 +165,7 @@ int mp_request_callback(mp_request *request, enum lws_callback_reasons reason, v
   mp_server *server = request->tagged.server;
   switch (reason) {
     case LWS_CALLBACK_HTTP_BODY:
+      if (request->killed) return -1;
       mp_loop_count_received();
       return mp_request_feed(request, in, length);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
@@ -171,7 +174,7 @@ int mp_request_callback(mp_request *request, enum lws_callback_reasons reason, v
       on_time(request);
       return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
-      return mp_request_write_on(request);
+      return request->killed ? -1 : mp_request_write_on(request);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
       if (request->dispatched) server->events->gone(server->user, request);

@@ -13,6 +13,7 @@ struct mp_request {
   int64_t length; /* of the body; -1: in chunks */
   bool streams;   /* its owner takes the body as it comes */
   bool is_chunked, dispatched, body_complete, paused;
+  bool killed;     /* its connection is being ended */
   bool expects;    /* the peer waits to be told to send it */
   int refusal;     /* what a body that cannot be taken is answered with, 0 when it can */
   mp_error reason; /* why a streamed body ended early */

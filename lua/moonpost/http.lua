@@ -216,7 +216,16 @@ end
 
 --- Ends the connection when what was written so far is out: the answer is cut then.
 -- @tparam ?bool reset by a reset of TCP
-function Exchange:cut(reset) self.request:cut(reset) end
+function Exchange:cut(reset)
+  self.left = 0
+  self.request:cut(reset)
+end
+
+--- Waits until what was just written has gone to the peer.
+function Exchange:flush() wait_request(self) end
+
+--- Whether the peer is still there.
+function Exchange:is_open() return self.request:is_open() end
 
 -- A handler's turn, in a task of its own.
 local function serve(request, handler, stall)

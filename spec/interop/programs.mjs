@@ -49,7 +49,7 @@ export class Sandbox extends Program {
     sandbox.url = text.slice('sandbox '.length)
     sandbox.port = Number(new URL(sandbox.url).port)
     sandbox.base = `http://127.0.0.1:${sandbox.port}`
-    if (tls) sandbox.certificate = await sandbox.admin('GET', 'certificate')
+    sandbox.certificate = await sandbox.admin('GET', 'certificate')
     return sandbox
   }
 

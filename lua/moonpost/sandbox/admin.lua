@@ -17,6 +17,7 @@ local SCAN_SECONDS = 2 -- a ref may be scanned before the server has filed it (S
 
 local DEVICES_NAMED = 5 -- of an account, to who names the account in a device's place
 
+local FOREIGN = "admin calls are for this machine: the Origin or Host is foreign"
 local MEMBERS_MAX = 1024 -- of a group
 local PAGE_ACCOUNTS, PAGE_DEVICES = 200, 1000 -- of /admin/state, below MP_HTTP_BODY_MAX
 local ROUTING_SHOWN = 64 -- bytes of the edge routing a connection began with
@@ -248,8 +249,11 @@ end
 local tools = {
   answer = answer, read_json = read_json, find_accounts = find_accounts, find_device = find_device, jids = jids, JID = JID, list = list,
 }
-for _, name in ipairs { "admin_places", "admin_groups", "admin_calls" } do
-  for call, fn in pairs(require("moonpost.sandbox." .. name)(tools)) do calls[call] = fn end
+local streams = {} -- whose bodies stream: fn(sandbox, exchange)
+for _, name in ipairs { "admin_places", "admin_groups", "admin_calls", "admin_media" } do
+  local whole, streamed = require("moonpost.sandbox." .. name)(tools)
+  for call, fn in pairs(whole) do calls[call] = fn end
+  for call, fn in pairs(streamed or {}) do streams[call] = fn end
 end
 
 -- A fault as `faults` describes it: done at once, or armed.
@@ -272,13 +276,24 @@ calls["DELETE /admin/faults"] = function(sandbox, request)
   answer(request, 200, { cleared = count })
 end
 
+--- What serves a call whose bodies stream, for moonpost.http; nil: it is none.
+-- @treturn ?func fn(exchange)
+function admin.stream(sandbox, head)
+  local call = streams[head.method .. " " .. head.path]
+  if not call then return nil end
+  return function(exchange)
+    if allowed(exchange.headers) then return call(sandbox, exchange) end
+    exchange:respond(403, { ["content-type"] = "text/plain" }, FOREIGN .. "\n")
+  end
+end
+
 --- Answers an HTTP request.
 function admin.request(sandbox, request)
   if not request.path:match "^/admin/" then
     return request:respond(200, "text/plain", "a moonpost sandbox: WebSocket at /ws/chat, admin calls below /admin\n")
   end
   if not allowed(request.headers) then
-    return answer(request, 403, { error = "admin calls are for this machine: the Origin or Host is foreign" })
+    return answer(request, 403, { error = FOREIGN })
   end
   local call = calls[request.method .. " " .. request.path]
   if call then return call(sandbox, request) end

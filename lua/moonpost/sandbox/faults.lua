@@ -4,6 +4,7 @@
 --   "stanza"   at the nth stanza that fits (direction, tag, child, enc, attributes), and the `times` - 1 after it
 --   "login"    in place of the answer to a login
 --   "connect"  when a WebSocket is opened, before anybody knows whose it is
+--   "media"    at the nth request to the media host that fits (request, object, whose token it is)
 --   "now"      once, at once
 -- @module moonpost.sandbox.faults
 local core = require "moonpost.core"
@@ -24,7 +25,7 @@ local matched = { "xmlns", "type", "class", "id", "category" }
 -- And the JIDs: one of a device, or a bare one for all its devices.
 local addressed = { "from", "to" }
 
-local moments = fields.one_of("now", "stanza", "login", "connect")
+local moments = fields.one_of("now", "stanza", "login", "connect", "media")
 
 -- What every fault may say; each `what` adds its own (strikes.lua).
 local common = {
@@ -52,6 +53,7 @@ end
 -- When it is due, if it does not say so itself.
 local function moment_of(fault, kind)
   if fault.at then return fault.at end
+  if kind.media then return "media" end
   for _, name in ipairs(of_stanza) do
     if fault[name] then return "stanza" end
   end
@@ -75,7 +77,10 @@ local function read(value)
   fault.at = moment_of(fault, kind)
   if not has(kind.at, fault.at) then return wrong("'%s' is done at: %s", what, table.concat(kind.at, ", ")) end
   for _, name in ipairs(of_stanza) do
-    if fault[name] and fault.at ~= "stanza" then return wrong("'%s' tells of a stanza: not with at = \"%s\"", name, fault.at) end
+    local counts = name == "nth" and fault.at == "media"
+    if fault[name] and fault.at ~= "stanza" and not counts then
+      return wrong("'%s' tells of a stanza: not with at = \"%s\"", name, fault.at)
+    end
   end
   if fault.times and fault.at == "now" then return wrong("'times' is for what waits: what is done now is done once") end
   if kind.direction and fault.direction and fault.direction ~= kind.direction then
@@ -193,13 +198,26 @@ local function fits(fault, direction, node)
   return not fault.enc or has_enc(node, fault.enc)
 end
 
+-- Whether it is for this request to the media host.
+local function fits_request(fault, asked)
+  local kind = strikes[fault.what]
+  if (kind.request or fault.request or asked.what) ~= asked.what or fault.request and fault.request ~= asked.what then return false end
+  return (not fault.object or fault.object == asked.hash) and (not fault.jid or fault.account == asked.account)
+end
+
+local function is_meant(fault, at, conn, direction, subject)
+  if fault.at ~= at then return false end
+  if at == "media" then return fits_request(fault, subject) end
+  return (at == "connect" or aims_at(fault, conn)) and (at ~= "stanza" or fits(fault, direction, subject))
+end
+
 -- The first fault that is due at a moment; every one that fits has then seen it.
-local function due(self, at, conn, direction, node)
+local function due(self, at, conn, direction, subject)
   local found
   for _, fault in ipairs(self.armed) do
     if is_over(fault) then
       self:clear(fault.number)
-    elseif fault.at == at and (at == "connect" or aims_at(fault, conn)) and (at ~= "stanza" or fits(fault, direction, node)) then
+    elseif is_meant(fault, at, conn, direction, subject) then
       fault.seen = fault.seen + 1
       if not found and fault.seen >= (fault.nth or 1) then found = fault end
     end
@@ -258,11 +276,24 @@ function Faults:moment(at, conn)
   return true
 end
 
+--- A request to the media host: the plan it is served by, empty when nothing is wrong.
+-- @tparam table asked what ("upload", "download", "resume", "delete"), hash, account of the token
+function Faults:media(asked)
+  local plan = {}
+  local fault = #self.armed > 0 and due(self, "media", nil, nil, asked)
+  if fault then
+    strike(self, fault, ("the %s of %s"):format(asked.what, asked.hash and core.crypto.base64(asked.hash) or "nothing"))
+    strikes[fault.what].media(fault, plan)
+  end
+  return plan
+end
+
 local function tell(fault)
   local copy = { fault = fault.number, seen = fault.seen, struck = fault.struck }
   for _, list in ipairs { common, strikes[fault.what].fields or {} } do
     for name in pairs(list) do copy[name] = fault[name] end
   end
+  copy.object = fault.object and core.crypto.base64(fault.object)
   return copy
 end
 

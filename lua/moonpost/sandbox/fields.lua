@@ -1,5 +1,6 @@
 --- The fields of an admin call's JSON: which there may be, of what kind; a sentence for what is wrong.
 -- @module moonpost.sandbox.fields
+local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 
 local fields = {}
@@ -36,6 +37,16 @@ function fields.code(value)
   local whole = math.tointeger(tonumber(type(value) ~= "table" and value or nil))
   if whole and whole >= 100 and whole <= 999 then return whole end
   return nil, "a number of three digits"
+end
+
+--- The hash of a file as it is uploaded, in any way it is shown in; as 32 bytes.
+function fields.hash(value)
+  local text = type(value) == "string" and #value <= 200 and value or ""
+  for _, bytes in ipairs { core.crypto.unhex(text) or "", core.crypto.unbase64(text) or "",
+    core.crypto.unbase64(text:gsub("=+$", ""), "url") or "" } do
+    if #bytes == 32 then return bytes end
+  end
+  return nil, "the SHA-256 of the file as it was uploaded, in base64 or hex"
 end
 
 --- true or false.

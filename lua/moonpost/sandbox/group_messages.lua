@@ -31,12 +31,13 @@ local function shared_part(conn, node, group, skmsg)
   local attrs = named(group, conn.device)
   attrs.from, attrs.id, attrs.t, attrs.type = node.attrs.to, node.attrs.id, conn.sandbox.time(), node.attrs.type
   attrs.edit, attrs.notify = node.attrs.edit, conn.device.account.name
-  return { attrs = attrs, plain = plain, proven = proven, skmsg = skmsg }
+  return { attrs = attrs, plain = plain, proven = proven, skmsg = skmsg, once = messages.once(node) }
 end
 
 -- Its own pairwise ciphertext first, which may bring the sender key, then everybody's (S-420).
 local function copy_of(shared, own_enc)
   if not own_enc and not shared.skmsg then return nil end
+  if shared.once then return stanza.node("message", shared.attrs, shared.once) end
   local content = shared.plain
   if own_enc then
     local rest = own_enc.attrs.type == "pkmsg" and shared.proven or shared.plain
@@ -65,8 +66,7 @@ local function distribute(conn, node, group)
   local sandbox, encs, others = conn.sandbox, addressed(conn, node), {}
   local shared = shared_part(conn, node, group, messages.shared_enc(node))
   for _, account in ipairs(group:accounts()) do
-    local for_phone = (encs[account] or none)[0]
-    if for_phone then phone.take(sandbox, account, conn.device, node, for_phone) end
+    phone.take_group(sandbox, account, conn.device, node, node.attrs.to, (encs[account] or none)[0], shared.skmsg)
     for _, device in ipairs(sandbox.accounts:reachable(account)) do
       if device ~= conn.device then others[#others + 1] = device end
     end
@@ -80,7 +80,7 @@ local function bring_again(conn, node, group)
   local account, number = sandbox.accounts:lookup(node.attrs.participant)
   local enc = stanza.child(node, "enc") or stanza.path(node, "participants", "to", "enc")
   if not account or not enc or not group:has(account) or account.crowd then return end
-  if number == 0 then return phone.take(sandbox, account, conn.device, node, enc) end
+  if number == 0 then return phone.take_group(sandbox, account, conn.device, node, node.attrs.to, enc) end
   local device = account.devices[number]
   if device and device.active and device ~= conn.device then device.queue:push(copy_of(shared_part(conn, node, group), enc)) end
 end
@@ -181,6 +181,7 @@ function group_messages.receipt(conn, node, how, ids, content_of)
   local sandbox, group = conn.sandbox, book.of(conn.sandbox):lookup(node.attrs.to)
   local author, number = sandbox.accounts:lookup(node.attrs.participant)
   if how == "phone" or not how or not group or not author or not group:has(conn.device.account) then return end
+  if how == "one" and number == 0 and not author.crowd then return phone.retry(sandbox, author, conn.device, node) end
   local known = how == "own" and ids or written(sandbox, author, group, ids)
   if #known == 0 then
     return sandbox:note(("%s: a receipt for what %s did not write to %s"):format(tostring(conn), author:jid(), node.attrs.to))

@@ -8,6 +8,7 @@ local core = require "moonpost.core"
 local printable = require "moonpost.printable"
 local stanza = require "moonpost.stanza"
 local shapes = require "moonpost.shapes"
+local http = require "moonpost.http"
 local new_accounts = require "moonpost.sandbox.accounts"
 local admin = require "moonpost.sandbox.admin"
 local connection = require "moonpost.sandbox.connection"
@@ -16,6 +17,8 @@ local mail = require "moonpost.sandbox.mail"
 local media = require "moonpost.sandbox.media"
 local media_host = require "moonpost.sandbox.media_host"
 local media_store = require "moonpost.sandbox.media_store"
+local task = require "moonpost.task"
+local phone = require "moonpost.sandbox.phone"
 local new_faults = require "moonpost.sandbox.faults"
 local new_spread = require "moonpost.sandbox.spread"
 
@@ -127,6 +130,14 @@ function Sandbox:durable(fn)
   if self.keep then self.store:after_commit(fn) else fn() end
 end
 
+--- Waits, in a task, until what was written is safe.
+function Sandbox:safe()
+  if self.keep and self.store:dirty() then task.await(function(resume) self.store:after_commit(resume) end) end
+end
+
+--- Has all phones read what they were written.
+function Sandbox:read_mail() phone.read_all(self) end
+
 --- An id for a stanza of the server's own (fact sheet 01 §6.1: of another form than clients').
 function Sandbox:next_id()
   self.counter = self.counter + 1
@@ -173,18 +184,18 @@ local function listen(self, options)
   if not certificate then return nil, key end
   self.certificate = certificate
   local tls = { certificate = certificate, key = key }
-  local function request(one)
-    if media_host.knows(one) then return media_host.request(self, one) end
-    admin.request(self, one)
-  end
-  local server, err = net.listen {
-    host = host, port = options.port or 0, tls = options.tls and tls or nil, request = request,
+  local function request(one) admin.request(self, one) end
+  local function stream(head) return media_host.handler(self, head) or admin.stream(self, head) end
+  local server, err = http.listen {
+    host = host, port = options.port or 0, tls = options.tls and tls or nil, request = request, stream = stream,
     accept = function(conn, info) return info.path:find("/ws", 1, true) and connection(self, conn) or nil end,
   }
   if not server then return nil, err end
   self.server, self.media_server = server, server
   if not options.tls then
-    self.media_server, err = net.listen { host = host, port = 0, tls = tls, request = request, accept = function() end }
+    self.media_server, err = http.listen {
+      host = host, port = 0, tls = tls, request = request, stream = stream, accept = function() end,
+    }
     if not self.media_server then
       server:close()
       return nil, err
@@ -229,7 +240,7 @@ function sandbox.start(options)
     store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
-    appstate_files = {}, media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
+    appstate_files = {}, handed_in = { last = 0 }, media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
     connections = {}, mailed = {}, letters = 0, refs = {}, codes = {}, codes_asked = {}, counter = 0, accounts = new_accounts(store),
   }, Sandbox)
   self.faults, self.spread = new_faults(self), new_spread()

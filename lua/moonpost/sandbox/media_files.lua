@@ -43,7 +43,7 @@ end
 -- @treturn ?boolean true
 -- @treturn ?table err
 function Writer:write(bytes)
-  self.hasher:update(bytes)
+  assert(self.hasher:update(bytes))
   self.size = self.size + #bytes
   if self.pieces then
     self.pieces[#self.pieces + 1] = bytes
@@ -57,8 +57,8 @@ end
 
 --- SHA-256 of all that was written; the last call but keep and discard.
 function Writer:hash()
-  local _, info = self.hasher:finish()
-  return info.fileSha256
+  local _, told = assert(self.hasher:finish())
+  return told.fileSha256
 end
 
 --- Drops it.
@@ -68,16 +68,11 @@ function Writer:discard()
   self.file, self.path, self.pieces = nil, nil, nil
 end
 
--- SHA-256 of what comes in pieces.
-local Hasher = {}
-Hasher.__index = Hasher
-function Hasher:update(bytes) self[#self + 1] = bytes end
-function Hasher:finish() return "", { fileSha256 = crypto.sha256(table.concat(self)) } end
-
 --- A new writer: size, number (rising).
 function Files:writer()
   self.last = self.last + 1
-  return setmetatable({ files = self, number = self.last, pieces = {}, size = 0, hasher = setmetatable({}, Hasher) }, Writer)
+  local hasher = assert(core.media.encryptor(nil, "document"))
+  return setmetatable({ files = self, number = self.last, pieces = {}, size = 0, hasher = hasher }, Writer)
 end
 
 local function name_of(self, hash) return ("%s/media-%s"):format(self.folder, crypto.hex(hash)) end
@@ -149,7 +144,7 @@ Reader.__index = Reader
 function Reader:read(offset, count)
   if io.type(self.file) ~= "file" then return failed("an object", "was deleted") end
   if not self.file:seek("set", self.from + offset) then return failed("an object", "cannot be read") end
-  local bytes, why = self.file:read(math.min(count, SLICE))
+  local bytes, why = self.file:read(math.min(count, SLICE, self.size - offset))
   if not bytes then return failed("an object", why or "is shorter than it was") end
   return bytes
 end
@@ -165,11 +160,11 @@ end
 function Files:reader(hash)
   if not self.folder then
     local one = self.open[hash]
-    return setmetatable({ file = one.file, from = one.from }, Reader)
+    return setmetatable({ file = one.file, from = one.from, size = one.size }, Reader)
   end
   local file, why = io.open(name_of(self, hash), "rb")
   if not file then return failed("an object", why) end
-  return setmetatable({ file = file, from = 0, own = true }, Reader)
+  return setmetatable({ file = file, from = 0, own = true, size = file:seek "end" }, Reader)
 end
 
 --- Closes what is open.

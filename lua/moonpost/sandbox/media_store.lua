@@ -74,6 +74,9 @@ end
 --- An object by the hash of its bytes; nil when there is none.
 function Store:object(hash) return self.objects[hash] end
 
+--- Whether anything leads to it.
+function Store.on_host(_, object) return next(object.links) ~= nil end
+
 --- Begins an upload.
 -- @string hash of what is to come, 32 bytes
 -- @int offset bytes that are here already, of an upload that broke off
@@ -246,6 +249,7 @@ function Store:sweep()
   local now = self:now()
   if now < self.next_sweep then return end
   self.next_sweep = now + SWEEP_EVERY
+  self.sandbox:read_mail()
   for _, object in pairs(self.objects) do
     if now >= object.at + KEPT and next(object.links) then self:withdraw(object) end
   end
@@ -261,6 +265,13 @@ end
 function Store:forward(seconds)
   self.ahead, self.next_sweep = self.ahead + seconds, 0
   self:sweep()
+end
+
+--- How many objects there are, and their bytes.
+function Store:count()
+  local count, size = 0, 0
+  for _, object in pairs(self.objects) do count, size = count + 1, size + object.size end
+  return count, size
 end
 
 --- A reader of an object: read(offset, count) -> bytes | nil, err; close().

@@ -75,6 +75,12 @@ function messages.shared_enc(node)
   end
 end
 
+--- What a linked device gets in place of what may be seen once only: that is for phones (05 §17). Nil when it is for all.
+function messages.once(node)
+  local meta = stanza.child(node, "meta")
+  return meta and meta.attrs.view_once == "true" and stanza.node("unavailable", { type = "view_once" }) or nil
+end
+
 local function copy_attrs(conn, node, from)
   return { from = from, id = node.attrs.id, t = conn.sandbox.time(), type = node.attrs.type, edit = node.attrs.edit }
 end
@@ -106,8 +112,9 @@ local function deliver(conn, node, device, enc, target, server)
   local attrs
   if own then attrs = for_sibling(conn, node, target, server) else attrs = for_other(conn, node, server) end
   if not attrs then return end
-  local content = messages.shared_children(node, enc.attrs.type == "pkmsg")
-  table.insert(content, 1, enc)
+  local once = messages.once(node)
+  local content = once and { once } or messages.shared_children(node, enc.attrs.type == "pkmsg")
+  if not once then table.insert(content, 1, enc) end
   device.queue:push(stanza.node("message", attrs, content))
 end
 

@@ -4,6 +4,8 @@ local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
 local appstate_phone = require "moonpost.sandbox.appstate_phone"
 local mail = require "moonpost.sandbox.mail"
+local phone_files = require "moonpost.sandbox.phone_files"
+local phone_mail = require "moonpost.sandbox.phone_mail"
 local crowd = require "moonpost.sandbox.crowd"
 local history = require "moonpost.sandbox.history"
 local recent = require "moonpost.sandbox.recent"
@@ -40,6 +42,11 @@ function phone.of(sandbox, account)
   local self = open(sandbox, account)
   mail.read(account, read_mail)
   return self
+end
+
+--- All phones read what they were written: what is about to be deleted, they have then.
+function phone.read_all(sandbox)
+  for account in pairs(sandbox.mailed) do mail.read(account, read_mail) end
 end
 
 --- A phone forgets a companion that is unlinked: whoever has its address next has other keys.
@@ -84,8 +91,13 @@ end
 -- @tparam table device
 -- @tparam table attrs of the stanza: id, and whom it is shown as from
 -- @tparam table message
--- @tparam ?int count of an answer to a retry receipt
-function Phone:address(device, attrs, message, count)
+-- @tparam ?table how type and mediatype where it is no text; once: only phones are shown it (05 §17); count of an answer to a retry receipt
+function Phone:address(device, attrs, message, how)
+  how = how or {}
+  attrs.t, attrs.type = self.sandbox.time(), how.type or "text"
+  if how.once then
+    return device.queue:push(stanza.node("message", attrs, stanza.node("unavailable", { type = "view_once" })))
+  end
   local address = device:jid "lid"
   local ok, err = ensure_session(self, address)
   local sealed = ok and self.signal:encrypt({ address }, assert(proto.encode("Message", message)))[1]
@@ -93,30 +105,35 @@ function Phone:address(device, attrs, message, count)
     self.sandbox:note(("the phone of %s cannot write to %s: %s"):format(self.account.pn, address, tostring(err or sealed.error)))
     return
   end
-  attrs.t, attrs.type = self.sandbox.time(), "text"
-  device.queue:push(stanza.node("message", attrs, stanza.node("enc", { v = "2", type = sealed.type, count = count }, sealed.ciphertext)))
+  device.queue:push(stanza.node("message", attrs, stanza.node("enc", {
+    v = "2", type = sealed.type, count = how.count, mediatype = how.mediatype,
+  }, sealed.ciphertext)))
 end
 
--- Sends a peer message to a companion under an id; `count` of an answer to a retry receipt.
-local function write(self, device, id, message, count)
-  self:address(device, { from = self.account:jid(), id = id, category = "peer" }, message, count)
+local function told_key(device, id) return device:jid "lid" .. "\0" .. id end
+
+--- Does the same, and remembers it: the device may ask for it again.
+function Phone:write_to(device, attrs, message, how)
+  recent.put(self.told, told_key(device, attrs.id), { attrs = attrs, message = message, how = how })
+  self:address(device, attrs, message, how)
 end
 
---- Sends a peer message to a companion (S-300). It is remembered: the companion may ask for it again. Returns its id.
+--- Sends a peer message to a companion (S-300).
+-- @treturn string its id
 function Phone:tell(device, message)
   local id = crypto.hex(crypto.random(16)):upper()
-  recent.put(self.told, device.number .. "\0" .. id, message)
-  write(self, device, id, message)
+  self:write_to(device, { from = self.account:jid(), id = id, category = "peer" }, message, {})
   return id
 end
 
---- A companion could not read what this phone told it: it gets that again, in a session it can read.
+--- Somebody's device could not read what a phone sent it: it gets that again, in a session it can read.
+-- @tparam table account whose phone
 -- @tparam table device
 -- @tparam table node its retry receipt
-function phone.retry(sandbox, device, node)
-  local self, request = phone.of(sandbox, device.account), retries.read(node)
-  local message = request and recent.get(self.told, device.number .. "\0" .. request.id)
-  if not message or request.count > retries.COUNTS then return end
+function phone.retry(sandbox, account, device, node)
+  local self, request = phone.of(sandbox, account), retries.read(node)
+  local told = request and recent.get(self.told, told_key(device, request.id))
+  if not told or request.count > retries.COUNTS then return end
   local address = device:jid "lid"
   if request.keys then
     local ok, err = self.signal:process_bundle(address, request.keys)
@@ -124,7 +141,9 @@ function phone.retry(sandbox, device, node)
   elseif request.count > 1 or self.signal:registration_id(address) ~= request.registration then
     self.signal:delete_session(address)
   end
-  write(self, device, request.id, message, request.count)
+  local how = { count = request.count }
+  for name, value in pairs(told.how) do how[name] = value end
+  self:address(device, told.attrs, told.message, how)
 end
 
 -- The account's app-state keys, the newest last; when ids are given, those alone, nil when there is none of them.
@@ -164,23 +183,6 @@ function requests.APP_STATE_SYNC_KEY_REQUEST(self, device, protocol)
   if share then self:tell(device, share) end
 end
 
--- What the phone has of a message somebody's companion could not read; an empty result when it has nothing (S-310).
-local function resend_results(self, request)
-  local results = {}
-  for _, one in ipairs(request.placeholderMessageResendRequest or {}) do
-    local key = one.messageKey or {}
-    local kept = recent.get(self.kept, tostring(key.id))
-    local chat = self.sandbox.accounts:lookup(key.remoteJid)
-    if kept and kept.chat == chat and kept.from_me == (key.fromMe or false) then
-      results[#results + 1] = { placeholderMessageResendResponse = { webMessageInfoBytes = assert(proto.encode("WebMessageInfo", {
-        key = { remoteJid = chat:jid(), fromMe = kept.from_me, id = key.id }, message = kept.message, messageTimestamp = kept.time,
-        pushName = kept.name,
-      })) } }
-    end
-  end
-  return results
-end
-
 -- Messages the phone gives as far as it has read them; of everything else but history the result is empty.
 function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id)
   local request = protocol.peerDataOperationRequestMessage or {}
@@ -190,52 +192,12 @@ function requests.PEER_DATA_OPERATION_REQUEST_MESSAGE(self, device, protocol, id
     type = "PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE",
     peerDataOperationRequestResponseMessage = {
       peerDataOperationRequestType = kind, stanzaId = id,
-      peerDataOperationResult = kind == "PLACEHOLDER_MESSAGE_RESEND" and resend_results(self, request) or nil,
+      peerDataOperationResult = kind == "PLACEHOLDER_MESSAGE_RESEND" and phone_mail.resend(self, request) or nil,
     },
   } })
 end
 
--- Keeps a message of a chat: a companion may ask for it.
-local function keep(self, device, node, chat, message)
-  local from_me = device.account == self.account
-  local inner = from_me and message.deviceSentMessage and message.deviceSentMessage.message or message
-  recent.put(self.kept, node.attrs.id, {
-    chat = from_me and chat or device.account, from_me = from_me, message = inner, time = self.sandbox.time(), name = device.account.name,
-  })
-end
-
--- Asks the sender for what cannot be read, as any device does (S-308).
-local function ask_again(self, letter, err)
-  local device = letter.device
-  local key = ("%s:%d\0%s"):format(device.account.pn, device.number, letter.node.attrs.id)
-  local count = (recent.get(self.asked, key) or 0) + 1
-  local receipt = retries.receipt(self.signal, letter.node, count, err)
-  if not receipt then return end
-  recent.put(self.asked, key, count)
-  receipt.attrs.from, receipt.attrs.t = self.account:jid(letter.server), self.sandbox.time()
-  receipt.attrs.recipient = device.account == self.account and letter.chat:jid(letter.server) or nil
-  device.queue:push(receipt)
-end
-
--- Reads what a device wrote to a phone, in step with its ratchet (S-308). Returns the Message, or nil and what is wrong with it.
-local function read(self, device, enc)
-  local known = (enc.attrs.type == "msg" or enc.attrs.type == "pkmsg") and type(enc.content) == "string"
-  local plaintext, err
-  if known then plaintext, err = self.signal:decrypt(device:jid "lid", enc.attrs.type, enc.content) end
-  if plaintext then return proto.decode("Message", plaintext) end
-  self.sandbox:note(("the phone of %s cannot read a message of %s: %s"):format(
-    self.account.pn, device:jid(), tostring(err or enc.attrs.type)))
-  return nil, err
-end
-
--- A message of a chat is kept, or asked for again; of a group's there is only a sender key to keep in step with.
-function read_mail(sandbox, account, letter)
-  local self = open(sandbox, account)
-  local message, err = read(self, letter.device, letter.enc)
-  if not letter.chat then return end
-  if message then return keep(self, letter.device, letter.node, letter.chat, message) end
-  if err then ask_again(self, letter, err) end
-end
+function read_mail(sandbox, account, letter) phone_mail.open(open(sandbox, account), letter) end
 
 --- Takes a message to a phone. It is read when the phone is asked for something, or when there is time.
 -- @tparam table account whose phone
@@ -249,10 +211,40 @@ function phone.take(sandbox, account, device, node, enc, chat, server)
   mail.put(sandbox, account, { device = device, node = { attrs = node.attrs }, enc = enc, chat = chat, server = server }, read_mail)
 end
 
+--- Takes a group's message to the phone of a member: its sender key, and, where it may have a file, what is under that.
+-- @string group JID
+-- @tparam ?table enc the one for this phone
+-- @tparam ?table shared the one for everybody
+function phone.take_group(sandbox, account, device, node, group, enc, shared)
+  if account.crowd or not enc and (not shared or node.attrs.type ~= "media") then return end
+  mail.put(sandbox, account, {
+    device = device, node = { attrs = node.attrs }, enc = enc, group = group, shared = node.attrs.type == "media" and shared or nil,
+  }, read_mail)
+end
+
+--- The phones of all who are in a chat have what one of them has sent from it.
+-- @tparam table self the sender's
+-- @tparam table out id, message
+-- @tparam table accounts who is in the chat
+-- @tparam table where chat (the account it was sent to), or group
+function phone.keep_sent(self, out, accounts, where)
+  local function keep(account, chat)
+    local own = phone.of(self.sandbox, account)
+    phone_mail.keep(own, out.id, { chat = chat, group = where.group, author = self.account, message = out.message })
+  end
+  keep(self.account, where.chat)
+  for _, account in ipairs(accounts) do
+    if account ~= self.account and not account.crowd then keep(account, where.chat and self.account) end
+  end
+end
+
+--- A companion cannot get a file (S-836).
+function phone.find_file(sandbox, device, node) phone_files.retry(phone.of(sandbox, device.account), device, node) end
+
 --- Reads a peer message of a companion, and answers what it asks for (S-310).
 function phone.receive(sandbox, device, node, enc)
   local self = phone.of(sandbox, device.account)
-  local message = read(self, device, enc)
+  local message = phone_mail.read(self, device, enc)
   if not message then return end
   message = message.deviceSentMessage and message.deviceSentMessage.message or message
   local protocol = message.protocolMessage

@@ -70,10 +70,9 @@ local function forward(conn, node, target, number, server)
     return history.retry(phone.of(conn.sandbox, target), conn.device, node)
   end
   local how = routed[node.attrs.type or "delivery"]
+  if how == "phone" and target == conn.device.account then return phone.find_file(conn.sandbox, conn.device, node) end
   if not how or how == "phone" then return end
-  if node.attrs.type == "retry" and number == 0 and target == conn.device.account and not node.attrs.recipient then
-    return phone.retry(conn.sandbox, conn.device, node)
-  end
+  if node.attrs.type == "retry" and number == 0 and not target.crowd then return phone.retry(conn.sandbox, target, conn.device, node) end
   if keeps_to_itself(conn, node.attrs.type) then
     return conn.sandbox:note(("%s: %s is not told what was read: the account keeps it to itself"):format(tostring(conn), target:jid()))
   end

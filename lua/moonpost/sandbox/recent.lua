@@ -20,4 +20,16 @@ end
 --- The value of a name, or nil.
 function recent.get(self, name) return self.values[name] end
 
+--- What is remembered, the oldest first: for name, value in recent.each(…) do … end
+function recent.each(self)
+  local number = self.first - 1
+  return function()
+    repeat
+      number = number + 1
+      local name = self.names[number]
+      if name and self.numbers[name] == number then return name, self.values[name] end
+    until number >= self.last
+  end
+end
+
 return recent

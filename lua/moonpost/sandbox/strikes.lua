@@ -6,6 +6,7 @@
 --   check      fn(fault): a sentence when its fields do not fit together
 --   arm        fn(sandbox, fault): what happens when it is armed already
 --   now        fn(sandbox, fault) -> whom it was done to; or nil, {status, error}
+--   media      fn(fault, plan): at a request to the media host; `request`: the only one it is done to
 --   moment     fn(faults, fault, conn): in place of a login or a handshake
 --   stanza     fn(faults, fault, conn, node, go, direction): in place of go(conn, node)
 -- @module moonpost.sandbox.strikes
@@ -243,5 +244,7 @@ strikes["swap-identity"] = {
     return fault.jid
   end,
 }
+
+for name, kind in pairs(require "moonpost.sandbox.media_strikes") do strikes[name] = kind end
 
 return strikes
