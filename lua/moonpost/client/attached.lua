@@ -12,7 +12,7 @@ local mimes = require "moonpost.client.mimes"
 local owners = require "moonpost.client.kinds.owners"
 local source = require "moonpost.client.kinds.source"
 
-local dress = lazy "moonpost.client.attached_tools"
+local attached_tools = lazy "moonpost.client.attached_tools"
 
 -- What the key of a file is made for (fact sheet 05 §13.1), by the kind it is sent as.
 local types = {
@@ -78,7 +78,7 @@ function Attached:any() return self.count > 0 end
 local function can_be_shared(self, file)
   local media = file.source.media
   if self.plain or not media.reference.mediaKey or not media.reference.fileEncSha256 then return false end
-  if file.kind == "sticker" and media.mime ~= "image/webp" then return false end
+  if file.kind == "sticker" and media.mime ~= "image/webp" or file.pack or attached_tools.converts(media, file.kind) then return false end
   return (key_of[media.type] or media.type) == (key_of[file.type] or file.type)
 end
 
@@ -135,7 +135,7 @@ end
 
 local function put(self, file)
   local from = file.source
-  local dressed <close>, why = dress(self.client, file)
+  local dressed <close>, why = attached_tools.dress(self.client, file)
   if not dressed then return nil, why end
   local reference, err = self.client.media:upload(
     dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader }, file.type,

@@ -1,5 +1,6 @@
 --- What the tools make of a file that is sent, where they are there (moonpost.client.media_tools): what it says of itself, a small picture,
--- the format its kind has. Without them, and where they fail, a file goes as it is.
+-- the format its kind has. Without them a file goes as it is. One that cannot be turned into the format its kind has is not sent: nobody
+-- could see it; one that only cannot be looked at goes without what it would have said.
 -- @module moonpost.client.attached_tools
 local core = require "moonpost.core"
 local mimes = require "moonpost.client.mimes"
@@ -11,6 +12,8 @@ local conversions = {
   voice = { to = "to_opus", mime = mimes.OPUS, wanted = function(file) return file.mime ~= mimes.OPUS end },
   gif = { to = "to_mp4", mime = "video/mp4", wanted = function(file) return file.mime ~= "video/mp4" end },
 }
+
+local STICKER_MAX = 4 << 20 -- bytes; more is no sticker (core.media.sticker_write says so)
 
 local looks = { image = 100, video = 100, gif = 100, round_video = 100, preview = 192 } -- pixels of the small picture (05 §15.2)
 
@@ -55,44 +58,86 @@ local function note(client, file, err)
 end
 
 -- Another format, where the kind has one of its own.
-local function convert(client, dressed, file)
+local function convert(dressed, file)
   local conversion = conversions[file.kind]
   if not conversion or not conversion.wanted(file.source) then return end
   local path, moves = tools[conversion.to](dressed.path)
-  if not path then return note(client, file, moves) end
+  if not path then return moves end
   dressed[#dressed + 1] = path
   dressed.path, file.source.mime = path, conversion.mime
   if file.kind == "sticker" then file.animated = moves end
 end
 
+-- All of a file, of a sticker's size.
+local function read(path)
+  local file <close>, why = io.open(path, "rb")
+  local bytes = file and (file:read(STICKER_MAX + 1) or "")
+  if not bytes then return nil, core.error("media-source", ("cannot read %s: %s"):format(path, why)) end
+  return bytes
+end
+
+-- The pack the sender wants it to be from.
+local function pack(dressed, file)
+  if not file.pack then return end
+  local bytes, err = read(dressed.path)
+  local packed
+  if bytes then packed, err = tools.write_pack(bytes, file.pack) end
+  if not packed then return err end
+  local out
+  out, err = to_file(dressed, { what = file.what, source = { bytes = packed } })
+  dressed.path = out or dressed.path
+  return err
+end
+
 local function describe(client, dressed, file)
+  if file.kind == "voice" then
+    file.waveform, file.duration = tools.waveform(dressed.path)
+    if file.waveform then return end
+    file.duration = nil
+  end
   local found, err = tools.probe(dressed.path)
   if not found then return note(client, file, err) end
   file.width, file.height, file.duration = found.width, found.height, found.duration
   if looks[file.kind] then file.thumbnail = tools.thumbnail(dressed.path, looks[file.kind]) end
-  if file.kind == "voice" then
-    local bars, seconds = tools.waveform(dressed.path)
-    if bars then file.waveform, file.duration = bars, seconds end
+end
+
+-- Its steps; the error of one that it cannot be sent without.
+local function dress(client, dressed, file)
+  local err
+  if not dressed.path then
+    dressed.path, err = to_file(dressed, file)
+    if err then return err end
   end
+  local there = tools.available()
+  err = there and convert(dressed, file) or pack(dressed, file)
+  if err and err.code ~= "no-tools" then return err end
+  if err then client.log:warn("%s: '%s' goes as it is: %s", file.what, file.name, err.message) end
+  if there then describe(client, dressed, file) end
+end
+
+local attached_tools = {}
+
+--- Whether a file that came would become another if it were sent as a kind: it cannot be sent on where it lies, then.
+-- @tparam table media of a message
+-- @string kind it is to be sent as
+function attached_tools.converts(media, kind)
+  local conversion = conversions[kind]
+  return conversion ~= nil and media.kind ~= kind and conversion.wanted(media) and tools.available()
 end
 
 --- Has the tools look at a file. In a task.
 -- @param client
--- @tparam table file of moonpost.client.attached: gets width, height, duration, thumbnail, waveform, animated
+-- @tparam table file of moonpost.client.attached: gets width, height, duration, thumbnail, waveform, animated; pack: what the sticker is
+-- to say of its pack
 -- @treturn ?table closes what it holds; path: the file to upload, nil: the source itself
--- @treturn ?table err code "media-source", "media-disk"
-return function(client, file)
+-- @treturn ?table err code "media-source", "media-disk", "media-format", "media-limit", "media-timeout", "malformed"
+function attached_tools.dress(client, file)
   local dressed = setmetatable({ path = file.source.path }, Dressed)
-  if file.kind == "document" or not tools.available() then return dressed end
-  if not dressed.path then
-    local path, err = to_file(dressed, file)
-    dressed.path = path
-    if not path then
-      dressed:__close()
-      return nil, err
-    end
-  end
-  convert(client, dressed, file)
-  describe(client, dressed, file)
-  return dressed
+  if file.kind == "document" or not (file.pack or tools.available()) then return dressed end
+  local err = dress(client, dressed, file)
+  if not err then return dressed end
+  dressed:__close()
+  return nil, err
 end
+
+return attached_tools

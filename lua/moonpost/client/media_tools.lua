@@ -6,8 +6,8 @@
 -- Nothing is read in before it is used, and nothing that came is looked at unless somebody asks.
 --
 -- All of it is called in a task, except `available`; when that is cancelled, the work ends. Other errors: "media-source" (the file
--- cannot be read), "media-format" (it is none of the formats here, or broken), "timeout", "limit" (what comes out is too large),
--- "media-disk" (no temporary file).
+-- cannot be read), "media-format" (it is none of the formats here, or broken), "media-timeout", "media-limit" (what comes out is too
+-- large), "media-disk" (no temporary file).
 -- @module moonpost.client.media_tools
 local lazy = require "moonpost.lazy"
 

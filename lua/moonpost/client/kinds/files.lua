@@ -26,8 +26,16 @@ local fields = {
   audio = fields_of("audio", "duration"),
   voice = fields_of("voice", "duration waveform"),
   document = fields_of("document", "caption filename mime title thumbnail", { pages = "integer" }),
-  sticker = fields_of("sticker", "width height label"),
+  sticker = fields_of("sticker", "width height label", { pack = "table" }),
 }
+
+local pack_fields = { name = "string", publisher = "string", id = "string", emojis = "table" }
+
+local function check_pack(what, pack)
+  if not pack then return end
+  check.fields(what .. ": 'pack'", pack, pack_fields)
+  for i, emoji in ipairs(pack.emojis or {}) do check.value(what .. ": 'pack'", ("emojis[%d]"):format(i), emoji, "string") end
+end
 
 local function check_thumbnail(what, thumbnail)
   if not thumbnail then return end
@@ -106,9 +114,11 @@ function build.document(spec, given)
   return { documentWithCaptionMessage = { message = { documentMessage = content } } }
 end
 
---- { sticker = SOURCE, label = what it shows, for those who do not see it }
+--- { sticker = SOURCE, label = what it shows, for those who do not see it, pack = { name =, publisher =, emojis =, id = } }
 function build.sticker(spec, given)
+  check_pack("a sticker", spec.pack)
   local content, file = start("a sticker", "sticker", spec, given)
+  file.pack = spec.pack
   content.jpegThumbnail, content.isAnimated, content.accessibilityLabel = nil, file.animated or false, spec.label
   return { stickerMessage = content }
 end

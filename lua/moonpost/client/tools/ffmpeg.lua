@@ -66,6 +66,8 @@ local function input(path, mime)
   }
 end
 
+local codes = { timeout = "media-timeout", limit = "media-limit" } -- of moonpost.child
+
 local slots = task.queue(AT_A_TIME)
 
 -- What it has complained of first, without the addresses of its objects; what is not there at all it tells as a wrong word of ours.
@@ -82,7 +84,7 @@ local function run(args, path, options)
   local ended, err = child.run {
     args = args, seconds = options.seconds or SECONDS, memory = MEMORY, file = options.file, output = options.output, max = options.max,
   }
-  if not ended then return nil, err end
+  if not ended then return nil, codes[err.code] and core.error(codes[err.code], ("%s: %s"):format(path, err.message)) or err end
   if ended.code ~= 0 or ended.signal then
     return nil, core.error("media-format", ("%s cannot be read: %s"):format(path, complaint(args[1], ended)))
   end
@@ -126,7 +128,7 @@ end
 -- @tparam ?table options `before`: words before the input; `seconds`: for it all; `output`: fn(bytes), told what it writes; `max`: bytes it
 -- may write, else; `file`: bytes a file it writes may have
 -- @treturn ?string what it has written to its standard output
--- @return nil and an error: code "no-tools", "media-source", "media-format", "timeout", "limit"
+-- @return nil and an error: code "no-tools", "media-source", "media-format", "media-timeout", "media-limit"
 function ffmpeg.run(path, words, options)
   options = options or {}
   local head = { "-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-filter_threads", "1" }

@@ -27,9 +27,9 @@ local function until_it_fits(path, settings, max, words_of, options)
     local bytes, err = ffmpeg.run(path, words_of(setting), run)
     if bytes and #bytes > 0 then return bytes end
     if bytes then return nil, core.error("media-format", ("%s holds no picture"):format(path)) end
-    if err.code ~= "limit" then return nil, err end
+    if err.code ~= "media-limit" then return nil, err end
   end
-  return nil, core.error("limit", ("%s does not become smaller than %d bytes"):format(path, max))
+  return nil, core.error("media-limit", ("%s does not become smaller than %d bytes"):format(path, max))
 end
 
 local function jpeg(path, filter, max)

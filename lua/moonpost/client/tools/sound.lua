@@ -26,7 +26,7 @@ function sound.to_opus(path)
   local size = 0
   local function write(bytes)
     size = size + #bytes
-    if size > OPUS_MAX then return core.error("limit", ("%s is too long for a voice message"):format(path)) end
+    if size > OPUS_MAX then return core.error("media-limit", ("%s is too long for a voice message"):format(path)) end
     return out:write(bytes)
   end
   local ok, err = ffmpeg.run(path, { "-map", "0:a:0", "-vn", "-ac", "1", "-ar", "48000", "-c:a", "libopus", "-b:a", "32k", "-f", "ogg",
