@@ -163,10 +163,11 @@ local function blamed(self, job, page)
     return true
   end
   self:write(job)
+  self.client:committed()
   return false
 end
 
--- Has the handlers hear of a page. Whether the next may come.
+-- Has the handlers hear of a page. How far it is is kept before the next may come. Whether it may.
 local function hand_out(self, page, job)
   local skip = not job.begun and blamed(self, job, page)
   job.begun = true
@@ -178,7 +179,7 @@ local function hand_out(self, page, job)
   if not ok then self.client:emit("error", err) end
   job.row.items, job.row.runs = page.items, self.closing and 0 or 1
   self:write(job)
-  return not self.closing
+  return not self.closing and self.client:committed() and not self.closing
 end
 
 -- Does a job to its end, or notes what keeps it from it.

@@ -53,13 +53,14 @@ end
 -- @string bytes WebMessageInfo
 -- @tparam ?string chat the conversation it is of, stable; else its own key says so
 -- @treturn ?table {id, chat, sender, from_me, time, name, info (StorePast), message, bytes (Message), edited}; nil when it is no message
---   of a chat
+--   of a chat, or cannot be read
 function past.read(client, bytes, chat)
   local info = proto.decode("StorePast", bytes)
   local id = info and info.key and info.key.id
   chat = chat or info and info.key and past.jid(client, info.key.remoteJid)
   if not id or id == "" or #id > ID_MAX or not chat then return nil end
-  local message = info.message and proto.decode("Message", info.message) or {}
+  local message = proto.decode("Message", info.message or "")
+  if not message then return nil end
   local from_me = info.key.fromMe or false
   local one = {
     id = id, chat = chat, sender = sender_of(client, info, chat, from_me), from_me = from_me, time = info.messageTimestamp or 0,

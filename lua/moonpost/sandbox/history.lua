@@ -166,7 +166,7 @@ function small.INITIAL_STATUS_V3(phone, chats)
   local chat = chats[1]
   if not chat or not chat.account then return nil end
   local info = past.message(phone.account, chat, 1)
-  info.key = { remoteJid = "status@broadcast", fromMe = false, id = info.key.id, participant = chat.lid }
+  info.key = { remoteJid = "status@broadcast", fromMe = false, id = "5747" .. info.key.id:sub(5), participant = chat.lid }
   info.participant, info.messageTimestamp, info.status = chat.lid, phone.account.past.now - 3600, nil
   info.message, info.pushName = { extendedTextMessage = { text = "a status post" } }, chat.name
   return nil, { statusV3Messages = { info } }
