@@ -40,7 +40,9 @@ local staged = { online = true, idle = true, echo = true, again = true }
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
-local alone = { fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, drain = true, cipher = true }
+local alone = {
+  fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, drain = true, cipher = true, files = true,
+}
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, `at_least`,
 -- or so many `times` less than Baileys.
@@ -88,6 +90,9 @@ local rows = {
   { "encrypt and hash 1 MiB of a file", "cipher", "encrypt", ms },
   { "encrypt and hash 1 MiB of a video", "cipher", "encrypt_video", ms },
   { "decrypt and check 1 MiB of a file", "cipher", "decrypt", ms },
+  { "upload and download of 200 MB: growth", "files", "growth", mb, 4 },
+  { "upload of 200 MB, https: CPU per MB", "files", "up", ms },
+  { "download of 200 MB, https: CPU per MB", "files", "down", ms },
   { "echo 5,000 messages, 50 contacts: CPU per message", "echo", "cpu", us, times = 10 },
   { "echo 5,000 messages, 50 contacts: wall clock", "echo", "wall", sec },
 }
