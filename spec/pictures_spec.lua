@@ -1,9 +1,12 @@
 -- Pictures of people, groups and communities (fact sheets 07 §4.4, 05 §16.1, 08 S-840), through real sockets and the media host.
 local core = require "moonpost.core"
+local process = require "spec.process"
+local size_of = require "moonpost.client.jpeg"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
+local task = require "moonpost.task"
 
 -- A small square JPEG: its header is one, what it shows is nobody's concern. `word` tells one from another.
 local function jpeg(word)
@@ -148,6 +151,41 @@ describe("what is no picture", function()
   end))
 end)
 
+describe("a picture that is no small square JPEG", function()
+  local function png()
+    local path = support.tmpdir() .. "/code.png"
+    assert(core.qr.png("a picture", path))
+    return path
+  end
+
+  it("is made one where ffmpeg is there", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    assert(ana.client.pictures:set { file = png() })
+    local bytes = assert(ana.client.pictures:bytes(assert(ana.client.pictures:get(ana.jid))))
+    assert.same({ 640, 640 }, { size_of(bytes) })
+  end))
+
+  it("is refused where ffmpeg is not, but for a JPEG, which goes as it is", support.async(function()
+    local folder, picture = support.tmpdir(), png()
+    local script = folder .. "/without.lua"
+    local file = assert(io.open(script, "w"))
+    file:write [[
+      local square, task, path, wide = require "moonpost.client.square", require "moonpost.task", ...
+      task.run(function()
+        local none, err = square { file = path }
+        print(none, err.code)
+        print(#square { bytes = (wide:gsub("..", function(hex) return string.char(tonumber(hex, 16)) end)) })
+      end)
+    ]]
+    assert(file:close())
+    local wide = "ffd8ffc0000b08004000ff01011100ffd9"
+    local run <close> = process.start(("moonpost run %s -- %s %s"):format(script, picture, wide), { before = "export PATH=" .. folder })
+    assert.equal(0, (run:wait_end()))
+    assert.same({ "nil\tmedia-format", "17" }, run.output)
+  end))
+end)
+
 describe("a group's picture", function()
   local function scene(rig)
     local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
@@ -209,5 +247,70 @@ describe("a notification of a picture", function()
     end
     local first, second = assert(told:pop(20)), assert(told:pop(20))
     assert.same({ ana.lid, nil, ana.lid, "7" }, { first.jid, first.id, second.jid, second.id })
+  end))
+end)
+
+describe("a newsletter's picture", function()
+  it("is set when it is made or later, had by anybody, and taken away", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local news = assert(ana.client.newsletters:create { name = "Garden news", picture = { bytes = jpeg "garden" } })
+    local found = assert(ben.client.newsletters:get(news.jid))
+    assert.equal(jpeg "garden", assert(ben.client.pictures:bytes(found.image)))
+    assert.equal(jpeg "garden", assert(ben.client.pictures:bytes(found.preview)))
+    local changed = assert(ana.client.newsletters:update(news.jid, { picture = { bytes = jpeg "kitchen" } }))
+    assert.equal("Garden news", changed.name)
+    assert.equal(jpeg "kitchen", assert(ben.client.pictures:bytes(assert(ben.client.newsletters:get(news.jid)).image)))
+    assert.is_nil(assert(ana.client.newsletters:update(news.jid, { picture = false })).image)
+    assert.is_nil(assert(ben.client.newsletters:get(news.jid)).image)
+  end))
+end)
+
+describe("a bot", function()
+  it("has pictures as files, and sets its own, a group's and a newsletter's", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local path = folder .. "/garden.jpg"
+    local file = assert(io.open(path, "wb"))
+    file:write(jpeg "garden")
+    assert(file:close())
+    local ana = rig:contact "Ana"
+    set(ana, "face")
+    local bot, seen = rig:bot(), {}
+    bot:command("face", function(ctx)
+      seen.none, seen.why = bot:picture(bot.client.me.jid)
+      local face = bot:picture(ctx.sender, { full = true })
+      seen.face, seen.path = face:bytes(), face:download(folder .. "/faces/")
+      bot:set_picture(path)
+      local group = bot:create_group { subject = "Tea", members = { ctx.sender } }
+      group:set_picture(face)
+      seen.group = group:picture():bytes()
+      local news = bot:create_newsletter { name = "News", picture = path }
+      news:set_picture { bytes = jpeg "news" }
+      seen.news, seen.role = news:picture({ full = true }):bytes(), news.role
+      news:remove_picture()
+      seen.gone = news:picture()
+      ctx:reply "done"
+    end)
+    rig:run(bot)
+    assert.equal("done", ana:ask(bot.client.me.jid, "!face").text)
+    assert.same({ nil, "no-picture", jpeg "face", jpeg "face", jpeg "face", jpeg "news", "owner", nil },
+      { seen.none, seen.why, seen.face, read(seen.path), seen.group, seen.news, seen.role, seen.gone })
+    assert.is_truthy(seen.path:find("^" .. folder:gsub("%W", "%%%0") .. "/faces/%d+%.jpg$"))
+    assert.equal(jpeg "garden", assert(ana.client.pictures:bytes(assert(ana.client.pictures:get(bot.client.me.jid)))))
+  end))
+
+  it("is told when somebody has another picture", support.async(function()
+    local rig <close> = start()
+    local ana, told = rig:contact "Ana", task.queue()
+    local bot = rig:bot()
+    bot:command("ping", function(ctx) ctx:reply "pong" end)
+    bot:on("picture", function(picture) told:push(picture) end)
+    rig:run(bot)
+    ana:ask(bot.client.me.jid, "!ping")
+    local id = set(ana, "face")
+    local picture = assert(told:pop(20))
+    assert.same({ ana.lid, false, id, false }, { picture.jid, picture.group, picture.id, picture.from_me })
+    assert.equal(ana.jid, "" .. picture.phone .. "@s.whatsapp.net")
   end))
 end)

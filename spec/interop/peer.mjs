@@ -195,6 +195,9 @@ export class Peer extends Inbox {
         this.push({ kind: 'presence', chat: id, jid, state: lastKnownPresence, last: lastSeen })
       }
     })
+    sock.ev.on('contacts.update', list => {
+      for (const { id, imgUrl } of list) if (imgUrl) this.push({ kind: 'picture', jid: id, state: imgUrl })
+    })
     sock.ev.on('call', list => { for (const call of list) this.push({ kind: 'call', ...call, call: call.id, state: call.status }) })
   }
 

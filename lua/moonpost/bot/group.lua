@@ -5,7 +5,10 @@
 -- when they fail, with an error whose `code` is a word: "forbidden", "not-in-group", "not-found", "full", … (moonpost.client.group_errors).
 -- @module moonpost.bot.group
 local jid = require("moonpost.core").wire.jid
+local lazy = require "moonpost.lazy"
 local parse_phone = require("moonpost.client.phone_number").parse
+
+local pictures = lazy "moonpost.bot.pictures"
 
 local Group = {}
 
@@ -123,6 +126,28 @@ end
 function Group:send(spec)
   check_self(self, "send")
   return rawget(self, "say")(spec)
+end
+
+--- The group's picture.
+-- @tparam ?table options full = true: in full size, else small
+-- @treturn ?table moonpost.bot.pictures; nil where there is none
+function Group:picture(options)
+  check_self(self, "picture")
+  return pictures.of(self.client, self.jid, options, "group:picture", 2)
+end
+
+--- Sets the group's picture.
+-- @param source path, { bytes = string }, an iterator, or the file of a message
+-- @treturn string its id
+function Group:set_picture(source)
+  check_self(self, "set_picture")
+  return pictures.set(self.client, source, self.jid, "group:set_picture", 2)
+end
+
+--- Takes the group's picture away.
+function Group:remove_picture()
+  check_self(self, "remove_picture")
+  return pictures.remove(self.client, self.jid)
 end
 
 --- Asks the server for the group anew.

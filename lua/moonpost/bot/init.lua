@@ -17,6 +17,7 @@ local context = lazy "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
 local groups = require "moonpost.bot.groups"
 local newsletters = lazy "moonpost.bot.newsletters"
+local pictures = lazy "moonpost.bot.pictures"
 local host = require "moonpost.bot.host"
 local kinds = lazy "moonpost.client.kinds"
 local message = require "moonpost.bot.message"
@@ -42,6 +43,9 @@ for _, name in ipairs { "group", "groups", "create_group", "create_community", "
 for _, name in ipairs { "newsletter", "newsletters", "create_newsletter" } do
   Bot[name] = function(...) return newsletters[name](...) end
 end
+for _, name in ipairs { "picture", "set_picture", "remove_picture" } do
+  Bot[name] = function(...) return pictures.methods[name](...) end
+end
 for name in pairs(signals.events) do events[name] = true end
 for name, method in pairs(writing) do Bot[name] = method end
 Bot.presence = signals.presence
@@ -62,8 +66,8 @@ end
 -- `ready`: fn(me) once online, `me.jid` the own phone-number JID, `me.lid` the LID. `message`: fn(ctx), all handlers in
 -- order of registration unless a command consumed the message. `error`: fn(err, ctx) when a handler failed or a message could not
 -- be read; ctx is nil when no message is to blame. Its answers go on after those of the handler that failed. `group`: fn(event), something
--- happened to a group (docs/groups.md). `receipt`, `presence`, `typing`, `call`, `missed_call`, `caught_up`:
--- see moonpost.bot.signals. `history`: fn(page), the past the phone has given, page by page: moonpost.bot.history.
+-- happened to a group (docs/groups.md). `receipt`, `presence`, `typing`, `picture`, `call`, `missed_call`,
+-- `caught_up`: see moonpost.bot.signals. `history`: fn(page), the past the phone has given, page by page: moonpost.bot.history.
 -- @string event "ready", "message", "group", "error", …
 -- @tparam ?function|table filter for messages: see moonpost.bot.filter; for groups: moonpost.bot.groups
 -- @func fn

@@ -10,6 +10,8 @@
 --     caught_up    fn(info): handlers have heard what waited while the bot was away, once for each login: messages (how many there were),
 --                  late (how many of them were too old to be answered), seconds (how long it took), complete (false: the server did not
 --                  say that this was all)
+--     picture      fn(picture): somebody's picture, or a group's, is another one now: jid, group (whether it is one), phone, id (nil: there
+--                  is none any more), by (who has set it, nil where that is not told), from_me
 --     typing       fn(typing): somebody begins to write to the bot, or stops: chat, group, sender, phone, state ("typing", "recording",
 --                  "paused")
 -- @module moonpost.bot.signals
@@ -58,6 +60,13 @@ end
 
 function told.caught_up(_, info) return info end
 
+function told.picture(client, change)
+  return {
+    jid = change.jid, group = change.group, phone = not change.group and client.lids:phone(change.jid) or nil, id = change.id,
+    by = change.by, from_me = change.from_me,
+  }
+end
+
 local presences = setmetatable({}, { __mode = "k" }) -- by client: JID -> the state its handlers were told last
 
 -- What is asked for again is answered again: handlers are told of changes.
@@ -83,7 +92,7 @@ end
 
 local from_client = {
   call = "call", missed_call = "call", receipt = "status", presence = "presence", typing = "chatstate",
-  caught_up = "caught_up",
+  caught_up = "caught_up", picture = "picture",
 }
 
 --- The events of bots told here.

@@ -7,12 +7,15 @@
 -- Functions wait, so they belong in a task; they return nil and an error: code "mex" or "iq" with the server's `status`.
 -- @module moonpost.client.newsletters
 local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
 local mex = require "moonpost.client.mex"
 local new_posts = require "moonpost.client.newsletter_posts"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
 
 local jid = core.wire.jid
+
+local square = lazy "moonpost.client.square"
 
 -- Operations of the official web client.
 local CREATE, METADATA, SUBSCRIBED = "25149874324715067", "27456920720571478", "25399611239711790"
@@ -33,6 +36,16 @@ local function text_of(any)
   return type(any) == "table" and value(any.text) or any
 end
 
+-- A picture, in one of its sizes: where its file is to be had; nil when there is none.
+local function picture_of(told, of, full)
+  told = value(told)
+  local path, url = value(told and told.direct_path), value(told and told.url)
+  if type(path) ~= "string" or path == "" then path = nil end
+  if type(url) ~= "string" or url == "" then url = nil end
+  if not path and not url then return nil end
+  return { jid = of, id = tostring(value(told.id) or ""), directPath = path, url = url, full = full }
+end
+
 local function lower(any) return type(any) == "string" and any:lower() or nil end
 
 -- A newsletter as callers are told; nil when the server's words are none.
@@ -44,7 +57,7 @@ local function read(told)
     jid = told.id, name = text_of(thread.name), description = text_of(thread.description), invite = value(thread.invite),
     subscribers = math.tointeger(tonumber(value(thread.subscribers_count))), verified = lower(thread.verification) == "verified",
     created = math.tointeger(tonumber(value(thread.creation_time))), role = lower(viewer.role), muted = lower(viewer.mute) == "on",
-    state = lower(state.type),
+    state = lower(state.type), preview = picture_of(thread.preview, told.id, false), image = picture_of(thread.picture, told.id, true),
   }
 end
 
@@ -63,15 +76,28 @@ local function ask(self, id, variables, field)
   return nil, core.error("not-found", "there is no such newsletter")
 end
 
+-- A picture as GraphQL takes it; nil without one.
+local function encoded(source)
+  if not source then return nil end
+  local jpeg, err = square(source)
+  if not jpeg then return nil, err end
+  return core.crypto.base64(jpeg)
+end
+
 --- Makes a newsletter; this account is its owner.
--- @tparam table wanted name; description
--- @treturn ?table {jid, name, description, invite, subscribers, verified, created (Unix seconds), role, muted, state}
+-- @tparam table wanted name; description; picture = { file = path }, { bytes = string } or { reader = function }, which is made a square
+-- JPEG (moonpost.client.square)
+-- @treturn ?table {jid, name, description, invite, subscribers, verified, created (Unix seconds), role, muted, state, preview and image
+--   (its picture, small and in full, for client.pictures:bytes and :save)}
 -- @treturn ?table err
 function Newsletters:create(wanted)
   if type(wanted) ~= "table" or type(wanted.name) ~= "string" or wanted.name == "" then
     error("newsletters:create expects { name = text, description = text }", 2)
   end
-  return ask(self, CREATE, { input = { name = wanted.name, description = wanted.description or "" } }, "xwa2_newsletter_create")
+  local picture, err = encoded(wanted.picture)
+  if err then return nil, err end
+  return ask(self, CREATE, { input = { name = wanted.name, description = wanted.description or "", picture = picture } },
+    "xwa2_newsletter_create")
 end
 
 --- A newsletter by its JID, its invite code, or the link https://whatsapp.com/channel/CODE.
@@ -116,13 +142,16 @@ function Newsletters:unfollow(to)
   return ask(self, LEAVE, { newsletter_id = to }, "xwa2_newsletter_leave_v2")
 end
 
---- Changes name or description; for admins.
+--- Changes name, description or picture; for admins.
 -- @string to JID
--- @tparam table changed name, description
+-- @tparam table changed name, description, picture (as `create` takes it; false: there shall be none)
 function Newsletters:update(to, changed)
   check_jid(to, "update")
+  local picture, err = encoded(changed.picture)
+  if err then return nil, err end
+  if changed.picture == false then picture = "" end
   return ask(self, UPDATE, {
-    newsletter_id = to, updates = { name = changed.name, description = changed.description, settings = mex.null },
+    newsletter_id = to, updates = { name = changed.name, description = changed.description, picture = picture, settings = mex.null },
   }, "xwa2_newsletter_update")
 end
 

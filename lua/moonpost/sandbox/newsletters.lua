@@ -4,6 +4,7 @@
 local core = require "moonpost.core"
 local iq = require "moonpost.sandbox.iq"
 local json = require "cjson.safe"
+local pictures = require "moonpost.sandbox.pictures"
 local posts = require "moonpost.sandbox.newsletter_posts"
 local stanza = require "moonpost.stanza"
 
@@ -45,8 +46,13 @@ local function is_admin(one, account)
   return role == "owner" or role == "admin"
 end
 
+local function picture_of(sandbox, one, type)
+  local id, path = pictures.link(sandbox, jid_of(one))
+  return { id = tostring(id or 0), type = type, direct_path = path or "", url = "" }
+end
+
 -- As GraphQL shows it to an account (S-751): nothing but the handle is null, numbers are texts.
-local function object(one, account)
+local function object(sandbox, one, account)
   local member = one.members[account.pn]
   local count, changed = 0, ("%d000000"):format(one.created)
   for _ in pairs(one.members) do count = count + 1 end
@@ -55,8 +61,8 @@ local function object(one, account)
     thread_metadata = {
       creation_time = tostring(one.created), name = { id = changed, text = one.name, update_time = changed },
       description = { id = changed, text = one.description, update_time = changed }, handle = json.null, invite = one.invite,
-      subscribers_count = tostring(count), verification = "UNVERIFIED", picture = { id = "0", type = "IMAGE", direct_path = "" },
-      preview = { id = "0", type = "PREVIEW", direct_path = "" }, settings = { reaction_codes = { value = "all" } },
+      subscribers_count = tostring(count), verification = "UNVERIFIED", picture = picture_of(sandbox, one, "IMAGE"),
+      preview = picture_of(sandbox, one, "PREVIEW"), settings = { reaction_codes = { value = "all" } },
     },
     viewer_metadata = { mute = member and member.mute or "OFF", role = member and member.role or "guest" },
   }
@@ -68,6 +74,14 @@ local function text_within(value, most)
   return length and length <= most and value or nil
 end
 
+-- What is given as a picture: bytes, "" for none; nil and a code when it is no picture.
+local function picture_given(value)
+  if value == nil or value == json.null or value == "" then return "" end
+  local jpeg = type(value) == "string" and crypto.unbase64(value)
+  if jpeg and pictures.fits(jpeg) then return jpeg end
+  return nil, 406
+end
+
 local operations = newsletters.operations
 
 function operations.create(conn, variables)
@@ -75,6 +89,8 @@ function operations.create(conn, variables)
   local name = type(input) == "table" and text_within(input.name, NAME_MAX)
   local description = name and text_within(input.description, DESCRIPTION_MAX)
   if not description or name == "" then return nil, 400, "a newsletter has a name of 1 to 100 characters" end
+  local picture, unfit = picture_given(input.picture)
+  if not picture then return nil, unfit, "that is no picture" end
   local sandbox, account = conn.sandbox, conn.device.account
   local id
   repeat id = ("120363%012d"):format((">I8"):unpack(crypto.random(8)) % 1000000000000) until not all(sandbox)[id]
@@ -84,13 +100,14 @@ function operations.create(conn, variables)
   }
   all(sandbox)[id] = one
   save(sandbox, one)
-  return { xwa2_newsletter_create = object(one, account) }
+  if picture ~= "" then pictures.keep(sandbox, jid_of(one), picture) end
+  return { xwa2_newsletter_create = object(conn.sandbox, one, account) }
 end
 
 function operations.metadata(conn, variables)
   local input = type(variables.input) == "table" and variables.input or {}
   local one = newsletters.lookup(conn.sandbox, input.key)
-  return { xwa2_newsletter = one and object(one, conn.device.account) or json.null }
+  return { xwa2_newsletter = one and object(conn.sandbox, one, conn.device.account) or json.null }
 end
 
 operations.dehydrated = operations.metadata
@@ -98,7 +115,7 @@ operations.dehydrated = operations.metadata
 function operations.subscribed(conn)
   local list, account = {}, conn.device.account
   for _, one in pairs(all(conn.sandbox)) do
-    if one.members[account.pn] then list[#list + 1] = object(one, account) end
+    if one.members[account.pn] then list[#list + 1] = object(conn.sandbox, one, account) end
   end
   table.sort(list, function(a, b) return a.id < b.id end)
   return { xwa2_newsletter_subscribed = #list > 0 and list or json.decode "[]" }
@@ -129,8 +146,8 @@ operations.join = on_one(function(conn, one)
   local account = conn.device.account
   one.members[account.pn] = one.members[account.pn] or { role = "subscriber", mute = "OFF" }
   save(conn.sandbox, one)
-  tell_own(conn, "NotificationNewsletterJoin", "xwa2_notify_newsletter_on_join", object(one, account))
-  return { xwa2_newsletter_join_v2 = object(one, account) }
+  tell_own(conn, "NotificationNewsletterJoin", "xwa2_notify_newsletter_on_join", object(conn.sandbox, one, account))
+  return { xwa2_newsletter_join_v2 = object(conn.sandbox, one, account) }
 end)
 
 operations.leave = on_one(function(conn, one)
@@ -140,7 +157,7 @@ operations.leave = on_one(function(conn, one)
   one.members[account.pn] = nil
   save(conn.sandbox, one)
   tell_own(conn, "NotificationNewsletterLeave", "xwa2_notify_newsletter_on_leave", { id = jid_of(one), role = "guest" })
-  return { xwa2_newsletter_leave_v2 = object(one, account) }
+  return { xwa2_newsletter_leave_v2 = object(conn.sandbox, one, account) }
 end)
 
 local function muting(state, key)
@@ -149,7 +166,7 @@ local function muting(state, key)
     if not member then return nil, 403, "not followed" end
     member.mute = state
     save(conn.sandbox, one)
-    return { [key] = object(one, conn.device.account) }
+    return { [key] = object(conn.sandbox, one, conn.device.account) }
   end)
 end
 
@@ -158,6 +175,8 @@ operations.mute, operations.unmute = muting("ON", "xwa2_newsletter_mute_v2"), mu
 operations.update = on_one(function(conn, one, variables)
   if not is_admin(one, conn.device.account) then return nil, 403, "only its admins change a newsletter" end
   local updates = type(variables.updates) == "table" and variables.updates or {}
+  local picture, unfit = picture_given(updates.picture)
+  if not picture then return nil, unfit, "that is no picture" end
   for field, most in pairs { name = NAME_MAX, description = DESCRIPTION_MAX } do
     local value = updates[field]
     if value ~= nil and value ~= json.null then
@@ -167,7 +186,10 @@ operations.update = on_one(function(conn, one, variables)
     end
   end
   save(conn.sandbox, one)
-  local shown = object(one, conn.device.account)
+  if updates.picture ~= nil and updates.picture ~= json.null then
+    pictures.keep(conn.sandbox, jid_of(one), picture ~= "" and picture or nil)
+  end
+  local shown = object(conn.sandbox, one, conn.device.account)
   shown.viewer_metadata = nil
   return { xwa2_newsletter_update = shown }
 end)
@@ -184,6 +206,7 @@ operations.delete = on_one(function(conn, one)
   all(conn.sandbox)[one.id] = nil
   conn.sandbox.store:delete("world", "n" .. one.id)
   posts.forget(conn.sandbox, one)
+  pictures.keep(conn.sandbox, jid_of(one), nil)
   return { xwa2_newsletter_delete_v2 = { id = jid_of(one), state = { type = "DELETED" } } }
 end)
 

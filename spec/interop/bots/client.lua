@@ -55,6 +55,8 @@ client:on("newsletter", function(told)
   say { kind = "counted", chat = told.chat, number = told.server_id, reactions = told.reactions, views = told.views }
 end)
 local rung = {}
+client:on("picture", function(picture) say { kind = "picture", jid = picture.jid, id = picture.id, by = picture.by } end)
+
 client:on("call", function(call)
   rung[call.id] = call
   say { kind = "call", call = call.id, sender = call.sender, video = call.video, state = call.state }
@@ -129,6 +131,28 @@ function calls.known(group) return client.groups:known(group) end
 function calls.typing(jid, on) return assert(client:typing(jid, on)) end
 function calls.recording(jid, on) return assert(client:recording(jid, on)) end
 function calls.watch(jid) return assert(client:watch(jid)) end
+-- Somebody's picture: its id, and the bytes it is made of.
+function calls.picture(of, full)
+  local picture, err = client.pictures:get(of, { full = full })
+  if not picture then return { none = err.code } end
+  return { id = picture.id, jpeg = core.crypto.base64(assert(client.pictures:bytes(picture))) }
+end
+
+function calls.set_picture(jpeg, of)
+  return assert(client.pictures:set({ bytes = assert(core.crypto.unbase64(jpeg)) }, type(of) == "string" and of or nil))
+end
+
+function calls.remove_picture(of) return assert(client.pictures:remove(type(of) == "string" and of or nil)) end
+
+-- The picture of a newsletter; with one given it is set before.
+function calls.newsletter_picture(jid, jpeg)
+  if type(jpeg) == "string" then
+    assert(client.newsletters:update(jid, { picture = { bytes = assert(core.crypto.unbase64(jpeg)) } }))
+  end
+  local image = assert(client.newsletters:get(jid)).image
+  return image and core.crypto.base64(assert(client.pictures:bytes(image))) or ""
+end
+
 function calls.reject(call) return assert(client:reject(rung[call])) end
 
 -- Marks messages that were heard as read, or as played.
