@@ -160,15 +160,104 @@ describe("who was away", function()
   end))
 end)
 
+-- A bot, linked and stopped again; `options` its own, with which another one goes on.
+local function bot_away(rig, more)
+  local options = { store = support.tmpdir() .. "/state" }
+  for name, value in pairs(more or {}) do options[name] = value end
+  local bot = rig:bot(options)
+  local me = rig:run(bot)
+  bot:stop()
+  rig.bots[#rig.bots].running:join(30)
+  return me, options
+end
+
+-- Has the server's clock be behind until the value returned is closed: what is written then is old when it is read.
+local function some_time_ago(rig, seconds)
+  local before = rig.sandbox.time
+  rig.sandbox.time = function() return before() - seconds end
+  return setmetatable({}, { __close = function() rig.sandbox.time = before end })
+end
+
+local DAY = 24 * 3600
+
+local function write_old(rig, contact, to, text)
+  local past <close> = some_time_ago(rig, DAY + 60)
+  return past and assert(contact.client:send(to, text))
+end
+
+describe("a message that is older than a day when its turn comes", function()
+  it("is heard, and neither run as a command nor answered, which is no error", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local me, options = bot_away(rig)
+    write_old(rig, ana, me.jid, "old")
+    write_old(rig, ana, me.jid, "!ping")
+    assert(ana.client:send(me.jid, "new"))
+    local bot, heard, kept, told, failed = rig:bot(options), {}, {}, task.queue(), 0
+    bot:command("ping", function(ctx) ctx:reply "pong" end)
+    bot:on("message", function(ctx)
+      heard[#heard + 1] = ("%s %s"):format(ctx.text, ctx.late)
+      ctx:reply("heard " .. ctx.text)
+      heard[#heard + 1] = "answered"
+    end)
+    bot:on("message", { late = true }, function(ctx) kept[#kept + 1] = ctx.text end)
+    bot:on("error", function() failed = failed + 1 end)
+    bot:on("caught_up", function(info) told:push(info) end)
+    rig:run(bot)
+    local info = assert(told:pop(30))
+    assert.same({ "old true", "!ping true", "new false", "answered" }, heard)
+    assert.same({ "old", "!ping" }, kept)
+    assert.same({ 3, 2, 0 }, { info.messages, info.late, failed })
+    assert.equal("heard new", ana:next().text)
+    assert.equal(0, #ana.heard)
+  end))
+
+  it("stays unread, unless a handler has come to its end over it", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local me, options = bot_away(rig)
+    write_old(rig, ana, me.jid, "answer me")
+    local noted = write_old(rig, ana, me.jid, "note this")
+    local bot = rig:bot(options)
+    bot:on("message", { text = "^answer" }, function(ctx) ctx:react "👍" end)
+    bot:on("message", { text = "^note" }, function() end)
+    rig:run(bot)
+    local receipt
+    repeat receipt = assert(ana.receipts:pop(30)) until receipt.type == "read"
+    assert.same({ noted.id }, receipt.ids)
+  end))
+
+  it("can be written to by bot:send, and by a bot that says how old is too old", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local me, options = bot_away(rig)
+    write_old(rig, ana, me.jid, "sorry?")
+    local bot = rig:bot(options)
+    bot:on("message", function(ctx)
+      for _, name in ipairs { "reply", "send", "react", "ask" } do
+        local ok, err = pcall(ctx[name], ctx, "x")
+        assert(not ok and err.code == "late", name)
+      end
+      bot:send(ctx.chat, "I was away")
+    end)
+    rig:run(bot)
+    assert.equal("I was away", ana:next().text)
+    bot:stop()
+    rig.bots[#rig.bots].running:join(30)
+    write_old(rig, ana, me.jid, "still?")
+    options.late_seconds = 7 * DAY
+    local patient = rig:bot(options)
+    patient:on("message", function(ctx) ctx:reply "yes" end)
+    rig:run(patient)
+    assert.equal("yes", ana:next().text)
+  end))
+end)
+
 describe("a bot that was away", function()
   it("is told that it has caught up", support.async(function()
     local rig <close> = start()
     local ana = rig:contact "Ana"
-    local options = { store = support.tmpdir() .. "/state" }
-    local bot = rig:bot(options)
-    local me = rig:run(bot)
-    bot:stop()
-    rig.bots[1].running:join(30)
+    local me, options = bot_away(rig)
     for i = 1, 3 do assert(ana.client:send(me.jid, tostring(i))) end
     local again, said, told = rig:bot(options), {}, task.queue()
     again:on("message", function(ctx) said[#said + 1] = ctx.text end)

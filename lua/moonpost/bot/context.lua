@@ -13,6 +13,7 @@
 -- @field id the message's id
 -- @field time when it was sent, Unix seconds
 -- @field age how many seconds ago that was, by the server's clock, when the handler began
+-- @field late whether that is more than the bot's `late_seconds`: then it is not answered any more
 -- @field kind what it is: "text", "poll", "location", …, "unknown" where nobody reads it yet, or "undecryptable": it came and cannot be
 -- read. Most kinds have a table of their name: `ctx.location`, `ctx.contacts`, … (docs/kinds.md)
 -- @field media its file: what is said of it, and methods that load it (moonpost.bot.media), or nil; `quoted` has one as well
@@ -26,6 +27,7 @@
 -- @field from_me whether the account's owner wrote it (only with `own = true`)
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
+local core = require "moonpost.core"
 local make_group = require "moonpost.bot.group"
 local media = require "moonpost.bot.media"
 local message = require "moonpost.bot.message"
@@ -87,11 +89,21 @@ local function to_spec(method, ctx, spec)
   return spec
 end
 
+local function is_late(err) return type(err) == "table" and err.code == "late" end
+
+-- Ends a handler that would answer what is too old for that.
+local function in_time(ctx)
+  local m = rawget(ctx, "m")
+  if not m.late then return end
+  error(core.error("late", ("message %s from %s is not answered: it is %d minutes old"):format(m.id, m.sender, m.age // 60)), 0)
+end
+
 --- Answers in the chat, quoting the message.
 -- @tparam string|table spec a text, or a table with its kind's word, such as { location = {52.5, 13.4} } (docs/kinds.md)
 -- @treturn table the message that was sent (moonpost.bot.message)
 function Context:reply(spec)
   spec = to_spec("reply", self, spec)
+  in_time(self)
   local to = message.answered(self.m)
   local sent = check(self.run.client:send(to, spec, { cause = cause(self), quote = self.m, said_by = "ctx:reply", level = 1 }))
   return message.sent_by(self, to, sent)
@@ -102,21 +114,26 @@ end
 -- @treturn table the message that was sent (moonpost.bot.message)
 function Context:send(spec)
   spec = to_spec("send", self, spec)
+  in_time(self)
   local to = message.answered(self.m)
   local sent = check(self.run.client:send(to, spec, { cause = cause(self), said_by = "ctx:send", level = 1 }))
   return message.sent_by(self, to, sent)
 end
 
 -- What can be done to a message (moonpost.bot.message), to this one.
+local answers = { react = true, comment = true }
+
 for name, method in pairs(message.methods) do
   Context[name] = Context[name] or function(ctx, ...)
     check_self(name, ctx)
+    if answers[name] then in_time(ctx) end
     return method(ctx, ...)
   end
 end
 
 local function show(name, ctx)
   check_self(name, ctx)
+  in_time(ctx)
   local client = ctx.run.client
   local ok, err = client[name](client, message.answered(ctx.m), true)
   if not ok and err.code ~= "closed" then error(err, 0) end
@@ -166,6 +183,7 @@ end
 function Context:ask(text, options)
   text = to_text("ask", self, text)
   local timeout = timeout_of(options)
+  in_time(self)
   if places.aloof[self.place] then
     error(("ctx:ask waits for an answer where this was said: nobody answers in a %s"):format(self.place), 2)
   end
@@ -180,7 +198,8 @@ end
 -- What a handler's run has in common with the answers it asks for stands in `run`: its first message, the answers it
 -- holds, the number of its sends; `mark_read`: whether what a handler has dealt with is shown as read; `made`: makes objects of messages
 -- (moonpost.bot.message). `cause(run)` is the cause of its next one.
-return setmetatable({ cause = cause_of }, { __call = function(_, client, m, conversation, mark_read, made)
+-- `is_late(err)`: whether an error is that of an answer to what is too old for one.
+return setmetatable({ cause = cause_of, is_late = is_late }, { __call = function(_, client, m, conversation, mark_read, made)
   local run = {
     client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {}, cause = cause,
     made = made,

@@ -1,8 +1,8 @@
 --- Filters of `bot:on("message", filter, fn)`.
 -- A filter is a function of the context, or a table whose every field must match: `text` is a Lua pattern, `media` the kind of the file
--- that came, the others (`chat`, `group`, `place`, `sender`, `phone`, `kind`, `from_me`) are compared; `true` asks only that the field is
--- there. What could not
--- be read, kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers expect a message.
+-- that came, the others (`chat`, `group`, `place`, `sender`, `phone`, `kind`, `from_me`, `late`) are compared; `true` asks only that the
+-- field is there. What could not be read, kind "undecryptable", is for filters that name `kind` and for functions alone: other handlers
+-- expect a message.
 -- Status posts, channels and what somebody sends to a list of people are spoken to nobody in particular: only filters that name `place`
 -- (or the `chat`) hear them, so that no bot answers them by accident.
 -- A pattern may take time that grows with the square of the text, and holds up everything meanwhile: of a text a stranger made long
@@ -13,7 +13,7 @@ local places = require "moonpost.client.places"
 
 local known = {
   text = "string", chat = "string", group = "boolean", sender = "string", phone = "string", kind = "string", from_me = "boolean",
-  place = "string", media = "string",
+  place = "string", media = "string", late = "boolean",
 }
 
 local SEEN = 4096 -- bytes of a text that patterns are tried on
@@ -87,7 +87,7 @@ return function(filter, level)
   if next(filter) == nil then error("a filter has at least one field, such as { text = \"^%d+$\" }", level + 1) end
   for name, wanted in pairs(filter) do
     if not known[name] then
-      local all = "chat, from_me, group, kind, media, phone, place, sender, text"
+      local all = "chat, from_me, group, kind, late, media, phone, place, sender, text"
       error(("a filter has no field '%s' (%s)"):format(tostring(name), all), level + 1)
     end
     if wanted ~= true and type(wanted) ~= known[name] then

@@ -121,18 +121,27 @@ local function be_ready(bot, fn, me)
   if not ok then report(bot, err) end
 end
 
+-- Has a handler hear a message; whether it has come to its end. One that would answer what is too old for that ends there: no error,
+-- and nothing for the next handlers to suffer for.
+local function hear(handler, ctx)
+  if not ctx.late then
+    handler.fn(ctx)
+    return true
+  end
+  local ok, err = xpcall(handler.fn, traceback.told, ctx)
+  if not ok and not context.is_late(err) then error(err, 0) end
+  return ok
+end
+
 local function dispatch(bot, ctx)
   local name, args
   local is_said = ctx.text and kinds.is_content(ctx.kind) and not places.aloof[ctx.place]
-  if is_said then name, args = commands.parse(ctx.text, bot.options.prefix) end
+  if is_said and not ctx.late then name, args = commands.parse(ctx.text, bot.options.prefix) end
   local command = name and bot.commands[name]
   local matched = command ~= nil
   if command then command(ctx, args) end
   for _, handler in ipairs(command and {} or bot.handlers.message) do
-    if handler.matches(ctx) then
-      matched = true
-      handler.fn(ctx)
-    end
+    if handler.matches(ctx) and hear(handler, ctx) then matched = true end
   end
   if matched then seen(ctx.run) end
 end
@@ -154,7 +163,7 @@ local function make_client(bot)
     device_name = options.device_name, platform = options.platform,
     proxy = host.proxy or options.proxy,
     durability = host.durability or options.durability, key = host.key or options.key,
-    reply_seconds = options.reply_seconds,
+    reply_seconds = options.reply_seconds, late_seconds = options.late_seconds,
   }
   if not client then return nil, err end
   bot.made = message.maker(client, function()
@@ -172,6 +181,10 @@ local function make_client(bot)
   client:on("offline", function(why, seconds)
     bot.away = true
     bot.log:warn("offline, trying again in %.1f s: %s%s", seconds, traceback.text(why), why.advice and "; " .. why.advice or "")
+  end)
+  client:on("caught_up", function(info)
+    if info.late == 0 then return end
+    bot.log:info("of the messages that waited %d of more than %g hours: heard, and not answered", info.late, client.late_seconds / 3600)
   end)
   client:on("online", function(me)
     if bot.away then bot.log:info "online again" end
@@ -319,7 +332,7 @@ local types = {
   store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
   version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
   proxy = "string",
-  durability = "string", reply_seconds = "number", mark_read = "boolean",
+  durability = "string", reply_seconds = "number", late_seconds = "number", mark_read = "boolean",
 }
 
 local function check_phone(options, level)
@@ -335,8 +348,9 @@ end
 -- `version` of the server and `device_name`, `platform` of this device, `proxy`, `durability` and `key` of the store as in
 -- moonpost.client, `qr` fn(text, seconds) to show the QR oneself, or `phone` to link by that number with a code, and `code`
 -- fn(code, seconds, digits) to show it oneself. `reply_seconds`: how long an answer may wait for the server (600) before
--- it is dropped, with an error in the handler that sends it. `mark_read`: whether messages that a handler or command has dealt with are
--- shown as read (true); what nothing matches never is
+-- it is dropped, with an error in the handler that sends it. `late_seconds`: how old a message is (a day) that is heard, and not answered
+-- any more: no command of it runs, and a handler that would answer ends there. `mark_read`: whether messages that a handler or command
+-- has dealt with are shown as read (true); what nothing matches never is
 -- @treturn table bot
 return function(options)
   if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
@@ -351,7 +365,7 @@ return function(options)
   check_phone(options, 2)
   options_of.check_proxy("moonpost.bot", options.proxy, 2)
   options_of.check_store("moonpost.bot", options, 2)
-  if (options.reply_seconds or 1) <= 0 then error("moonpost.bot: option 'reply_seconds' must be more than 0", 2) end
+  options_of.check_seconds("moonpost.bot", options, 2)
   if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
   local copy = { prefix = "!", mark_read = true }
   for name, value in pairs(options) do copy[name] = value end

@@ -15,7 +15,8 @@
 -- login of it (err.code "banned", "outdated", "refused"); who is banned for a time is not let try before that is over.
 -- A message `m` has: id, chat and sender (bare, the LID once known), group (whether the chat is one), phone (digits or nil), from_me,
 -- name, time (Unix seconds), text, kind, quoted, mentions, forwarded, expires, view_once, a table by kind (docs/kinds.md), message (the
--- whole Message as a table), raw (its bytes), redelivered, offline, attempts, age (seconds since `time`, by the server's clock).
+-- whole Message as a table), raw (its bytes), redelivered, offline, attempts, age (seconds since `time`, by the server's clock), late
+-- (whether that is more than the client's `late_seconds`).
 -- One that cannot be read in the end has kind "undecryptable", a `reason` (a word), no text and an empty message; when it can be read
 -- after all it is heard as well.
 -- A receipt's `type` is "delivery", "inactive", "read", "played", "sender", …; `own` tells that another own device sent it.
@@ -334,7 +335,7 @@ end
 --   name: push name; device_name ("moonpost") and platform ("chrome", "edge", "firefox", "ie", "opera", "safari", "desktop"): what
 --   the phone's list of linked devices shows, from when it is linked; version: {2, 3000, n}; own: true to hear what the owner writes
 --   on other devices; reply_seconds: how long what a handler sends may wait for the server before it is dropped with an
---   error of code "expired" (600)
+--   error of code "expired" (600); late_seconds: how old a message is that is late (a day)
 -- @treturn ?table client
 -- @treturn ?table err the store cannot be opened; code "busy": another client has the account, "other-server": it is linked elsewhere,
 -- "damaged", "malformed", "truncated"
@@ -358,6 +359,7 @@ return function(options)
     root = options.root or core.noise.ROOT, ca = options.ca, name = options.name, version = options.version or payload.VERSION,
     own = options.own, device = { name = options.device_name or platform.NAME, platform = options.platform or platform.DEFAULT },
     proxy = options.proxy and proxy.read(options.proxy), reply_seconds = options.reply_seconds or limits.REPLY_SECONDS,
+    late_seconds = options.late_seconds or limits.LATE_SECONDS,
     log = log.of(account_name), handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok

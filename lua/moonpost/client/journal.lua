@@ -57,11 +57,12 @@ function Journal:describe(row, message)
   local client = self.client
   local opened = row.opened
   message = message or messages.from_own_device(assert(proto.decode("Message", opened and opened.message or row.message)))
+  local age = math.max(0, client.connection:server_time() - row.time)
   local m = {
     id = row.id, chat = row.chat, group = messages.is_group(row.chat), place = places.of_row(row),
     sender = row.sender, phone = client.lids:phone(row.sender),
     from_me = row.fromMe or false, name = row.name, time = row.time,
-    age = math.max(0, client.connection:server_time() - row.time),
+    age = age, late = age > client.late_seconds,
     raw = row.message, kind = row.unread and "undecryptable" or row.deleted and "deleted_for_me" or nil,
     reason = row.unread, offline = row.offline or false,
     attempts = row.attempts, broadcast = row.broadcast, newsletter = row.serverId and { server_id = row.serverId } or nil,

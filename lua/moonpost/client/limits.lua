@@ -61,6 +61,7 @@ local limits = {
   UPLOADS = 4,                        -- that an account has under way at a time; more wait
   DOWNLOADS = 4,                      -- the same the other way
   REPLY_SECONDS = 600,                -- seconds a handler's send may wait for the server before it is dropped
+  LATE_SECONDS = 24 * 3600,           -- age of a message from which a bot does not answer it any more
   SEND_SECONDS = 24 * 3600,           -- seconds any other send may wait
 }
 

@@ -16,7 +16,7 @@ local options_of = {
 local known = {
   store = "string", store_handle = "userdata", url = "string", root = "string", ca = "string", name = "string", version = "table",
   own = "boolean", account = "string", device_name = "string", platform = "string", proxy = "string",
-  durability = "string", reply_seconds = "number",
+  durability = "string", reply_seconds = "number", late_seconds = "number",
 }
 
 -- Why a name is none; nil when it is one.
@@ -80,6 +80,13 @@ function options_of.scope(name) return name == options_of.DEFAULT_ACCOUNT and ""
 --- The account of a scope.
 function options_of.account(scope) return scope == "" and options_of.DEFAULT_ACCOUNT or scope end
 
+--- Checks those that are a time.
+function options_of.check_seconds(where, options, level)
+  for _, name in ipairs { "reply_seconds", "late_seconds" } do
+    if (options[name] or 1) <= 0 then error(("%s: option '%s' must be more than 0"):format(where, name), level + 1) end
+  end
+end
+
 --- Checks all of them; an error at the line that calls moonpost.client.
 function options_of.check(options)
   if type(options) ~= "table" then error("moonpost.client expects a table of options, got " .. type(options), 3) end
@@ -95,7 +102,7 @@ function options_of.check(options)
   options_of.check_store("moonpost.client", options, 3)
   if not options.store and not options.store_handle then error("moonpost.client needs the option 'store': the folder of its state", 3) end
   if options.root and #options.root ~= 32 then error("moonpost.client: option 'root' must be 32 bytes", 3) end
-  if (options.reply_seconds or 1) <= 0 then error("moonpost.client: option 'reply_seconds' must be more than 0", 3) end
+  options_of.check_seconds("moonpost.client", options, 3)
   if options.url and not options.url:match "^wss?://." then
     error(("moonpost.client: option 'url' must be a ws:// or wss:// address, got '%s'"):format(options.url), 3)
   end
