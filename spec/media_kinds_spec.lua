@@ -262,7 +262,7 @@ describe("what is wrong with a file is named at the caller's line", function()
     { { image = missing }, "an image: the file of 'image' cannot be read: .*none%.jpg: No such file" },
     { { video = folder }, "a video: 'video' is a folder, not a file: " }, { { document = "" }, "a document: 'document' is an empty path" },
     { { voice = "a\0b" }, "a voice message: 'voice' is no path: it holds a NUL" }, { { image = 5 }, "an image: 'image' is a string or a " },
-    { { image = {} }, "an image: 'image' needs 'bytes'" }, { { image = { bytes = 5 } }, "an image: 'image': 'bytes' is a string, not a nu" },
+    { { image = {} }, "an image: 'image' needs 'bytes'" }, { { image = { bytes = 5 } }, "an image: 'image': 'bytes' is a string, not a n" },
     { { image = { file = "x" } }, "an image: 'image' has no field 'file'" },
     { { image = "/dev/null" }, "an image: the file of 'image' cannot be read: /dev/null: Invalid argument" },
   })

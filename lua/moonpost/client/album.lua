@@ -73,7 +73,9 @@ return function(sender, aim, spec, options, name, level)
   local counted = { expectedImageCount = counts.image, expectedVideoCount = counts.video }
   local head, sent
   head, err = sender:draft(aim, { message = { albumMessage = counted }, quote = spec.quote }, options, name, level + 1)
-  if head then sent, err = sender:launch(aim, head, options, name, level + 1) end
+  if not head then return nil, err end
+  sent, err = head.result, head.err
+  if not head.before then sent, err = sender:launch(aim, head, options, name, level + 1) end
   if not sent then return nil, err end
   local whole = { id = sent.id, time = sent.time, parts = {} }
   local target = { chat = aim.chat, id = sent.id, sender = client.lids:stable(client.me.jid), from_me = true }

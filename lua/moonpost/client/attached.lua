@@ -20,6 +20,13 @@ local types = {
   document = "document", preview = "thumbnail-link",
 }
 
+-- The same where files are not encrypted: in newsletters.
+local plain_types = {
+  image = "newsletter-image", sticker = "newsletter-sticker", video = "newsletter-video", gif = "newsletter-gif",
+  round_video = "newsletter-ptv", audio = "newsletter-audio", voice = "newsletter-ptt", document = "newsletter-document",
+  preview = "newsletter-image",
+}
+
 local key_of = { sticker = "image" } -- types that share the keys, and so the files, of another
 
 -- Fields of a content that say where its file is.
@@ -138,8 +145,8 @@ local function put(self, file)
   local dressed <close>, why = attached_tools.dress(self.client, file)
   if not dressed then return nil, why end
   local reference, err = self.client.media:upload(
-    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader }, file.type,
-    { plain = self.plain })
+    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader },
+    self.plain and plain_types[file.kind] or file.type)
   if not reference then return nil, err end
   file.reference = reference
   return true

@@ -97,17 +97,15 @@ end
 --- The Message of a spec, its files uploaded. In a task.
 -- @tparam table aim
 -- @tparam string|table spec
--- @func wanted fn(): false when this was sent before, which is found out before anything is uploaded
--- @treturn ?table { message =, handle = of a newsletter's file }; {} when it is not wanted
+-- @treturn ?table { message =, handle = of a newsletter's file }
 -- @treturn ?table err code "media-…"
 -- @raise what is wrong with the spec, at the line of the caller `level` calls away
-function compose.draft(client, aim, spec, wanted, name, level)
+function compose.draft(client, aim, spec, name, level)
   local files = new_attached(client, aim.room == "newsletter")
   local given = { client = client, chat = aim.chat, quote = aim.quote, files = files }
   local message, wrong = kinds.build(spec, given)
   if not message then error(("%s: %s"):format(name, wrong), level) end
   if not files:any() then return { message = message } end
-  if not wanted() then return {} end
   local ok, err = files:upload()
   if not ok then return nil, err end
   message, wrong = kinds.build(spec, given)

@@ -207,8 +207,6 @@ function Sender:launch(aim, draft, options, name, level)
   if not plan then return nil, err end
   local post_id = plan.post and plan.post.id -- what changes a post goes under the post's id
   local cause = not post_id and options.cause or nil
-  local before, result, why = sent_before(self, cause)
-  if before then return result, why end
   local id = post_id or cause and caused_id(client, cause) or random_id(client)
   local ticket <close> = client.outbox:expect(id)
   return deliver(self, {
@@ -219,16 +217,13 @@ function Sender:launch(aim, draft, options, name, level)
   }, ticket)
 end
 
---- Makes a Message of a spec; its files are uploaded unless a cause has sent it before.
--- @treturn ?table { message =, handle = }, or { result = {id, time}, err = }: it was sent before
+--- Makes a Message of a spec, and uploads its files, unless a cause has sent it before: its files may be gone since.
+-- @treturn ?table { message =, handle = }, or { before = true, result = {id, time}, err = }: it was sent before
 -- @treturn ?table err
 function Sender:draft(aim, spec, options, name, level)
-  local before, result, why
-  local draft, err = compose.draft(self.client, aim, spec, function()
-    before, result, why = sent_before(self, options.cause)
-    return not before
-  end, name, level + 1)
+  local before, result, why = sent_before(self, options.cause)
   if before then return { before = true, result = result, err = why } end
+  local draft, err = compose.draft(self.client, aim, spec, name, level + 1)
   return draft, err
 end
 
