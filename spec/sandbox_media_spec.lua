@@ -3,6 +3,7 @@ local core = require "moonpost.core"
 local host = require "spec.media_host"
 local stanza = require "moonpost.stanza"
 local support = require "spec.support"
+local task = require "moonpost.task"
 
 local scene = host.scene
 
@@ -67,6 +68,22 @@ describe("an upload", function()
     assert.matches("^[%w_-]+$", told.handle)
     local _, other = at:upload "a photo"
     assert.is_nil(other.handle)
+  end))
+
+  it("is what a newsletter's post names by its handle", support.async(function()
+    local rig <close>, at = scene()
+    local news = assert(at.contact.client.newsletters:create { name = "Garden" })
+    local _, told = at:upload("a picture", { place = "/newsletter/newsletter-image" })
+    local content = assert(core.proto.encode("Message", { imageMessage = { url = told.url, directPath = told.direct_path } }))
+    local acks = task.queue()
+    rig:tap(function(way, node) if way == "to-client" and node.tag == "ack" and node.attrs.class == "message" then acks:push(node) end end)
+    local function post(id, handle)
+      assert(at.contact.client.connection:send(stanza.node("message", {
+        to = news.jid, type = "media", id = "3EB0" .. id, media_id = handle,
+      }, stanza.node("plaintext", { mediatype = "image" }, content))))
+      return assert(acks:pop(30)).attrs.error
+    end
+    assert.same({ 400, 400, nil }, { post("00000001", "none"), post "00000002", post("00000003", told.handle) })
   end))
 
   it("may have a padded token, escaped or not", support.async(function()
@@ -259,7 +276,6 @@ describe("a download", function()
 
   it("and uploads at the same time keep to themselves", support.async(function()
     local _ <close>, at = scene()
-    local task = require "moonpost.task"
     local running = {}
     for i = 1, 12 do
       running[i] = task.spawn(function()

@@ -123,12 +123,14 @@ describe("the answer to", function()
     assert.is_string(list.attrs.dhash)
   end))
 
-  it("the server properties holds those a 1:1 chat needs", support.async(function()
+  it("the server properties holds those a 1:1 chat needs, and how large files may be", support.async(function()
     local found = {}
     for _, prop in stanza.children(stanza.child((asked("abt", "get", stanza.node("props", { protocol = "1" }))), "props"), "prop") do
       found[prop.attrs.config_code] = prop.attrs.config_value
     end
-    assert.same({ ["10518"] = "1", ["24941"] = "1", ["9666"] = "1", ["14303"] = "1" }, found)
+    assert.same({
+      ["10518"] = "1", ["24941"] = "1", ["9666"] = "1", ["14303"] = "1", ["3660"] = "16", ["3185"] = "16", ["3657"] = "16",
+    }, found)
   end))
 
   it("the media hosts names this server alone", support.async(function()

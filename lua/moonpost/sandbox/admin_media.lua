@@ -15,6 +15,8 @@ local SLICE = 64 * 1024
 local FILES_MAX = 50 -- handed in and not sent yet
 local ALBUM_MAX = 30
 
+local settings = { "max_bytes", "image_mb", "video_mb", "audio_mb", "auth_seconds", "ttl" }
+
 -- Takes in a file to be sent: its id.
 local function take_file(sandbox, exchange)
   local spool, size = core.media.spool(), 0
@@ -189,18 +191,20 @@ return function(tools)
   calls["GET /admin/media"] = function(sandbox, request)
     local objects, size = sandbox.media:count()
     local told = { objects = objects, bytes = size, address = sandbox.media_address, link_seconds = sandbox.media.link_seconds }
-    for _, name in ipairs { "max_bytes", "auth_seconds", "ttl" } do told[name] = sandbox.media_settings[name] end
+    for _, name in ipairs(settings) do told[name] = sandbox.media_settings[name] end
     answer(request, 200, told)
   end
 
-  -- {max_bytes, auth_seconds, ttl, link_seconds, forward}: sets it; `forward`: its time is so many seconds later from now on.
+  -- {max_bytes, image_mb, video_mb, audio_mb, auth_seconds, ttl, link_seconds, forward}: sets it; `forward`: its time is so many
+  -- seconds later from now on.
   calls["POST /admin/media"] = function(sandbox, request)
-    local seconds = fields.whole(1, 1 << 31)
+    local seconds, mb = fields.whole(1, 1 << 31), fields.whole(1, 1 << 20)
     local value = read_json(request, {
-      max_bytes = fields.whole(1, 1 << 40), auth_seconds = seconds, ttl = seconds, link_seconds = seconds, forward = seconds,
+      max_bytes = fields.whole(1, 1 << 40), image_mb = mb, video_mb = mb, audio_mb = mb, auth_seconds = seconds, ttl = seconds,
+      link_seconds = seconds, forward = seconds,
     })
     if not value then return end
-    for _, name in ipairs { "max_bytes", "auth_seconds", "ttl" } do
+    for _, name in ipairs(settings) do
       if value[name] then sandbox.media_settings[name] = value[name] end
     end
     if value.link_seconds then sandbox.media.link_seconds = value.link_seconds end

@@ -9,8 +9,10 @@ local TOKENS_MAX = 10000
 
 local media = {}
 
--- What the host is told by admin calls.
-media.defaults = { auth_seconds = AUTH_TTL, ttl = TTL, max_bytes = 2 * 1024 * 1024 * 1024 }
+-- What the host is told by admin calls; the sizes by kind are told as the official client's defaults are (abprops).
+media.defaults = {
+  auth_seconds = AUTH_TTL, ttl = TTL, max_bytes = 2 * 1024 * 1024 * 1024, image_mb = 16, video_mb = 16, audio_mb = 16,
+}
 
 local function prune(tokens, now)
   local count = 0

@@ -6,6 +6,7 @@ local core = require "moonpost.core"
 local crypto = core.crypto
 
 local MEMORY_MAX = 256 * 1024 -- bytes of an upload in memory
+local SHARED_MAX = 16 * 1024 * 1024 -- of an object in a file with others
 local SLICE = 64 * 1024
 
 local Files = {}
@@ -93,9 +94,22 @@ local function keep_file(self, hash, writer)
   return true
 end
 
--- Small ones one behind the other in a file that all share.
+-- What a writer has, piece by piece.
+local function each_piece(writer)
+  if writer.pieces then
+    local i = 0
+    return function()
+      i = i + 1
+      return writer.pieces[i]
+    end
+  end
+  writer.file:seek("set", 0)
+  return function() return writer.file:read(SLICE) end
+end
+
+-- One behind the other in a file that all share: each has no file open of its own, but those it would take long to copy.
 local function keep_shared(self, hash, writer)
-  if writer.file then
+  if writer.size > SHARED_MAX then
     self.open[hash] = { file = writer.file, from = 0, size = writer.size }
     return true
   end
@@ -105,10 +119,13 @@ local function keep_shared(self, hash, writer)
     self.shared = { file = file, size = 0 }
   end
   self.shared.file:seek("set", self.shared.size)
-  local ok, why = self.shared.file:write(table.concat(writer.pieces))
-  if not ok then return failed("an upload was not written", why) end
+  for piece in each_piece(writer) do
+    local ok, why = self.shared.file:write(piece)
+    if not ok then return failed("an upload was not written", why) end
+  end
   self.open[hash] = { file = self.shared.file, from = self.shared.size, size = writer.size }
   self.shared.size = self.shared.size + writer.size
+  writer:discard()
   return true
 end
 

@@ -17,13 +17,17 @@ function settings.passive(conn, node)
   if stanza.child(node, "active") then login.active(conn) end
 end
 
---- Server properties: those that decide what a client sends in a 1:1 chat (S-807).
+--- Server properties: those that decide what a client sends in a 1:1 chat (S-807), and how large files may be (MiB).
 function settings.props(conn, node)
+  local sizes = conn.sandbox.media_settings
   iq.result(conn, node, stanza.node("props", { protocol = "1", hash = "moonpost", refresh = "86400", ab_key = "moonpost" }, {
     stanza.node("prop", { config_code = "10518", config_value = "1" }), -- tokens go with all messages to a person
     stanza.node("prop", { config_code = "9666", config_value = "1" }),  -- and with questions for pictures
     stanza.node("prop", { config_code = "14303", config_value = "1" }), -- they are issued to LIDs
     stanza.node("prop", { config_code = "24941", config_value = conn.device.account.flags.nct_send_ab == false and "0" or "1" }),
+    stanza.node("prop", { config_code = "3660", config_value = tostring(sizes.image_mb) }),
+    stanza.node("prop", { config_code = "3185", config_value = tostring(sizes.video_mb) }),
+    stanza.node("prop", { config_code = "3657", config_value = tostring(sizes.audio_mb) }),
   }))
 end
 

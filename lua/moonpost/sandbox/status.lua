@@ -50,7 +50,7 @@ local function distribute(conn, node)
   local accounts, encs = audience(conn, node)
   for _, account in ipairs(accounts) do
     local for_phone = encs[account.pn .. ":0"]
-    if for_phone then phone.take(sandbox, account, conn.device, node, for_phone) end
+    phone.take_group(sandbox, account, conn.device, node, status.JID, for_phone, shared)
     for _, device in ipairs(sandbox.accounts:companions(account)) do
       if device ~= conn.device then deliver(conn, node, device, encs[("%s:%d"):format(account.pn, device.number)], shared) end
     end
