@@ -15,23 +15,23 @@ static int provider_random(uint8_t *data, size_t length, void *user_data) {
 
 static int hmac_init(void **context, const uint8_t *key, size_t key_length, void *user_data) {
   (void)user_data;
-  crypto_auth_hmacsha256_state *state = malloc(sizeof *state);
-  if (state == NULL) return SG_ERR_NOMEM;
-  crypto_auth_hmacsha256_init(state, key, key_length);
-  *context = state;
+  mp_hmac *hmac = malloc(sizeof *hmac);
+  if (hmac == NULL) return SG_ERR_NOMEM;
+  mp_hmac_init(hmac, key, key_length);
+  *context = hmac;
   return SG_SUCCESS;
 }
 
 static int hmac_update(void *context, const uint8_t *data, size_t length, void *user_data) {
   (void)user_data;
-  crypto_auth_hmacsha256_update(context, data, length);
+  mp_hmac_update(context, data, length);
   return SG_SUCCESS;
 }
 
 static int hmac_final(void *context, signal_buffer **output, void *user_data) {
   (void)user_data;
   uint8_t mac[32];
-  crypto_auth_hmacsha256_final(context, mac);
+  mp_hmac_final(context, mac);
   *output = signal_buffer_create(mac, sizeof mac);
   mp_wipe(mac, sizeof mac);
   return *output != NULL ? SG_SUCCESS : SG_ERR_NOMEM;
@@ -39,7 +39,7 @@ static int hmac_final(void *context, signal_buffer **output, void *user_data) {
 
 static void hmac_cleanup(void *context, void *user_data) {
   (void)user_data;
-  if (context != NULL) mp_wipe(context, sizeof(crypto_auth_hmacsha256_state));
+  if (context != NULL) mp_wipe(context, sizeof(mp_hmac));
   free(context);
 }
 

@@ -91,13 +91,13 @@ static void versioned_mac(uint8_t out[MP_SYNCD_MAC], const uint8_t key[MP_SYNCD_
                           const void *b, size_t b_length, uint64_t version, const char *collection) {
   uint8_t number[8];
   for (int i = 0; i < 8; i++) number[i] = (uint8_t)(version >> (56 - 8 * i));
-  crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, key, MP_SYNCD_KEY);
-  crypto_auth_hmacsha256_update(&state, a, a_length);
-  if (b_length > 0) crypto_auth_hmacsha256_update(&state, b, b_length);
-  crypto_auth_hmacsha256_update(&state, number, sizeof number);
-  crypto_auth_hmacsha256_update(&state, (const uint8_t *)collection, strlen(collection));
-  crypto_auth_hmacsha256_final(&state, out);
+  mp_hmac hmac;
+  mp_hmac_init(&hmac, key, MP_SYNCD_KEY);
+  mp_hmac_update(&hmac, a, a_length);
+  mp_hmac_update(&hmac, b, b_length);
+  mp_hmac_update(&hmac, number, sizeof number);
+  mp_hmac_update(&hmac, collection, strlen(collection));
+  mp_hmac_final(&hmac, out);
 }
 
 void mp_syncd_snapshot_mac(uint8_t out[MP_SYNCD_MAC], const mp_syncd_keys *keys, const uint8_t hash[MP_SYNCD_HASH],
