@@ -108,6 +108,27 @@ for name, runner in pairs(runners) do
       assert.equal(0, (host:wait_end()))
     end))
 
+    it("has other programs run beside the host's own, each told to who started it", support.async(function()
+      local rig <close> = start()
+      local host <close> = process.start(runner .. script(rig, support.tmpdir(), [[
+        moonpost.use_luv(uv)
+        local child = require "moonpost.child"
+        uv.spawn("sh", { args = { "-c", "exit 3" } }, function(code) say("the host's ended with", code) end)
+        require("moonpost.task").spawn(function()
+          local ended = child.run { args = { "sh", "-c", "echo hello; exit 4" }, seconds = 30, memory = 1 << 28 }
+          say("ours ended with", ended.code, ended.output)
+          say(child.run { args = { "sleep", "1000" }, seconds = 0.1, memory = 1 << 28 })
+        end)
+        uv.run()
+        say "the loop is over"
+      ]]))
+      host:wait "^ours ended with%s+4%s+hello"
+      host:wait "^nil%s+sleep has not ended within 0.1 s"
+      host:wait "^the loop is over"
+      assert.matches("the host's ended with%s+3", host:text())
+      assert.equal(0, (host:wait_end()))
+    end))
+
     it("is too late once moonpost has a loop of its own", support.async(function()
       local rig <close> = start()
       local host <close> = process.start(runner .. script(rig, support.tmpdir(), [[

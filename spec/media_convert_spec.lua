@@ -1,10 +1,12 @@
 --- Files are made to look well on their way out (fact sheet 05 §15), through real sockets: what the tools add to what is sent, and what
 -- they make of other formats.
+local core = require "moonpost.core"
 local files = require "spec.files"
 local made = require("spec.media_files").new()
 local mimes = require "moonpost.client.mimes"
 local start = require("spec.rig").start
 local support = require "spec.support"
+local task = require "moonpost.task"
 local tools = require "moonpost.client.media_tools"
 
 local picture = made:make("cat.jpg", "testsrc=s=320x200", "-frames:v 1")
@@ -152,17 +154,29 @@ describe("another format becomes what its kind has on the wire:", function()
   end))
 
   it("and no temporary file is left", support.async(function()
-    local names, tmpname = {}, os.tmpname
-    local restore <close> = setmetatable({}, { __close = function() os.tmpname = tmpname end }) -- luacheck: ignore
-    os.tmpname = function() -- luacheck: ignore
-      names[#names + 1] = tmpname()
+    local names, made_one, make = {}, task.queue(), core.system.temporary_file
+    local restore <close> = setmetatable({}, { __close = function() core.system.temporary_file = make end })
+    core.system.temporary_file = function()
+      names[#names + 1] = make()
+      made_one:push(true)
       return names[#names]
     end
     local send <close> = pair()
     local before = #names
     send { sticker = { bytes = made.read(picture) }, pack = { name = "Cats" } }
     assert(restore and not send.ana.client:send(send.ben.jid, { sticker = { bytes = files.bytes("jpg", 500) } }))
-    assert.is_true(#names >= before + 4)
+    assert.is_false((pcall(send.ana.client.send, send.ana.client, send.ben.jid, { image = function() error "no more" end })))
+    local rows = 0
+    local cut = function()
+      rows = rows + 1
+      if rows == 3 then error "no more" end
+      return made.read(picture)
+    end
+    assert.is_false((pcall(send.ana.client.send, send.ana.client, send.ben.jid, { image = cut })))
+    local converting = task.spawn(send.ana.client.send, send.ana.client, send.ben.jid, { voice = song })
+    while #names < before + 6 do assert(made_one:pop(30)) end
+    converting:cancel()
+    assert.is_true(#names >= before + 6)
     for i = before + 1, #names do assert.is_nil(io.open(names[i])) end
   end))
 end)

@@ -322,11 +322,11 @@ end)
 
 describe("the tools", function()
   it("leave no temporary file when they fail, or when who waits is cancelled", support.async(function()
-    local made, tmpname = {}, os.tmpname
-    local restore <close> = setmetatable({}, { __close = function() os.tmpname = tmpname end }) -- luacheck: ignore
-    os.tmpname = function() -- luacheck: ignore
-      made[#made + 1] = tmpname()
-      return made[#made]
+    local made_names, make = {}, core.system.temporary_file
+    local restore <close> = setmetatable({}, { __close = function() core.system.temporary_file = make end })
+    core.system.temporary_file = function()
+      made_names[#made_names + 1] = make()
+      return made_names[#made_names]
     end
     assert.is_nil((tools.to_opus(picture)))
     assert.is_nil((tools.to_mp4(files:write("text", "hello"))))
@@ -334,8 +334,8 @@ describe("the tools", function()
     local waiting = task.spawn(tools.to_opus, long)
     task.sleep(0)
     waiting:cancel()
-    assert.is_true(#made >= 3)
-    for _, path in ipairs(made) do assert.is_nil(core.system.stat(path)) end
+    assert.is_true(#made_names >= 3)
+    for _, path in ipairs(made_names) do assert.is_nil(core.system.stat(path)) end
     return restore
   end))
 

@@ -1,6 +1,7 @@
 --- Child processes as events of the loop (core.net.spawn), and programs run with limits (moonpost.child).
 local child = require "moonpost.child"
 local core = require "moonpost.core"
+local process = require "spec.process"
 local support = require "spec.support"
 local task = require "moonpost.task"
 local net = core.net
@@ -78,14 +79,14 @@ describe("a child process", function()
 
   it("waits while nobody reads what it writes", support.async(function()
     local heard, over = 0, task.queue()
-    local process
+    local head
     local paused = task.queue()
-    process = assert(net.spawn {
+    head = assert(net.spawn {
       args = { "head", "-c", "4000000", "/dev/zero" }, ended = function(code) over:push(code) end,
       output = function(bytes)
         heard = heard + #bytes
         if heard > #bytes then return end
-        process:pause(true)
+        head:pause(true)
         paused:push(true)
       end,
     })
@@ -93,7 +94,7 @@ describe("a child process", function()
     local before = heard
     assert.equal("timeout", select(2, over:pop(0.05)).code)
     assert.equal(before, heard)
-    process:pause(false)
+    head:pause(false)
     assert.equal(0, over:pop(30))
     assert.equal(4000000, heard)
   end))
@@ -125,9 +126,20 @@ describe("a child process", function()
     assert.is_nil(self.process:pid())
   end))
 
+  it("does not outlive the script that has started it and ends", support.async(function()
+    local script = support.tmpdir() .. "/script.lua"
+    local file = assert(io.open(script, "w"))
+    file:write 'local net = require("moonpost.core").net print(net.spawn({ args = { "sleep", "1000" }, ended = print }):pid())'
+    file:close()
+    local parent <close> = process.start("moonpost run -- " .. script)
+    local pid = tonumber(parent:wait "^(%d+)$")
+    assert.equal(0, (parent:wait_end()))
+    assert.is_true(wait_killed(pid))
+  end))
+
   it("that is not there is an error that names it", support.async(function()
-    local process, err = net.spawn { args = { "no-such-program" }, ended = error }
-    assert.is_nil(process)
+    local none, err = net.spawn { args = { "no-such-program" }, ended = error }
+    assert.is_nil(none)
     assert.same({ "not-found", "no-such-program cannot be started: no such file or directory" }, { err.code, err.message })
   end))
 
@@ -223,7 +235,6 @@ describe("a program with limits", function()
       end)
     ]]
     file:close()
-    local process = require "spec.process"
     local parent <close> = process.start("moonpost run -- " .. script)
     local pid = tonumber(parent:wait "^(%d+)$")
     assert.is_string(alive(pid))

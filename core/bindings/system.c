@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <protobuf-c/protobuf-c.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -108,6 +109,23 @@ static int system_make_folder(lua_State *L) {
   return 1;
 }
 
+/* temporary_file() -> path | nil, why, errno: of a new empty file, for its owner alone, in TMPDIR or /var/tmp: not in /tmp, which
+ * may itself be memory. The caller's to remove. */
+static int system_temporary_file(lua_State *L) {
+  const char *folder = getenv("TMPDIR");
+  char path[4096];
+  if (folder == NULL || *folder == 0) folder = "/var/tmp";
+  if (snprintf(path, sizeof path, "%s/moonpost-XXXXXX", folder) >= (int)sizeof path) {
+    errno = ENAMETOOLONG;
+    return luaL_fileresult(L, 0, folder);
+  }
+  int fd = mkostemp(path, O_CLOEXEC);
+  if (fd < 0) return luaL_fileresult(L, 0, folder);
+  close(fd);
+  lua_pushstring(L, path);
+  return 1;
+}
+
 static int close_stream(lua_State *L) {
   luaL_Stream *stream = luaL_checkudata(L, 1, LUA_FILEHANDLE);
   return luaL_fileresult(L, fclose(stream->f) == 0, NULL);
@@ -178,6 +196,7 @@ static const luaL_Reg functions[] = {
     {"private_file", system_private_file},
     {"executable", system_executable},
     {"make_folder", system_make_folder},
+    {"temporary_file", system_temporary_file},
     {NULL, NULL},
 };
 

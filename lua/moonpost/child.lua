@@ -33,11 +33,13 @@ local function command(options)
     return nil, core.error("no-tools", ("there is no program %s"):format(missing))
   end
   local cpu = math.ceil(options.cpu or options.seconds)
+  local nice = child.find "nice"
   local args = {
     setpriv, "--no-new-privs", "--pdeathsig", "KILL", prlimit, "--core=0", "--nofile=" .. OPEN_FILES,
     ("--cpu=%d:%d"):format(cpu, cpu + 1), ("--as=%d"):format(options.memory), ("--fsize=%d"):format(options.file or 0),
     program,
   }
+  if nice then table.insert(args, 1, nice) end -- what the bot does itself goes first
   return table.move(options.args, 2, #options.args, #args + 1, args)
 end
 

@@ -4,6 +4,7 @@
 -- @module moonpost.client.attached_tools
 local core = require "moonpost.core"
 local mimes = require "moonpost.client.mimes"
+local temporary = require "moonpost.client.tools.temporary"
 local tools = require "moonpost.client.media_tools"
 
 -- Which file is converted, and into what: by the kind it is sent as.
@@ -24,33 +25,27 @@ function Dressed:__close()
   for _, path in ipairs(self) do os.remove(path) end
 end
 
--- Writes what an iterator gives; nil and an error when it gives something else.
-local function write_pieces(file, what, reader)
-  for piece in reader do
-    if type(piece) ~= "string" then
-      return nil, core.error("media-source", ("%s: the iterator gives a %s, not a text"):format(what, type(piece)))
-    end
-    local ok, why = file:write(piece)
-    if not ok then return nil, core.error("media-disk", "no temporary file: " .. why) end
-  end
-  return true
+-- A temporary file has become another one's to remove.
+local function take(dressed, path)
+  dressed[#dressed + 1] = path
+  dressed.path = path
 end
 
--- The bytes of a source that is no file, in one, for the tools.
-local function to_file(dressed, file)
-  local path, bytes = os.tmpname(), file.source.bytes
-  dressed[#dressed + 1] = path
-  local out <close>, why = io.open(path, "wb")
-  if not out then return nil, core.error("media-disk", "no temporary file: " .. why) end
-  local ok, err = write_pieces(out, file.what, bytes and function()
-    local piece = bytes
-    bytes = nil
-    return piece
-  end or file.source.reader)
-  if not ok then return nil, err end
-  ok, why = out:flush()
-  if not ok then return nil, core.error("media-disk", "no temporary file: " .. why) end
-  return path
+-- Writes a source that is no file into one; the error, if any.
+local function to_file(dressed, what, source)
+  local out <close>, err = temporary()
+  if not out then return err end
+  if source.bytes then err = out:write(source.bytes) end
+  for piece in source.bytes and function() end or source.reader do
+    if type(piece) ~= "string" then
+      return core.error("media-source", ("%s: the iterator gives a %s, not a text"):format(what, type(piece)))
+    end
+    err = err or out:write(piece)
+    if err then return err end
+  end
+  err = err or out:finish()
+  if not err then take(dressed, out:keep()) end
+  return err
 end
 
 local function note(client, file, err)
@@ -63,8 +58,8 @@ local function convert(dressed, file)
   if not conversion or not conversion.wanted(file.source) then return end
   local path, moves = tools[conversion.to](dressed.path)
   if not path then return moves end
-  dressed[#dressed + 1] = path
-  dressed.path, file.source.mime = path, conversion.mime
+  take(dressed, path)
+  file.source.mime = conversion.mime
   if file.kind == "sticker" then file.animated = moves end
 end
 
@@ -83,10 +78,7 @@ local function pack(dressed, file)
   local packed
   if bytes then packed, err = tools.write_pack(bytes, file.pack) end
   if not packed then return err end
-  local out
-  out, err = to_file(dressed, { what = file.what, source = { bytes = packed } })
-  dressed.path = out or dressed.path
-  return err
+  return to_file(dressed, file.what, { bytes = packed })
 end
 
 local function describe(client, dressed, file)
@@ -105,7 +97,7 @@ end
 local function dress(client, dressed, file)
   local err
   if not dressed.path then
-    dressed.path, err = to_file(dressed, file)
+    err = to_file(dressed, file.what, file.source)
     if err then return err end
   end
   local there = tools.available()
@@ -134,10 +126,13 @@ end
 function attached_tools.dress(client, file)
   local dressed = setmetatable({ path = file.source.path }, Dressed)
   if file.kind == "document" or not (file.pack or tools.available()) then return dressed end
+  local done = false
+  local guard <close> = setmetatable({}, { __close = function() -- also when it is cancelled, or an iterator raises
+    if not done then dressed:__close() end
+  end })
   local err = dress(client, dressed, file)
-  if not err then return dressed end
-  dressed:__close()
-  return nil, err
+  done = guard and not err
+  return done and dressed or nil, err
 end
 
 return attached_tools

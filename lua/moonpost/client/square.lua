@@ -5,6 +5,7 @@ local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local open_source = require "moonpost.client.media_source"
 local size_of = require "moonpost.client.jpeg"
+local temporary = require "moonpost.client.tools.temporary"
 
 local tools = lazy "moonpost.client.media_tools"
 
@@ -26,17 +27,6 @@ local function read(source)
   end
 end
 
-local function with_file(bytes, fn)
-  local path = os.tmpname()
-  local remove <close> = setmetatable({}, { __close = function() os.remove(path) end })
-  local file, why = io.open(path, "wb")
-  local ok = file and file:write(bytes)
-  if file then ok = file:close() and ok end
-  if not ok then return nil, core.error("media-disk", ("no temporary file: %s"):format(why or path)) end
-  local result, err = fn(path)
-  return result, err, remove
-end
-
 --- The bytes of a square JPEG. In a task.
 -- @tparam table source { file = path }, { bytes = string } or { reader = function }
 -- @treturn ?string
@@ -47,7 +37,12 @@ return function(source)
   local width, height = size_of(bytes)
   if width and width == height and width <= SIDE and #bytes <= FIT then return bytes end
   if tools.available() then
-    local jpeg, why = with_file(bytes, function(path) return tools.to_square(path, SIDE) end)
+    local file <close>, why = temporary()
+    if not file then return nil, why end
+    why = file:write(bytes) or file:finish()
+    if why then return nil, why end
+    local jpeg
+    jpeg, why = tools.to_square(file.path, SIDE)
     return jpeg, why
   end
   if width and #bytes <= SENT then return bytes end

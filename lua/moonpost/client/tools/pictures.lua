@@ -94,14 +94,15 @@ function pictures.to_webp(path)
     bytes, err = until_it_fits(path, STILL, STICKER_MAX[false], still_sticker)
   end
   if not bytes then return nil, err end
-  local out <close> = temporary()
-  err = out:write(bytes) or out:finish()
+  local out <close>, why = temporary()
+  err = why or out:write(bytes) or out:finish()
   if err then return nil, err end
   return out:keep(), bytes:sub(13, 16) == "VP8X" and bytes:byte(21) & 2 ~= 0
 end
 
 function pictures.to_mp4(path)
-  local out <close> = temporary()
+  local out <close>, why = temporary()
+  if not out then return nil, why end
   local ok, err = ffmpeg.run(path, { "-map", "0:v:0", "-t", tostring(GIF_SECONDS), "-an", "-vf",
     "scale='trunc(min(iw,1280)/2)*2':-2,format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-movflags", "+faststart", "-f", "mp4",
     "file:" .. out.path }, { seconds = GIF_WORK, file = GIF_MAX, before = { "-t", tostring(GIF_SECONDS) } })

@@ -22,7 +22,8 @@ function sound.waveform(path)
 end
 
 function sound.to_opus(path)
-  local out <close> = temporary()
+  local out <close>, why = temporary()
+  if not out then return nil, why end
   local size = 0
   local function write(bytes)
     size = size + #bytes

@@ -1,7 +1,9 @@
 --- A temporary file that goes away unless it is kept:
 --
---     local out <close> = temporary()
---     if write(out.path) then return out:keep() end
+--     local out <close>, err = temporary()
+--     if not out then return nil, err end
+--     err = out:write(bytes) or out:finish()
+--     if not err then return out:keep() end
 --
 -- @module moonpost.client.tools.temporary
 local core = require "moonpost.core"
@@ -44,4 +46,11 @@ function Temporary:__close()
   if not self.kept then os.remove(self.path) end
 end
 
-return function() return setmetatable({ path = os.tmpname() }, Temporary) end
+--- Makes one.
+-- @treturn ?table path, :write(bytes), :finish(), :keep(); to be closed
+-- @treturn ?table err code "media-disk"
+return function()
+  local path, why = core.system.temporary_file()
+  if not path then return nil, failed(why) end
+  return setmetatable({ path = path }, Temporary)
+end
