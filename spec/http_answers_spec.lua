@@ -5,6 +5,34 @@ local proxy = require "moonpost.client.proxy"
 local sockets = require "spec.sockets"
 local support = require "spec.support"
 
+-- The whole body.
+local function read_all(response)
+  local pieces = {}
+  while true do
+    local bytes, err = response:read()
+    if err then error(err, 0) end
+    if not bytes then return table.concat(pieces) end
+    pieces[#pieces + 1] = bytes
+  end
+end
+
+local HANGS_UP = [[
+use IO::Socket::INET; $| = 1;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1:0", Listen => 8) or die; print $server->sockport, "\n";
+while (my $peer = $server->accept) {
+  print "accepted\n"; $peer->autoflush(1);
+  while (<$peer>) { last if /^\r\n/ }
+  print $peer "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  while (<$peer>) { last if /^\r\n/ }
+}]]
+
+-- A server that answers one request of each connection, and ends it when the next has come.
+local function hangs_up_at_the_second()
+  local server = process.start("perl " .. sockets.write_file(support.tmpdir() .. "/hangs_up.pl", HANGS_UP))
+  server.port = math.tointeger(tonumber((server:wait "^(%d+)$")))
+  return server
+end
+
 -- Asks a server that answers these bytes; returns the response (or nil, err) and what its body ended with.
 local function ask(answer, options, trickles, after, times)
   local server <close> = sockets.canned(answer, trickles, after, times)
@@ -171,6 +199,32 @@ describe("a request", function()
       assert.equal(("the proxy %s wants another user or password (407)"):format(at), tostring(err))
     end))
   end
+
+  it("goes over the connection of the one before", support.async(function()
+    local tls = sockets.certificate()
+    local server <close> = sockets.serve { tls = tls }
+    local gate <close> = process.start "lua5.4 spec/programs/proxy.lua ''"
+    local through = proxy.read("http://127.0.0.1:" .. gate:wait "^port (%d+)")
+    for i = 1, 5 do
+      local body = ("b"):rep(i % 2 * 100000)
+      local response = http.request { method = "POST", url = server:url("https", "/p"), ca = tls.certificate, body = body, proxy = through }
+      assert.equal("POST /p [" .. body .. "]", read_all(assert(response)))
+    end
+    assert.equal(1, select(2, gate:text():gsub("CONNECT", "")))
+  end))
+
+  it("takes a new connection where the old one was closed, before it or just then", support.async(function()
+    local server = sockets.serve()
+    local port = server.port
+    assert.equal("GET /a []", read_all(assert(http.request { url = server:url("http", "/a") })))
+    server.listener:close()
+    server = sockets.serve { port = port }
+    assert.equal("GET /b []", read_all(assert(http.request { url = server:url("http", "/b") })))
+    server.listener:close()
+    local once <close> = hangs_up_at_the_second()
+    for _ = 1, 3 do assert.equal("ok", read_all(assert(http.request { url = ("http://127.0.0.1:%d/"):format(once.port) }))) end
+    for _ = 1, 3 do once:wait "^accepted" end
+  end))
 
   it("is refused where it makes no sense", support.async(function()
     for _, wrong in ipairs {

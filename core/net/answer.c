@@ -74,6 +74,7 @@ static int on_complete(http_parser *parser) {
   mp_answer_reader *r = reader_of(parser);
   if (!r->head_complete) return 0; /* an interim answer: the one it announces follows */
   r->complete = true;
+  r->keeps_alive = http_should_keep_alive(parser) != 0;
   http_parser_pause(parser, 1);
   return 0;
 }
@@ -114,6 +115,7 @@ int mp_answer_feed(mp_answer_reader *r, const void *bytes, size_t length, mp_buf
   if (in_head) r->head_bytes += read;
   if (r->too_large || problem == HPE_HEADER_OVERFLOW || (!r->head_complete && r->head_bytes > MP_HTTP_HEAD_MAX))
     return too_large(e);
+  if (r->complete && read < length) r->keeps_alive = false; /* nobody asked for more */
   if (r->complete) return MP_OK;
   if (problem != HPE_OK) return mp_fail(e, MP_EMALFORMED, "the answer is no HTTP: %s", http_errno_description(problem));
   if (r->parser.upgrade) return mp_fail(e, MP_EMALFORMED, "the answer goes on in another protocol");

@@ -12,6 +12,7 @@ typedef struct {
   bool begun;               /* a byte of it has come */
   bool head_complete;       /* of the final answer, no interim one (1xx) */
   bool complete;            /* all of the body has come */
+  bool keeps_alive;         /* the connection may serve another request after that */
   bool in_value, too_large; /* of a header; `too_large`: a limit was passed */
   size_t head_bytes;        /* of all heads so far, interim ones too */
   unsigned count;           /* headers */

@@ -8,17 +8,21 @@
 
 #include "base/limits.h"
 #include "net/answer.h"
+#include "net/idle.h"
 #include "net/stream.h"
 
 struct mp_exchange {
   mp_stream *stream;
   mp_answer_reader answer;
-  mp_buffer request; /* the head, as much of it as is not sent */
-  mp_buffer early;   /* of the body: what came with the head */
-  uint64_t unsent;
-  uint64_t head_began; /* when the first byte of the answer came, ms of the loop */
+  mp_buffer request;       /* the head */
+  size_t sent;             /* bytes of it */
+  mp_buffer early;         /* of the body: what came with the head */
+  uint64_t length, unsent; /* bytes of the request's body */
+  uint64_t head_began;     /* when the first byte of the answer came, ms of the loop */
   unsigned stall_ms;
   bool cannot_send, waits;
+  bool repeats; /* the request may be made twice, as long as none of its body is gone */
+  bool reused;  /* the connection has served another exchange: it may be closed from its other end just now */
   uv_timer_t stall;
   mp_error reason;
   void (*wake)(void *user);
@@ -53,8 +57,23 @@ static void free_exchange(uv_handle_t *stall) {
   free(x);
 }
 
+static bool head_is_out(const mp_exchange *x) {
+  return x->sent == x->request.length;
+}
+
+/* Whether the connection can serve another: all was said on both sides. */
+static bool is_over(const mp_exchange *x) {
+  return x->answer.complete && x->answer.keeps_alive && x->unsent == 0 && head_is_out(x) && !x->cannot_send &&
+         x->reason.code == MP_OK;
+}
+
 void mp_exchange_close(mp_exchange *x) {
-  if (x->stream != NULL) mp_stream_close(x->stream);
+  if (x->stream != NULL && is_over(x)) {
+    mp_stream_wait_no_more(x->stream);
+    mp_idle_give(x->stream);
+  } else if (x->stream != NULL) {
+    mp_stream_close(x->stream);
+  }
   x->stream = NULL;
   mp_loop_release();
   uv_close((uv_handle_t *)&x->stall, free_exchange);
@@ -68,7 +87,7 @@ static int write_head(mp_exchange *x, const mp_exchange_options *o) {
   if (o->has_body) snprintf(length, sizeof length, "Content-Length: %" PRIu64 "\r\n", o->length);
   int rc = mp_buffer_append(&x->request, o->method, strlen(o->method)) || mp_buffer_append(&x->request, " ", 1) ||
            mp_buffer_append(&x->request, o->path, strlen(o->path));
-  int size = snprintf(lines, sizeof lines, " HTTP/1.1\r\nHost: %s%s%s%s\r\nConnection: close\r\n%s", six ? "[" : "", o->host,
+  int size = snprintf(lines, sizeof lines, " HTTP/1.1\r\nHost: %s%s%s%s\r\nConnection: keep-alive\r\n%s", six ? "[" : "", o->host,
                       six ? "]" : "", port, length);
   return rc || mp_buffer_append(&x->request, lines, (size_t)size) ||
          mp_buffer_append(&x->request, o->headers, strlen(o->headers)) || mp_buffer_append(&x->request, "\r\n", 2);
@@ -84,7 +103,9 @@ static int open_stream(mp_exchange *x, const mp_exchange_options *o, mp_error *e
       .connect_ms = o->stall_ms,
   };
   if (write_head(x, o) != 0) return mp_fail(e, MP_ENOMEM, "no memory for a request");
-  return mp_stream_open(&options, on_moved, x, &x->stream, e);
+  x->stream = mp_idle_take(&options, on_moved, x);
+  x->reused = x->stream != NULL;
+  return x->reused ? MP_OK : mp_stream_open(&options, on_moved, x, &x->stream, e);
 }
 
 int mp_exchange_open(const mp_exchange_options *options, mp_exchange **out, mp_error *e) {
@@ -94,7 +115,8 @@ int mp_exchange_open(const mp_exchange_options *options, mp_exchange **out, mp_e
   mp_answer_init(&x->answer, strcmp(options->method, "HEAD") == 0);
   mp_buffer_init(&x->request, 0);
   mp_buffer_init(&x->early, 0);
-  x->unsent = options->has_body ? options->length : 0;
+  x->length = x->unsent = options->has_body ? options->length : 0;
+  x->repeats = x->length > 0 || strcmp(options->method, "POST") != 0;
   x->stall_ms = options->stall_ms;
   x->wake = options->wake;
   x->user = options->user;
@@ -124,13 +146,11 @@ static size_t push(mp_exchange *x, const void *bytes, size_t length) {
 }
 
 static void send_head(mp_exchange *x) {
-  if (x->request.length == 0) return;
-  mp_buffer_consume(&x->request, push(x, x->request.data, x->request.length));
-  if (x->request.length == 0) mp_buffer_free(&x->request);
+  if (!head_is_out(x)) x->sent += push(x, x->request.data + x->sent, x->request.length - x->sent);
 }
 
 bool mp_exchange_sends(const mp_exchange *x) {
-  return x->unsent > 0 && x->request.length == 0 && !x->answer.head_complete && x->reason.code == MP_OK;
+  return x->unsent > 0 && head_is_out(x) && !x->answer.head_complete && x->reason.code == MP_OK;
 }
 
 size_t mp_exchange_send(mp_exchange *x, const void *bytes, size_t length) {
@@ -151,11 +171,27 @@ static int end_of_stream(mp_exchange *x) {
   return fail(x, MP_ENET, "the answer's body ended too early");
 }
 
+/* A connection that was kept may have been closed by its other end when it was used again: then the request, of whose body
+ * nothing is gone, is made anew. */
+static bool begin_again(mp_exchange *x) {
+  mp_stream *old = x->stream;
+  if (!x->reused || !x->repeats || x->answer.begun || x->unsent != x->length) return false;
+  x->reused = x->cannot_send = false;
+  x->sent = 0;
+  if (mp_stream_open_again(old, on_moved, x, &x->stream, &x->reason) != MP_OK) return false;
+  mp_stream_close(old);
+  return true;
+}
+
 /* Reads once and parses it; the body goes to `out`. 1: something came; 0: nothing yet; negative: the exchange has its reason. */
 static int read_on(mp_exchange *x, mp_buffer *out) {
   size_t room = x->answer.head_complete ? sizeof scratch : MP_STREAM_READ_MIN;
   ptrdiff_t count = mp_stream_read(x->stream, scratch, room, &x->reason);
   if (count == 0) return 0;
+  if (count < 0 && begin_again(x)) {
+    x->reason.code = MP_OK;
+    return 0;
+  }
   if (count == MP_STREAM_END) return end_of_stream(x) == MP_OK ? 1 : x->reason.code;
   if (count < 0) return (int)count;
   if (!x->answer.begun) x->head_began = uv_now(mp_loop());
@@ -202,6 +238,6 @@ bool mp_exchange_wait(mp_exchange *x) {
   if (ready == 0) return true; /* connecting has a limit of its own */
   uv_update_time(mp_loop());
   uv_timer_start(&x->stall, on_stall, x->stall_ms, 0);
-  mp_stream_wait(x->stream, true, !x->cannot_send && (x->request.length > 0 || mp_exchange_sends(x)));
+  mp_stream_wait(x->stream, true, !x->cannot_send && (!head_is_out(x) || mp_exchange_sends(x)));
   return true;
 }

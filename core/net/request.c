@@ -137,6 +137,18 @@ void mp_request_drop(mp_request *request) {
   if (!request->answered || request->streams) kill_now(request);
 }
 
+/* libwebsockets may close the connection here, and the request goes with it then. */
+int mp_request_over(mp_request *request) {
+  struct lws *wsi = request->wsi;
+  mp_server *server = request->tagged.server;
+  lws_set_timer_usecs(wsi, LWS_SET_TIMER_USEC_CANCEL);
+  if (lws_http_transaction_completed(wsi) != 0 || mp_server_await(server, wsi) != 0) return -1;
+  if (request->dispatched) server->events->gone(server->user, request);
+  request->wsi = NULL;
+  free_request(request);
+  return 0;
+}
+
 void mp_request_end_now(mp_request *request) {
   const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
   if (request->resets) setsockopt(lws_get_socket_fd(request->wsi), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -18,6 +18,7 @@ struct mp_request {
   int refusal;     /* what a body that cannot be taken is answered with, 0 when it can */
   mp_error reason; /* why a streamed body ended early */
   bool answered, head_written, lingers, waits;
+  bool keeps_alive;              /* the connection serves another request after this one */
   bool cuts, resets;             /* when what there is of the answer is out */
   mp_buffer answer_head, answer; /* LWS_PRE bytes of room first */
   size_t written;                /* bytes of `answer` that are out, its room among them */
@@ -40,6 +41,8 @@ int mp_request_complete(mp_request *request);
 /* Ends the connection; and: at the latest in a while. */
 void mp_request_end_now(mp_request *request);
 void mp_request_linger(mp_request *request);
+/* All is said: the connection waits for another request. */
+int mp_request_over(mp_request *request);
 /* Writes what there is to write of the answer: what a WRITEABLE callback returns. */
 int mp_request_write_on(mp_request *request);
 

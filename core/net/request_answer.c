@@ -20,7 +20,8 @@ static int write_lines(mp_request *request, int status, const char *headers, uin
   time_t now = time(NULL);
   struct tm parts;
   strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &parts));
-  int size = snprintf(last, sizeof last, "content-length: %" PRIu64 "\r\nconnection: close\r\ndate: %s\r\n\r\n", length, date);
+  int size = snprintf(last, sizeof last, "content-length: %" PRIu64 "\r\nconnection: %s\r\ndate: %s\r\n\r\n", length,
+                      request->keeps_alive ? "keep-alive" : "close", date);
   mp_buffer *out = &request->answer_head;
   if (lws_add_http_header_status(request->wsi, (unsigned)status, &at, line + sizeof line)) return -1;
   return mp_buffer_append(out, room, sizeof room) || mp_buffer_append(out, start, (size_t)(at - start)) ||
@@ -34,6 +35,7 @@ static bool has_body(const mp_request *request, int status) {
 int mp_request_start(mp_request *request, int status, const char *headers, uint64_t length, mp_error *e) {
   if (request->answered) return mp_fail(e, MP_EINVAL, "the request is answered already");
   request->answered = true;
+  request->keeps_alive = request->keeps_alive && request->body_complete && !request->is_chunked;
   request->unwritten = has_body(request, status) ? length : 0;
   if (write_lines(request, status, headers, length) != 0) {
     mp_request_cut(request, false);
@@ -74,6 +76,7 @@ void mp_request_linger(mp_request *request) {
 /* The answer is out. A connection closed with bytes unread is reset, and the answer lost: a peer that is still sending is
  * listened to for a while. */
 static int end_answer(mp_request *request) {
+  if (request->keeps_alive && request->body_complete) return mp_request_over(request);
   bool more = request->streams && !request->body_complete && request->reason.code == MP_OK;
   if (!more) return -1;
   if (request->lingers) return 0;

@@ -38,12 +38,18 @@ static bool begin_stream(mp_request *request) {
   mp_server *server = request->tagged.server;
   if (request->refusal != 0 || server->events->head == NULL) return false;
   request->streams = request->dispatched = true;
-  request->body_complete = request->length == 0;
   mp_request_info info = mp_request_head_info(&request->head);
   info.length = request->length;
   if (server->events->head(server->user, request, &info)) return true;
   request->streams = request->dispatched = false;
   return false;
+}
+
+/* Only for a peer that says that it wants so: others wait for the end of the connection. */
+static bool wants_another(mp_request *request) {
+  char text[32];
+  return request->refusal == 0 && mp_request_copy_header(request->wsi, WSI_TOKEN_CONNECTION, text, sizeof text) &&
+         strcasecmp(text, "keep-alive") == 0;
 }
 
 static void expect(mp_request *request) {
@@ -64,6 +70,8 @@ void mp_request_begin_body(mp_request *request, bool fits) {
     request->is_chunked = false;
     request->length = 0;
   }
+  request->body_complete = !request->is_chunked && request->length == 0;
+  request->keeps_alive = wants_another(request);
   expect(request);
   if (begin_stream(request)) return;
   if (request->refusal == 0 && request->length > MP_HTTP_BODY_MAX) request->refusal = 413;

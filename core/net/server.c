@@ -39,19 +39,28 @@ void mp_server_release(mp_tagged *tagged) {
   free_when_over(server);
 }
 
-/* Who is there and has not said yet what for. libwebsockets closes the descriptor when it does not take it. */
+/* Who is there and has not said yet what for. */
+typedef struct {
+  mp_tagged tagged;
+  struct lws *wsi;
+} mp_caller;
+
+int mp_server_await(mp_server *server, struct lws *wsi) {
+  mp_caller *caller = server->closed ? NULL : calloc(1, sizeof *caller);
+  if (caller == NULL) return -1;
+  caller->tagged.kind = MP_KIND_CALLER;
+  caller->wsi = wsi;
+  mp_server_hold(server, &caller->tagged);
+  lws_set_opaque_user_data(wsi, caller);
+  return 0;
+}
+
+/* libwebsockets closes the descriptor when it does not take it. */
 static void on_accepted(void *user, int fd) {
   mp_server *server = user;
   struct lws *wsi = lws_adopt_socket_vhost(server->vhost, fd);
   if (wsi == NULL) return;
-  mp_tagged *caller = calloc(1, sizeof *caller);
-  if (caller == NULL) {
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-  } else {
-    caller->kind = MP_KIND_CALLER;
-    mp_server_hold(server, caller);
-    lws_set_opaque_user_data(wsi, caller);
-  }
+  if (mp_server_await(server, wsi) != 0) lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
   mp_lws_wake(); /* for the time limit of a handshake */
 }
 
@@ -95,6 +104,8 @@ static void end_connection(mp_tagged *tagged) {
     mp_socket_close((mp_socket *)tagged, LWS_CLOSE_STATUS_GOINGAWAY);
   } else if (tagged->kind == MP_KIND_REQUEST) {
     mp_request_drop((mp_request *)tagged);
+  } else {
+    lws_set_timeout(((mp_caller *)tagged)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
   }
 }
 

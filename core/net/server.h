@@ -27,6 +27,9 @@ bool mp_request_read_head(struct lws *wsi, mp_request_head *head);
 /* The head as the owner sees it; without a body. */
 mp_request_info mp_request_head_info(const mp_request_head *head);
 
+/* A connection of the server waits for a request: it has a new opaque data. -1: the server is closed, or there is no memory. */
+int mp_server_await(mp_server *server, struct lws *wsi);
+
 /* A request takes a connection over: it is the connection's opaque data from here on. NULL without memory. */
 mp_request *mp_request_new(struct lws *wsi, mp_server *server);
 /* Reads the head; the owner hears of the request now, or when its body has come. */

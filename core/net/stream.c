@@ -29,6 +29,7 @@ static void free_stream(uv_handle_t *limit) {
   if (stream->credentials != NULL) mp_wipe(stream->credentials, strlen(stream->credentials));
   free(stream->credentials);
   free(stream->proxy);
+  free(stream->proxy_address);
   free(stream->host);
   free(stream->ca);
   free(stream);
@@ -196,6 +197,7 @@ static bool copy_options(mp_stream *stream, const mp_stream_options *options) {
   stream->connect_ms = options->connect_ms;
   return copy(&stream->host, options->host) && copy(&stream->ca, options->ca) &&
          copy(&stream->proxy, proxy != NULL ? proxy->name : NULL) &&
+         copy(&stream->proxy_address, proxy != NULL ? proxy->address : NULL) &&
          copy(&stream->credentials, proxy != NULL ? proxy->credentials : NULL);
 }
 
@@ -219,4 +221,36 @@ int mp_stream_open(const mp_stream_options *options, mp_stream_moved moved, void
   }
   *out = stream;
   return MP_OK;
+}
+
+int mp_stream_open_again(const mp_stream *stream, mp_stream_moved moved, void *user, mp_stream **out, mp_error *e) {
+  mp_proxy proxy = {
+      .name = stream->proxy,
+      .address = stream->proxy_address,
+      .port = stream->peer_port,
+      .credentials = stream->credentials,
+  };
+  mp_stream_options options = {
+      .host = stream->host,
+      .ca = stream->ca,
+      .proxy = stream->proxy != NULL ? &proxy : NULL,
+      .port = stream->port,
+      .tls = stream->tls,
+      .connect_ms = stream->connect_ms,
+  };
+  return mp_stream_open(&options, moved, user, out, e);
+}
+
+static bool same(const char *one, const char *other) {
+  return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+bool mp_stream_goes(const mp_stream *stream, const mp_stream_options *options) {
+  const mp_proxy *proxy = options->proxy;
+  if (stream->port != options->port || stream->tls != options->tls || !same(stream->host, options->host) ||
+      (stream->tls && !same(stream->ca, options->ca)))
+    return false;
+  if (proxy == NULL || stream->proxy == NULL) return proxy == NULL && stream->proxy == NULL;
+  return stream->peer_port == proxy->port && same(stream->proxy, proxy->name) && same(stream->proxy_address, proxy->address) &&
+         same(stream->credentials, proxy->credentials);
 }

@@ -23,6 +23,10 @@ typedef struct {
 typedef void (*mp_stream_moved)(void *user);
 
 int mp_stream_open(const mp_stream_options *options, mp_stream_moved moved, void *user, mp_stream **out, mp_error *e);
+/* The same way once more. */
+int mp_stream_open_again(const mp_stream *stream, mp_stream_moved moved, void *user, mp_stream **out, mp_error *e);
+/* Whether a stream is what opening one with these options would give. */
+bool mp_stream_goes(const mp_stream *stream, const mp_stream_options *options);
 /* A stream changes hands. */
 void mp_stream_own(mp_stream *stream, mp_stream_moved moved, void *user);
 /* 1: it is open; 0: not yet; negative: why it is not. */

@@ -19,7 +19,7 @@ struct mp_stream {
   char *host, *ca;
   uint16_t port, peer_port; /* of the host; and of whom we connect to, which may be the proxy */
   bool tls, closed, looking, write_wants_read, read_wants_write;
-  char *proxy, *credentials; /* the proxy's name */
+  char *proxy, *proxy_address, *credentials; /* the proxy's name; its address when it was given */
   char addresses[MP_ADDRESSES_MAX][MP_ADDRESS_SIZE];
   size_t count, at;
   unsigned connect_ms;
