@@ -287,8 +287,8 @@ describe("an admin call", function()
     local rig <close> = start()
     local ana = tap.quick(rig)
     local jid = ana.device:jid()
-    assert.same({ fault = 1, what = "swallow", jid = jid, at = "stanza", tag = "iq", times = "always", seen = 0, struck = 0 },
-      rig:fault { what = "swallow", jid = jid, tag = "iq", times = "always" })
+    assert.same({ fault = 1, what = "swallow", jid = jid, at = "stanza", tag = "call", times = "always", seen = 0, struck = 0 },
+      rig:fault { what = "swallow", jid = jid, tag = "call", times = "always" })
     local other = rig:fault { what = "failure", jid = jid, reason = 503, times = 2 }
     rig:fault { what = "drop", jid = jid }
     for _ = 1, 3 do assert(ana.offline:pop(30)) end

@@ -84,7 +84,8 @@ static int write_head(mp_exchange *x, const mp_exchange_options *o) {
   char lines[2048], port[8] = "", length[64] = "";
   bool six = strchr(o->host, ':') != NULL;
   if (o->port != (o->tls ? 443 : 80)) snprintf(port, sizeof port, ":%u", o->port);
-  if (o->has_body) snprintf(length, sizeof length, "Content-Length: %" PRIu64 "\r\n", o->length);
+  bool told = o->has_body || strcmp(o->method, "POST") == 0 || strcmp(o->method, "PUT") == 0; /* RFC 9110 §8.6 */
+  if (told) snprintf(length, sizeof length, "Content-Length: %" PRIu64 "\r\n", o->length);
   int rc = mp_buffer_append(&x->request, o->method, strlen(o->method)) || mp_buffer_append(&x->request, " ", 1) ||
            mp_buffer_append(&x->request, o->path, strlen(o->path));
   int size = snprintf(lines, sizeof lines, " HTTP/1.1\r\nHost: %s%s%s%s\r\nConnection: keep-alive\r\n%s", six ? "[" : "", o->host,

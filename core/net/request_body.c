@@ -45,11 +45,13 @@ static bool begin_stream(mp_request *request) {
   return false;
 }
 
-/* Only for a peer that says that it wants so: others wait for the end of the connection. */
+/* Only for a peer that says that it wants so: others wait for the end of the connection. After a POST that has neither a length
+ * nor chunks libwebsockets goes on waiting for its body. */
 static bool wants_another(mp_request *request) {
   char text[32];
-  return request->refusal == 0 && mp_request_copy_header(request->wsi, WSI_TOKEN_CONNECTION, text, sizeof text) &&
-         strcasecmp(text, "keep-alive") == 0;
+  bool bodiless = strcmp(request->head.method, "GET") == 0 || strcmp(request->head.method, "HEAD") == 0;
+  return request->refusal == 0 && (bodiless || lws_hdr_total_length(request->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0) &&
+         mp_request_copy_header(request->wsi, WSI_TOKEN_CONNECTION, text, sizeof text) && strcasecmp(text, "keep-alive") == 0;
 }
 
 static void expect(mp_request *request) {
