@@ -6,9 +6,12 @@
 local core = require "moonpost.core"
 local http = require "moonpost.http"
 local json = require "cjson.safe"
+local moonpost = require "moonpost"
 local rig = require "spec.rig"
 local sockets = require "spec.sockets"
 local stanza = require "moonpost.stanza"
+local support = require "spec.support"
+local task = require "moonpost.task"
 
 local crypto = core.crypto
 
@@ -34,13 +37,65 @@ function host.scene(options)
   local conn = host.ask(contact)
   return one, setmetatable({
     rig = one, contact = contact, conn = conn, auth = conn.attrs.auth, address = stanza.child(conn, "host").attrs.hostname,
+    certificate = one.sandbox.certificate,
   }, Host)
 end
 
+-- Where bytes are uploaded to.
+local function target(self, bytes, more)
+  local token = more.token or host.token(more.of or bytes)
+  local place = ("%s/%s?auth=%s&token=%s"):format(more.place or "/mms/image", more.path_token or token, more.auth or self.auth, token)
+  if more.offset then place = ("%s&file_offset=%d"):format(place, more.offset) end
+  return place
+end
+
+--- The media host of a sandbox in a process of its own, as somebody there is told of it.
+-- @string url of its WebSocket
+-- @string root its Noise root
+-- @string certificate
+-- @int port of its admin calls
+function host.outside(url, root, certificate, port)
+  local client = moonpost.client { store_handle = assert(core.store.open {}), url = url, root = root, ca = certificate, name = "Ana" }
+  assert(client:pair { qr = function(text)
+    task.spawn(support.http, "POST", ("http://127.0.0.1:%d/admin/mock-phone/scan-qr"):format(port), text)
+  end })
+  assert(client:connect())
+  local contact = { client = client }
+  local conn = host.ask(contact)
+  return setmetatable({
+    contact = contact, conn = conn, auth = conn.attrs.auth, address = stanza.child(conn, "host").attrs.hostname, certificate = certificate,
+  }, Host)
+end
+
+--- Uploads so many bytes without having them all at once: status, and what was told.
+function Host:stream_up(size)
+  local piece, left, hasher = crypto.random(65536), size, assert(core.media.encryptor(nil, "document"))
+  for _ = 1, size // #piece do hasher:update(piece) end
+  local token = crypto.base64(select(2, hasher:finish()).fileSha256, "url")
+  local response = assert(self:open("POST", target(self, "", { token = token }), nil, nil, { length = size, reader = function()
+    left = left - #piece
+    return left >= 0 and piece or nil
+  end }))
+  return response.status, json.decode((host.read(response)))
+end
+
+--- Downloads and forgets: how many bytes there were.
+function Host:stream_down(link)
+  local response, size = assert(self:open("GET", link)), 0
+  while true do
+    local bytes, err = response:read()
+    if not bytes then
+      assert(not err, tostring(err))
+      return size
+    end
+    size = size + #bytes
+  end
+end
+
 --- Begins an exchange: the response, its body unread, or nil and an error. `more`: reader, length, stall.
-function Host:open(method, target, body, headers, more)
+function Host:open(method, path, body, headers, more)
   local options = {
-    method = method, url = ("https://%s%s"):format(self.address, target), body = body, headers = headers, ca = self.rig.sandbox.certificate,
+    method = method, url = ("https://%s%s"):format(self.address, path), body = body, headers = headers, ca = self.certificate,
   }
   for name, value in pairs(more or {}) do options[name] = value end
   return http.request(options)
@@ -57,19 +112,11 @@ function host.read(response)
 end
 
 --- A whole exchange: status, body and headers.
-function Host:ask(method, target, body, headers)
-  local response = assert(self:open(method, target, body, headers))
+function Host:ask(method, path, body, headers)
+  local response = assert(self:open(method, path, body, headers))
   local bytes, err = host.read(response)
   assert(not err, tostring(err))
   return response.status, bytes, response.headers
-end
-
--- Where bytes are uploaded to.
-local function target(self, bytes, more)
-  local token = more.token or host.token(more.of or bytes)
-  local place = ("%s/%s?auth=%s&token=%s"):format(more.place or "/mms/image", more.path_token or token, more.auth or self.auth, token)
-  if more.offset then place = ("%s&file_offset=%d"):format(place, more.offset) end
-  return place
 end
 
 --- Where bytes are uploaded to; `more` as for `upload`.

@@ -165,6 +165,22 @@ describe("a phone", function()
     assert.equal("us", (rig:phone(ana):message(sent.id).media.bytes()))
   end))
 
+  it("alone is shown what a linked device sends to be seen once, to a person and to a group", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local group = scene.group(rig, ana, { ben })
+    local placeholders = rig:record("to-client", function(one) return one.tag == "message" and stanza.child(one, "unavailable") ~= nil end)
+    for i, chat in ipairs { ben.jid, group } do
+      assert(ana.client:send(chat, "before it"))
+      local sent = assert(ana.client:send(chat, { video = { bytes = "once" }, view_once = true }))
+      assert(ana.client:send(chat, "after it"))
+      repeat until ben:next().text == "after it"
+      assert.same({ sent.id, nil }, { placeholders[i].attrs.id, stanza.child(placeholders[i], "enc") })
+      local kept = rig:phone(ben):message(sent.id)
+      assert.same({ "video", true, "once" }, { kept.media.kind, kept.media.view_once, (kept.media.bytes()) })
+    end
+  end))
+
   it("refuses a file whose bytes are not those its sender says", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -1,6 +1,7 @@
 -- The media host over raw HTTP: its rules (05 §17, 08 S-820 to S-826), whoever asks.
 local core = require "moonpost.core"
 local host = require "spec.media_host"
+local process = require "spec.process"
 local stanza = require "moonpost.stanza"
 local support = require "spec.support"
 local task = require "moonpost.task"
@@ -265,6 +266,7 @@ describe("a download", function()
       rig:admin("media-gone", { object = host.token(small) })
     end
     local rig <close>, at = scene { world = folder }
+    assert.equal(1, host.count(at))
     assert.equal(410, (at:ask("GET", links[1])))
     local status, bytes = at:ask("GET", links[2])
     assert.is_true(status == 200 and bytes == large)
@@ -286,5 +288,37 @@ describe("a download", function()
       end)
     end
     for _, one in ipairs(running) do assert.is_true(one:join(60)) end
+  end))
+end)
+
+describe("a file of any size", function()
+  local MIB = 1024 * 1024
+
+  -- A figure of a process, in bytes.
+  local function figure(pid, name)
+    for line in io.lines(("/proc/%d/status"):format(pid)) do
+      local kib = line:match("^" .. name .. ":%s+(%d+)")
+      if kib then return tonumber(kib) * 1024 end
+    end
+  end
+
+  it("passes the sandbox in constant memory, up and down", support.async(function()
+    local folder = support.tmpdir() .. "/world"
+    local sandbox <close> = process.start(("moonpost sandbox --world %s"):format(folder), {
+      before = "export ASAN_OPTIONS=quarantine_size_mb=1", -- what was freed is free
+    })
+    local url = sandbox:wait "^sandbox (.*)"
+    local port = tonumber(url:match ":(%d+)/")
+    local function admin(name) return assert(support.http("GET", ("http://127.0.0.1:%d/admin/%s"):format(port, name))).body end
+    local at = host.outside(url, core.crypto.unhex((admin "noise-root":gsub("%s", ""))), admin "certificate", port)
+    assert.equal(200, (at:upload(("x"):rep(MIB))))
+    local before = figure(sandbox.pid, "VmRSS")
+    local size = 48 * MIB
+    local status, told = at:stream_up(size)
+    assert.equal(200, status)
+    assert.equal(size, at:stream_down(told.direct_path))
+    local grown = figure(sandbox.pid, "VmHWM") - before
+    assert.is_true(grown < 12 * MIB, ("grown by %.1f MiB"):format(grown / MIB))
+    at.contact.client:close()
   end))
 end)

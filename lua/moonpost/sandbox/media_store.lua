@@ -71,6 +71,14 @@ local function load(self)
   each_row(self, "Mh", function(handle, value) self.handles[handle] = crypto.unbase64(value.hash) end)
 end
 
+-- Deletes the bytes, when neither the host nor a phone wants them any more.
+local function release(self, object)
+  if next(object.links) or object.held > 0 then return end
+  self.files:delete(object.hash)
+  self.objects[object.hash] = nil
+  self.sandbox.store:delete("world", "Mo" .. object.hash)
+end
+
 --- An object by the hash of its bytes; nil when there is none.
 function Store:object(hash) return self.objects[hash] end
 
@@ -197,14 +205,6 @@ function Store:find(name, query)
   return self.objects[link.hash]
 end
 
--- Deletes the bytes, when neither the host nor a phone wants them any more.
-local function release(self, object)
-  if next(object.links) or object.held > 0 then return end
-  self.files:delete(object.hash)
-  self.objects[object.hash] = nil
-  self.sandbox.store:delete("world", "Mo" .. object.hash)
-end
-
 --- Takes an object off the host: its links lead nowhere from now on.
 -- @tparam table object
 -- @tparam ?bool forgotten they are unknown (404) and not gone (410)
@@ -301,5 +301,6 @@ return function(sandbox, folder)
     sandbox.store:put("world", "Ms", self.secret)
   end
   if folder then load(self) end
+  for _, object in pairs(self.objects) do release(self, object) end -- what only phones had: they have begun anew
   return self
 end

@@ -7,7 +7,7 @@ local stanza = require "moonpost.stanza"
 local media, proto = core.media, core.proto
 
 local SLICE = 64 * 1024
-local KEPT_MAX = 2000            -- files of a phone
+local KEPT_MAX = 1000            -- files of a phone, as many as messages
 local BYTES_MAX = 4 * 1024 ^ 3   -- and their bytes
 local OPEN_MAX = 256 * 1024 ^ 2  -- of a file that is read in one piece
 
