@@ -75,7 +75,9 @@ describe("an upload", function()
     local rig <close>, at = scene()
     local news = assert(at.contact.client.newsletters:create { name = "Garden" })
     local _, told = at:upload("a picture", { place = "/newsletter/newsletter-image" })
-    local content = assert(core.proto.encode("Message", { imageMessage = { url = told.url, directPath = told.direct_path } }))
+    local content = assert(core.proto.encode("Message", { imageMessage = {
+      url = told.url, directPath = told.direct_path, fileSha256 = core.crypto.sha256 "a picture",
+    } }))
     local acks = task.queue()
     rig:tap(function(way, node) if way == "to-client" and node.tag == "ack" and node.attrs.class == "message" then acks:push(node) end end)
     local function post(id, handle)

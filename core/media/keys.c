@@ -31,10 +31,10 @@ const mp_media_type mp_media_types[] = {
     {"newsletter-sticker", "newsletter-sticker", NULL, "/newsletter/newsletter-sticker", false},
     {"newsletter-video", "newsletter-video", NULL, "/newsletter/newsletter-video", false},
     {"newsletter-gif", "newsletter-gif", NULL, "/newsletter/newsletter-gif", false},
-    {"newsletter-ptv", "newsletter-ptv", NULL, "/newsletter/newsletter-ptv", false},
     {"newsletter-audio", "newsletter-audio", NULL, "/newsletter/newsletter-audio", false},
     {"newsletter-ptt", "newsletter-ptt", NULL, "/newsletter/newsletter-ptt", false},
     {"newsletter-document", "newsletter-document", NULL, "/newsletter/newsletter-document", false},
+    {"newsletter-thumbnail-link", "newsletter-thumbnail-link", NULL, "/newsletter/newsletter-thumbnail-link", false},
     {NULL, NULL, NULL, NULL, false},
 };
 

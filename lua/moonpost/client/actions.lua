@@ -191,7 +191,9 @@ function actions:forward(m, chat, options)
   if not m.kind then return unknown(m, m.revoked) end
   local message, err = kinds.forward(m)
   if not message then return nil, err end
-  return self:send(chat, message, options)
+  local all = { forwarded = m }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return self:send(chat, message, all)
 end
 
 local timers = { [0] = true, [DAY] = true, [7 * DAY] = true, [90 * DAY] = true }

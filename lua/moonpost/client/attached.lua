@@ -20,11 +20,11 @@ local types = {
   document = "document", preview = "thumbnail-link",
 }
 
--- The same where files are not encrypted: in newsletters.
+-- The same in newsletters, where nothing is encrypted (§14.3).
 local plain_types = {
   image = "newsletter-image", sticker = "newsletter-sticker", video = "newsletter-video", gif = "newsletter-gif",
-  round_video = "newsletter-ptv", audio = "newsletter-audio", voice = "newsletter-ptt", document = "newsletter-document",
-  preview = "newsletter-image",
+  round_video = "newsletter-video", audio = "newsletter-audio", voice = "newsletter-ptt", document = "newsletter-document",
+  preview = "newsletter-thumbnail-link",
 }
 
 local key_of = { sticker = "image" } -- types that share the keys, and so the files, of another
@@ -53,8 +53,9 @@ local VP8X, ANIMATION = "^RIFF....WEBPVP8X", 0x02 -- a WebP with a list of featu
 
 local function is_animated(head) return head ~= nil and head:find(VP8X) ~= nil and (head:byte(21) or 0) & ANIMATION ~= 0 end
 
-local function new_file(what, name, kind, value)
-  return { what = what, name = name, kind = kind, type = types[kind], source = source.read(what, name, kind, value), reference = {} }
+local function new_file(plain, what, name, kind, value)
+  local type = (plain and plain_types or types)[kind]
+  return { what = what, name = name, kind = kind, type = type, source = source.read(what, name, kind, value), reference = {} }
 end
 
 --- A file of the spec, for its builder.
@@ -67,7 +68,7 @@ end
 -- @raise code "spec"
 function Attached:add(what, name, kind, value)
   self.count = self.count + (self.uploaded and 0 or 1)
-  local file = next_one(self, new_file, what, name, kind, value)
+  local file = next_one(self, new_file, self.plain, what, name, kind, value)
   file.mime, file.filename = file.source.mime, file.source.filename
   if file.animated == nil then file.animated = is_animated(file.source.head) end
   return file
@@ -145,8 +146,7 @@ local function put(self, file)
   local dressed <close>, why = attached_tools.dress(self.client, file)
   if not dressed then return nil, why end
   local reference, err = self.client.media:upload(
-    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader },
-    self.plain and plain_types[file.kind] or file.type)
+    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader }, file.type)
   if not reference then return nil, err end
   file.reference = reference
   return true
@@ -185,6 +185,16 @@ function Attached:upload()
   return true
 end
 
+--- Whether files are sent as a kind at all.
+function Attached.takes(kind) return types[kind] ~= nil end
+
+--- Has a content that was made of another one say where its file is now.
+-- @tparam table content is changed
+-- @tparam table file as `add` returned it, uploaded
+function Attached.place(content, file)
+  for _, name in ipairs(located) do content[name] = file.reference[name] end
+end
+
 --- What a newsletter's server calls the file of a post (fact sheet 05 §14.3); nil elsewhere.
 function Attached:handle()
   for _, file in ipairs(self.list) do
@@ -192,8 +202,7 @@ function Attached:handle()
   end
 end
 
---- @param client
--- @bool plain whether they are not encrypted: those of newsletters
-return function(client, plain)
+-- Called, this makes those of one message: fn(client, plain); plain: they are not encrypted, as in newsletters.
+return setmetatable({ takes = Attached.takes }, { __call = function(_, client, plain)
   return setmetatable({ client = client, plain = plain or nil, list = {}, at = 0, count = 0 }, Attached)
-end
+end })

@@ -91,22 +91,47 @@ function compose.aim(client, to, options)
   if not bare then return nil, room end
   if room == "group" then know_group(client, bare, options.cause ~= nil) end
   local quote = room ~= "newsletter" and room ~= "status" and options.quote or nil -- nothing is quoted there (03 §12)
-  return { to = bare, room = room, chat = client.lids:stable(bare), quote = quote }
+  return { to = bare, room = room, chat = client.lids:stable(bare), quote = quote, forwarded = options.forwarded }
+end
+
+-- Whether the file of a forwarded message cannot be had where that goes: newsletters have files as they are, each post its own upload,
+-- and other chats encrypted ones.
+local function is_foreign(aim, m)
+  if not m or not m.media or not new_attached.takes(m.kind) then return false end
+  return aim.room == "newsletter" or (m.media.reference.mediaKey or "") == ""
+end
+
+-- Loads that file and uploads it anew; the Message says where it is then.
+local function upload_again(client, aim, m, message)
+  local files = new_attached(client, aim.room == "newsletter")
+  local fits, file = pcall(files.add, files, "a file", m.kind, m.kind, m.media)
+  if not fits then return nil, core.error("forward", tostring(file)) end
+  local ok, err = files:upload()
+  if not ok then return nil, err end
+  local content = messages.unwrap(message)
+  files.place(content[messages.content(content)], file)
+  return files
 end
 
 --- The Message of a spec, its files uploaded. In a task.
--- @tparam table aim
+-- @tparam table aim whom to, and `forwarded`: the message whose content the spec is
 -- @tparam string|table spec
 -- @treturn ?table { message =, handle = of a newsletter's file }
 -- @treturn ?table err code "media-…"
 -- @raise what is wrong with the spec, at the line of the caller `level` calls away
 function compose.draft(client, aim, spec, name, level)
+  local again, err
+  if is_foreign(aim, aim.forwarded) then
+    again, err = upload_again(client, aim, aim.forwarded, spec)
+    if not again then return nil, err end
+  end
   local files = new_attached(client, aim.room == "newsletter")
   local given = { client = client, chat = aim.chat, quote = aim.quote, files = files }
   local message, wrong = kinds.build(spec, given)
   if not message then error(("%s: %s"):format(name, wrong), level) end
-  if not files:any() then return { message = message } end
-  local ok, err = files:upload()
+  if not files:any() then return { message = message, handle = again and again:handle() } end
+  local ok
+  ok, err = files:upload()
   if not ok then return nil, err end
   message, wrong = kinds.build(spec, given)
   if not message then error(("%s: %s"):format(name, wrong), level) end

@@ -10,7 +10,7 @@ local MIB = 1024 * 1024
 local IMAGE, VIDEO, AUDIO = { 3660, 16 }, { 3185, 16 }, { 3657, 16 }
 
 -- By what the type is called on the wire; others are as large as the hosts take them.
-local properties = { image = IMAGE, video = VIDEO, audio = AUDIO }
+local properties = { image = IMAGE, sticker = IMAGE, video = VIDEO, gif = VIDEO, audio = AUDIO, ptt = AUDIO }
 
 local media_limits = {}
 

@@ -132,11 +132,12 @@ end
 -- Kinds of posts that are a file (05 §12.1). Baileys names none, and no handle either.
 local files = { image = true, video = true, gif = true, ptv = true, audio = true, ptt = true, document = true, sticker = true }
 
--- Whether a post that is a file names an upload of this host's (05 §14.3, §17).
-local function names_its_file(sandbox, node, mediatype)
+-- Whether a post that is a file names an upload of this host's, and shows it (05 §14.3, §17).
+local function names_its_file(sandbox, node, mediatype, bytes)
   local handle = node.attrs.media_id
   if not handle then return not files[mediatype] end
-  return sandbox.media:of_handle(handle) ~= nil
+  local object = sandbox.media:of_handle(handle)
+  return object ~= nil and bytes:find(object.hash, 1, true) ~= nil
 end
 
 --- Files and hands out a new post; one that came before is acknowledged again.
@@ -145,7 +146,7 @@ function posts.add(conn, one, node)
   local before = find(conn.sandbox, one, node.attrs.id)
   if before then return { server_id = before.server_id } end
   local found, bytes = plaintext(node)
-  if bytes == "" or not names_its_file(conn.sandbox, node, found.attrs.mediatype) then return { error = 400 } end
+  if bytes == "" or not names_its_file(conn.sandbox, node, found.attrs.mediatype, bytes) then return { error = 400 } end
   local meta = stanza.child(node, "meta")
   one.last = one.last + 1
   local post = {
