@@ -131,6 +131,18 @@ function calls.known(group) return client.groups:known(group) end
 function calls.typing(jid, on) return assert(client:typing(jid, on)) end
 function calls.recording(jid, on) return assert(client:recording(jid, on)) end
 function calls.watch(jid) return assert(client:watch(jid)) end
+-- The file of a message that was heard.
+function calls.file(id)
+  local media, pieces = heard[id].media, {}
+  assert(client.media:download(media.reference, media.type, function(piece) pieces[#pieces + 1] = piece end))
+  return core.crypto.base64(table.concat(pieces))
+end
+
+-- Sends bytes as a kind of file.
+function calls.send_file(jid, kind, bytes)
+  return assert(client:send(jid, { [kind] = { bytes = assert(core.crypto.unbase64(bytes)) } })).id
+end
+
 -- Somebody's picture: its id, and the bytes it is made of.
 function calls.picture(of, full)
   local picture, err = client.pictures:get(of, { full = full })

@@ -1,5 +1,6 @@
 // The other places: newsletters and status posts, both ways; privacy tokens, given and shown by both.
 import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
 import { userOf } from '../peer.mjs'
 
 const STATUS = 'status@broadcast'
@@ -53,6 +54,31 @@ const ourNews = async scene => {
   await ana.send(ben.jid, 'but this')
   await ben.next(text('but this'))
   assert.equal(ben.heard.length, 2)
+}
+
+// Files in newsletters are not encrypted. Baileys posts them without a handle, and loads only encrypted ones itself.
+const files = async scene => {
+  const { ben, ana } = await pair(scene)
+  const made = await ben.sock.newsletterCreate('Garden news', 'what grows')
+  await ana.call('newsletters', 'follow', made.id)
+  const isFile = e => e.kind === 'message' && e.chat === made.id
+  for (const [kind, content] of Object.entries({
+    image: image => ({ image, caption: 'ripe', jpegThumbnail: '/9j/' }), document: document => ({ document, mimetype: 'application/pdf' }),
+  })) {
+    const bytes = randomBytes(3000)
+    const id = await ben.send(made.id, content(bytes))
+    const heard = await ana.next(e => isFile(e) && e.id === id)
+    assert.equal(await ana.call('file', heard.id), bytes.toString('base64'), kind)
+  }
+  const news = await ana.call('newsletters', 'create', { name: 'Kitchen news' })
+  await ben.sock.newsletterFollow(news.jid)
+  const bytes = Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), randomBytes(3000)])
+  const id = await ana.call('send_file', news.jid, 'image', bytes.toString('base64'))
+  const { raw } = await ben.next(e => e.kind === 'message' && e.id === id)
+  const { url, mediaKey, fileSha256 } = raw.message.imageMessage
+  assert.ok(!mediaKey?.length)
+  assert.deepEqual(Buffer.from(fileSha256), createHash('sha256').update(bytes).digest())
+  assert.ok(bytes.equals(Buffer.from(await (await fetch(url)).arrayBuffer())))
 }
 
 // A status of theirs is heard, and of those it is shown to by nobody else; a reaction of ours reaches its author.
@@ -110,6 +136,7 @@ const restricted = async scene => {
 export default [
   { name: 'a newsletter of Baileys is found, followed, heard, read and reacted to', run: theirNews },
   { name: 'a newsletter of ours is found, followed, heard, read and reacted to by Baileys', run: ourNews },
+  { name: 'files in newsletters of Baileys and of ours are loaded by the other', run: files },
   { name: 'a status of Baileys is heard by those it is for, and our reaction reaches it', run: theirStatus },
   { name: 'status posts of ours are heard by Baileys', run: ourStatus },
   { name: 'Baileys gives us a privacy token, and is written to with it', run: tokens },
