@@ -64,6 +64,15 @@ local function to_entry(key, bytes, chat, id, author)
   return setmetatable(entry, Entry)
 end
 
+-- An own message as the server has it: that it took one, and when, stands with the ids of what was sent (moonpost.client.sent), so that
+-- its row is written once. Those ids are kept for some days.
+local function settled(self, entry)
+  if not entry or entry.status ~= "pending" then return entry end
+  local time = self.client.sent:time(entry.id)
+  if time or not self.client.outbox:holds(entry.id) then entry.status, entry.time = "sent", time or entry.time end
+  return entry
+end
+
 local function write(self, entry)
   local value = archive_rows.write(entry)
   self.client.store:put("message", "m" .. entry.key, value)
@@ -159,11 +168,15 @@ end
 --   "delivered", "read", "played", "failed"; nil of others' messages); edited (Unix milliseconds) and edited_bytes after an edit;
 --   revoked (by whom) and revoked_at; deleted (when, for this account alone); methods message(), latest() and secret()
 function Archive:get(chat, id, author)
-  if not author then return by_any_author(self, chat, id) end
-  return under_each_name(self, chat, id, author, function(key, c, a)
+  if not author then return settled(self, by_any_author(self, chat, id)) end
+  return settled(self, under_each_name(self, chat, id, author, function(key, c, a)
     local bytes = self.client.store:get("message", "m" .. key)
     return bytes and to_entry(key, bytes, c, id, a)
-  end)
+  end))
+end
+
+local function holds(self, chat, id, author)
+  return under_each_name(self, chat, id, author, function(key) return self.client.store:get("message", "m" .. key) end) ~= nil
 end
 
 --- Changes a message that is kept; inside a transaction.
@@ -175,20 +188,27 @@ function Archive:update(chat, id, author, fn)
   return entry
 end
 
---- Notes what became of a message of the outbox.
--- @tparam table row of the outbox, the message itself
--- @string status
--- @tparam ?number time Unix seconds: when the server took it
-function Archive:mark(row, status, time)
+-- Of an outbox that was filled before there was an archive.
+local function put_late(self, row, status, time)
   local client = self.client
-  local entry = self:update(row.to, row.id, client.me.jid, function(entry)
-    entry.status, entry.time = status, time or entry.time
-  end)
-  if entry then return end
-  self:put { -- of an outbox filled before there was an archive
+  self:put {
     chat = client.lids:stable(row.to), id = row.id, sender = client.lids:stable(client.me.jid), from_me = true, name = client.me.name,
     time = time or row.time, bytes = row.message, message = assert(proto.decode("Message", row.message)), to = row.to, status = status,
   }
+end
+
+--- Notes that a message of the outbox will not be sent.
+-- @tparam table row of the outbox, the message itself
+function Archive:failed(row)
+  local entry = self:update(row.to, row.id, self.client.me.jid, function(entry) entry.status = "failed" end)
+  if not entry then put_late(self, row, "failed") end
+end
+
+--- Sees to it that a message of the outbox is kept which the server took.
+-- @tparam table row of the outbox, the message itself
+-- @number time Unix seconds: when
+function Archive:sent(row, time)
+  if not holds(self, row.to, row.id, self.client.me.jid) then put_late(self, row, "sent", time) end
 end
 
 -- What the keys of a message's add-ons of a kind begin with: it is as the message is filed, or would be now.

@@ -84,9 +84,10 @@ local function make_event(self, entry)
   return setmetatable(m, Message)
 end
 
---- Writes an entry's row; its size in bytes.
+--- Writes an entry's row; its size in bytes, which counts until the rows are not what they were.
 function Journal:write(entry)
-  return rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row)
+  entry.era, entry.size = self.era, rows.put(self.client.store, "journal", rows.sequence(entry.sequence), "StoreJournal", entry.row)
+  return entry.size
 end
 
 --- The row of a sequence number; nil when it is not there any more.
@@ -102,11 +103,10 @@ end
 function Journal:remove(entry)
   if entry.removed then return end
   entry.removed = true
-  local store, key = self.client.store, rows.sequence(entry.sequence)
-  local row = store:get("journal", key)
-  if not row then return end -- the account was forgotten
+  local store, key, size = self.client.store, rows.sequence(entry.sequence), entry.size
+  if entry.era ~= self.era then size = #(store:get("journal", key) or "") end -- its turn was lost, or the account forgotten
   store:delete("journal", key)
-  self.capacity:give(#row, self.lanes.waiting)
+  if size > 0 then self.capacity:give(size, self.lanes.waiting) end
 end
 
 local function run_handlers(self, entry, m)
@@ -213,6 +213,7 @@ end
 
 --- The rows are not what they were: a turn was lost, or the account forgotten. Sequence numbers go on, since a lane may still hold one.
 function Journal:recount()
+  self.era = {}
   self.capacity:recount()
   self.raw:recount()
 end
@@ -290,7 +291,7 @@ end
 return function(client)
   local self = setmetatable({
     client = client, running = {}, expected = {}, close_seconds = CLOSE_SECONDS, raw = new_raw(client.store),
-    capacity = capacity(client),
+    capacity = capacity(client), era = {},
   }, Journal)
   self.lanes = new_lanes(function(...) begin(self, ...) end)
   return self

@@ -44,7 +44,7 @@ local function can_send(self) return self.client.connection.online and self.clie
 -- Takes out a message that will not be sent.
 local function fail(self, row)
   self:remove(row)
-  if row.message and not row.device then self.client.archive:mark(row, "failed") end
+  if row.message and not row.device then self.client.archive:failed(row) end
 end
 
 -- Sends the bytes of a row. What fits into no frame never will: it is dropped, with a report.
@@ -210,7 +210,7 @@ local function accepted(self, node, row)
   if result.server_id then client.newsletters.posts:accepted(row, result.server_id) end
   if row.message and not row.device then
     client.sent:keep(row.id, row.to, result.time)
-    client.archive:mark(row, "sent", result.time)
+    client.archive:sent(row, result.time)
   end
   if node.attrs.phash and not row.device and repair.wanted(client, row, node.attrs.phash) then
     repair.start(client, row, node.attrs.phash)
