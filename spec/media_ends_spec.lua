@@ -113,6 +113,58 @@ describe("a download", function()
   end))
 end)
 
+describe("an upload", function()
+  local large = core.crypto.random(1000):rep(4000)
+
+  -- A host that reads a little, and then until its peer has left: how that ended.
+  local function reader(rig)
+    local begun, ended = task.queue(), task.queue()
+    local host = open(rig, function(exchange)
+      assert(exchange:read())
+      begun:push(true)
+      task.sleep(0.05)
+      local _, err = media_hosts.body(exchange)
+      ended:push(err or "it came whole")
+    end)
+    tell(rig, { host.name })
+    return host, begun, ended
+  end
+
+  it("that progress does not want any more ends, and its host sees it go", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local host <close>, _, ended = reader(rig)
+    local told = {}
+    local _, err = ana.client.media:upload({ bytes = large }, "document", { progress = function(done, total)
+      assert(total > #large and done > (told[#told] or -1))
+      told[#told + 1] = done
+      return done < 1000000
+    end })
+    assert.same({ "media-cancelled", 1 }, { err.code, #host.asked })
+    assert.is_true(told[1] == 0 and told[#told] >= 1000000 and told[#told] < 1100000)
+    assert.equal("closed", ended:pop(30).code)
+  end))
+
+  it("whose task is cancelled, or whose client is closed, ends at once", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local host <close>, begun, ended = reader(rig)
+    local running = task.spawn(ana.client.media.upload, ana.client.media, { bytes = large }, "document")
+    assert(begun:pop(30))
+    running:cancel()
+    local ok, err = pcall(running.join, running, 30)
+    assert.is_true(not ok and is_cancelled(err), tostring(err))
+    assert.equal("closed", ended:pop(30).code)
+    running = task.spawn(ana.client.media.upload, ana.client.media, { bytes = large }, "document")
+    assert(begun:pop(30))
+    ana.client:close()
+    ok, err = running:join(30)
+    assert.same({ nil, "closed" }, { ok, err.code })
+    assert.equal("closed", ended:pop(30).code)
+    assert.equal(2, #host.asked)
+  end))
+end)
+
 describe("a file on the disk", function()
   it("replaces one of its name when it is whole, or leaves that alone and takes another name", support.async(function()
     local rig <close> = start()

@@ -165,6 +165,25 @@ function calls.newsletter_picture(jid, jpeg)
   return image and core.crypto.base64(assert(client.pictures:bytes(image))) or ""
 end
 
+-- Sends a file as a kind; `more`: other fields of that kind.
+function calls.send_file(jid, kind, path, more)
+  local spec = type(more) == "table" and more or {}
+  spec[kind] = path
+  return assert(client:send(jid, spec)).id
+end
+
+-- Loads the file of a message that was heard: what it is said to be, and what it is.
+function calls.load(id, first, last)
+  local m, pieces = assert(heard[id], "nothing heard has that id"), {}
+  local ok, err = client.media:download(m.media.reference, m.media.type, function(piece) pieces[#pieces + 1] = piece end, {
+    message = { chat = m.chat, id = m.id, sender = m.sender, from_me = m.from_me }, first = math.tointeger(first),
+    last = math.tointeger(last),
+  })
+  if not ok then return { failed = err.code } end
+  local bytes = table.concat(pieces)
+  return { kind = m.media.kind, size = #bytes, sha256 = core.crypto.hex(core.crypto.sha256(bytes)), filename = m.media.filename }
+end
+
 function calls.reject(call) return assert(client:reject(rung[call])) end
 
 -- Marks messages that were heard as read, or as played.
