@@ -41,7 +41,8 @@ local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
 
 -- Those of moonpost alone: programs of their own name.
 local alone = {
-  fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, drain = true, cipher = true, files = true,
+  fleet = true, commit = true, poll = true, crowd = true, server = true, hear = true, drain = true, cipher = true,
+  files = true, history = true,
 }
 
 -- Each row: what it is called, which program row and field it comes from, how to print it, and what it must reach: at most, `at_least`,
@@ -83,6 +84,9 @@ local rows = {
   { "incoming group text, 50 groups, to the handler: CPU", "hear", "text", us, 150 },
   { "draining 10,000 texts that waited: CPU", "drain", "cpu", sec, 2.5 },
   { "draining 10,000 texts that waited: growth", "drain", "growth", mb, 16 },
+  { "history of 50,000 messages: time", "history", "wall", sec, 2 },
+  { "history of 50,000 messages: CPU", "history", "cpu", sec },
+  { "history of 50,000 messages: peak growth", "history", "growth", mb, 32 },
   { "sandbox with 500 clients: resident per client", "server", "resident", kb, 100 },
   { "sandbox with 500 clients: texts per second of its CPU", "server", "rate", { 1, "/s" }, at_least = 4000 },
   { "encrypt and hash a file: CPU, beside libcrypto's passes", "cipher", "ratio", times, 1.25 },

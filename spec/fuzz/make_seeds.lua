@@ -273,3 +273,23 @@ seed("sidecar", "second-piece", (">I1"):rep(15):pack(0, 0, 2, 0, 64, 1, 16, 0, 0
 seed("sidecar", "spoilt-sidecar", (">I1"):rep(15):pack(0, 0, 3, 240, 255, 0, 32, 0, 0, 1, 1, 0, 0, 0, 0) .. "film")
 seed("sidecar", "spoilt-blob", (">I1"):rep(15):pack(0, 0, 4, 240, 255, 1, 32, 0, 0, 0, 0, 4, 0, 2, 1) .. "film")
 seed("sidecar", "mac-alone-in-a-piece", (">I1"):rep(15):pack(229, 255, 0, 0, 255, 0, 255, 255, 0, 1, 1, 0, 0, 0, 0))
+
+-- Chunks of history; the first byte says how they are fed (history_fuzz.c).
+local function past(id, time)
+  return { message = {
+    key = { remoteJid = "491@s.whatsapp.net", fromMe = false, id = id }, messageTimestamp = time,
+    message = { conversation = "text " .. id },
+  } }
+end
+local history = assert(proto.encode("HistorySync", {
+  syncType = "RECENT", chunkOrder = 1, progress = 50, pushnames = { { id = "491@s.whatsapp.net", pushname = "Ana" } },
+  conversations = {
+    { id = "491@s.whatsapp.net", messages = { past("B", 2000), past("A", 10) }, name = "Ana", unreadCount = 2 },
+    { id = "492@s.whatsapp.net" },
+  },
+  statusV3Messages = { past("S", 5).message }, phoneNumberToLidMappings = { { pnJid = "491@s.whatsapp.net", lidJid = "1@lid" } },
+}))
+seed("history", "plain", "\9" .. history)
+seed("history", "deflated", "\8" .. assert(wire.deflate(history)))
+seed("history", "cut", "\0" .. assert(wire.deflate(history)):sub(1, 60))
+seed("history", "endless", "\7" .. "\18\255\255\255\255\15\18\255\255\255\255\7")

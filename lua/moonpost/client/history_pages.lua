@@ -72,12 +72,12 @@ local function add(self, bytes, chat, name)
   local full = self.page and (self.page.chat ~= chat or #self.page.messages >= limits.HISTORY_PAGE)
   if full and not close_page(self, self.items) then return false end
   local page = page_of(self, chat, name)
-  local one = past.read(self.client, bytes, chat)
+  local one = self.past:read(bytes, chat)
   if not one then
     self.client.log:debug("a message of the history of %s cannot be read", chat)
     return true
   end
-  local m = past.describe(self.client, one)
+  local m = self.past:describe(one)
   if not m.name and not m.from_me then m.name = push_name(self.client, m.sender) end
   page.messages[#page.messages + 1] = m
   return true
@@ -146,7 +146,9 @@ end
 -- @treturn ?boolean true; false when `give` has ended it
 -- @treturn ?table err what is wrong with the chunk
 function pages.each(client, job, source, chats, give)
-  local self = setmetatable({ client = client, job = job, chats = {}, give = give, items = job.row.items or 0 }, Pages)
+  local self = setmetatable({
+    client = client, job = job, chats = {}, give = give, items = job.row.items or 0, past = past.reader(client),
+  }, Pages)
   for number, chat in pairs(chats) do
     local stable = past.jid(client, chat[1])
     self.chats[number] = stable and { stable, chat[2] }

@@ -90,7 +90,7 @@ local seconds_of = { o = limits.ARCHIVE_SECONDS, l = limits.ARCHIVE_LONG_SECONDS
 -- A message, if the archive reaches so far and has not got it; what only acts on another is nothing to refer to.
 local function keep_message(self, bytes)
   local client = self.client
-  local one = past.read(client, bytes)
+  local one = self.past:read(bytes)
   local keep = one and archive_rows.class_of(one.message)
   if not seconds_of[keep] or one.time < self.now - seconds_of[keep] then return end
   if client.archive:get(one.chat, one.id, one.sender) then return end
@@ -106,7 +106,7 @@ end
 -- @treturn ?table by number of the conversation: { id, name }
 -- @treturn ?table err what is wrong with the chunk
 return function(client, job, source)
-  local self = setmetatable({ client = client, chats = {}, now = core.net.time() }, History)
+  local self = setmetatable({ client = client, chats = {}, now = core.net.time(), past = past.reader(client) }, History)
   local stored = job.row.stored
   -- names of people first: messages are filed under them
   local ok, err = source:each({ since = NEVER }, function(kind, bytes, number)
