@@ -73,9 +73,11 @@ static int fill(mp_history *h, mp_error *e) {
   uint8_t *out = h->window.data + h->window.length;
   if (h->options.plain) {
     count = h->zip.avail_in < STEP ? h->zip.avail_in : STEP;
-    if (count > 0) memcpy(out, h->zip.next_in, count);
-    h->zip.next_in += count;
-    h->zip.avail_in -= (uInt)count;
+    if (count > 0) {
+      memcpy(out, h->zip.next_in, count);
+      h->zip.next_in += count;
+      h->zip.avail_in -= (uInt)count;
+    }
     h->ended = h->finished && h->zip.avail_in == 0;
   } else {
     h->zip.next_out = out;
