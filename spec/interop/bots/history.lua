@@ -1,4 +1,5 @@
--- Prints the past it is given, one JSON object a line: {kind = "page", …}; of its first chat with more on the phone also seven older messages.
+-- Prints the past it is given, one JSON object a line: {kind = "page", …}; of its first chat with more on the phone also seven older
+-- messages.
 local json = require "cjson.safe"
 local moonpost = require "moonpost"
 local bot = moonpost.bot { store = "history-state", name = arg[1] }
