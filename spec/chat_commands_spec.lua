@@ -1,4 +1,5 @@
 -- The commands of `moonpost chat`: each sends what it says, or does it; a wrong one says so and sends nothing.
+local files = require "spec.files"
 local start = require("spec.rig").start
 local process = require "spec.process"
 local support = require "spec.support"
@@ -64,7 +65,7 @@ describe("the commands of a chat", function()
 
   -- What each command that says something is heard as: kind, and what of it is looked at.
   local said = {
-    { "/once look", "text", function(ctx) return ctx.view_once and ctx.text end, "look" },
+    { "/once look" }, -- what is to be seen once is for phones alone: no bot hears it
     { "/mention Echo | wake up", "text", function(ctx) return ctx.mentions.me end, true },
     { "//ping", "text", function(ctx) return ctx.text end, "/ping" },
     { "/poll Lunch? | Soup | Salad", "poll", function(ctx) return { ctx.poll.question, ctx.poll.multiple, ctx.poll.choices } end,
@@ -92,7 +93,7 @@ describe("the commands of a chat", function()
     local ana <close> = open(rig, "Echo")
     for _, row in ipairs(said) do
       ana:say(row[1])
-      assert.same({ row[1], row[4] }, { row[1], row[3](hears(heard, row[2])) })
+      if row[2] then assert.same({ row[1], row[4] }, { row[1], row[3](hears(heard, row[2])) }) end
     end
     ana:say "/press #14 1"
     local pressed = hears(heard, "button")
@@ -120,7 +121,7 @@ describe("the commands of a chat", function()
       return path
     end
     local jpeg, mp4 = file("cat.jpg", "\xff\xd8\xff" .. ("cat"):rep(500)), file("cat.mp4", "\0\0\0\24ftypisom" .. ("mew"):rep(500))
-    local ogg, webp = file("cat.ogg", "OggS" .. ("purr"):rep(500)), file("cat.webp", "RIFF\0\0\0\0WEBPVP8 " .. ("paw"):rep(500))
+    local ogg, webp = file("cat.ogg", files.bytes "ogg"), file("cat.webp", "RIFF\0\0\0\0WEBPVP8 " .. ("paw"):rep(500))
     local ana <close> = open(rig, "Echo")
     local sent = {
       { "/image " .. jpeg .. " | a cat", "image" }, { "/video " .. mp4, "video" }, { "/gif " .. mp4, "gif" },
