@@ -165,6 +165,15 @@ describe("a phone", function()
     assert.equal("us", (rig:phone(ana):message(sent.id).media.bytes()))
   end))
 
+  it("opens what a linked device shows as its status", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local sent = assert(ana.client:send("status@broadcast", { video = { bytes = "my day" } }, { to = { ben.jid } }))
+    assert.equal(sent.id, ben:next().id)
+    local kept = rig:phone(ben):message(sent.id)
+    assert.same({ "status@broadcast", ana.lid, "my day" }, { kept.chat, kept.sender, (kept.media.bytes()) })
+  end))
+
   it("alone is shown what a linked device sends to be seen once, to a person and to a group", support.async(function()
     local rig <close> = start()
     local ana, ben = rig:contact "Ana", rig:contact "Ben"

@@ -122,6 +122,7 @@ end
 -- @treturn ?table the object; nil when the bytes are others
 -- @treturn ?table err when they could not be kept
 function Store:finish(hash, writer)
+  self:sweep()
   if writer:hash() ~= hash then
     writer:discard()
     return nil
