@@ -164,4 +164,26 @@ describe("history", function()
     assert.equal(0, client.store:count("history", "j"))
     client:close()
   end))
+
+  it("is heard by a bot, which can act on messages of the past, and ask for more", support.async(function()
+    local rig <close> = start()
+    rig:admin("mock-phone/past", { name = "Echo", chats = 1, groups = 0, messages = 30, recent = 10 })
+    local bot, done, told = rig:bot { name = "Echo" }, task.queue(), {}
+    bot:on("message", function(ctx) error("heard " .. tostring(ctx.text)) end)
+    bot:on("error", function(err) done:push(err) end)
+    bot:on("history", function(page)
+      if page.type ~= "recent" then return end
+      local m = page.messages[1]
+      told[1] = m.text
+      m:react "🎉"
+      told[2] = m:reactions()[1].emoji
+      told[3] = #bot:history(page.chat, { before = page.messages[#page.messages], count = 4 }).messages
+      done:push(true)
+    end)
+    rig:run(bot)
+    local ok = assert(done:pop(30))
+    assert.equal(true, ok, tostring(ok))
+    assert.truthy(told[1]:find("message 25 of 30", 1, true))
+    assert.same({ "🎉", 4 }, { told[2], told[3] })
+  end))
 end)
