@@ -86,6 +86,19 @@ describe("a message in the archive", function()
     assert(rig)
   end))
 
+  it("that was deleted before it came stays so when its author is known by another name by then", support.async(function()
+    local rig, client = alone()
+    local done <close> = rig
+    local pn, lid = "15559990001@s.whatsapp.net", "799990001@lid"
+    client.store:atomic(function()
+      client.archive:put_revoked({ chat = pn, id = "GONE", sender = pn, from_me = false }, pn, math.floor(core.net.time()))
+    end)
+    client.lids:learn(pn, lid)
+    assert.is_true(client.archive:was_deleted(lid, "GONE", lid))
+    assert.is_false(client.archive:was_deleted(lid, "HERE", lid))
+    assert(done)
+  end))
+
   it("keeps ids apart that are long, or hold what separates them", support.async(function()
     local rig <close>, client = alone()
     for _, id in ipairs { ("x"):rep(120), "A\0001@lid", "#A" } do

@@ -35,11 +35,23 @@ local traps = {
   { "an ack on its way to it", direction = "to-client", tag = "ack", nth = 40, lost = true },
 }
 
+-- The same while it gets what waited for it.
+local catching_up = {
+  { "a message on its way to it", direction = "to-client", tag = "message", nth = 90, lost = true },
+  { "messages it has taken but not confirmed", direction = "to-server", tag = "receipt", nth = 1, lost = true },
+  { "an answer that never arrives", direction = "to-server", tag = "message", nth = 7, lost = true },
+  { "an answer that arrives, its ack does not", direction = "to-server", tag = "message", nth = 40 },
+}
+
 local Killing = {}
 Killing.__index = Killing
 
-function Killing:run_bot()
+function Killing:start_bot()
   self.bot = process.start(("moonpost run %s --sandbox %s --store %s/state"):format(self.script, self.rig.sandbox.url, self.folder))
+end
+
+function Killing:run_bot()
+  self:start_bot()
   self.bot:wait "^online"
 end
 
@@ -135,6 +147,28 @@ describe("a bot killed in a burst of 200 messages", function()
     assert.equal(0, killing.bot:wait_end())
     assert.equal("online as Echo", killing.bot:text():match "^online as Echo")
     assert.is_nil(killing.bot:text():find "\n", "the bot reported an error: " .. killing.bot:text())
+  end, DEADLINE))
+
+  it("does so when it is killed while it catches up with them", support.async(function()
+    local rig <close> = start()
+    local ana = rig:contact "Ana"
+    local screen = watch_screen(ana)
+    local killing <close> = start_killing(rig)
+    killing.bot:signal "KILL"
+    killing.bot:wait_end()
+    local ids, all_sent = send_burst(ana, killing.account:jid())
+    all_sent()
+    for _, trap in ipairs(catching_up) do
+      killing.trap, killing.seen = trap, 0
+      killing:start_bot()
+      assert(killing.killed:pop(30), "the bot was not killed at " .. trap[1])
+      killing.bot:wait_end()
+    end
+    killing:run_bot()
+    local expected = expected_screen(ids)
+    await_screen(screen, #expected)
+    assert.same(expected, { table.unpack(screen) })
+    assert.same({}, screen.errors)
   end, DEADLINE))
 
   it("does so wherever it is killed, as Ana sees the answers come", support.async(function()

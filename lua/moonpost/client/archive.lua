@@ -135,11 +135,13 @@ function Archive:hide(target, time)
   write(self, row)
 end
 
---- Whether a message was deleted before it came.
+--- Whether a message was deleted before it came, under whichever name its chat and author were known then.
 function Archive:was_deleted(chat, id, author)
-  local bytes = self.client.store:get("message", "m" .. archive_rows.key(chat, id, author))
-  local row = bytes and archive_rows.read(bytes)
-  return row and (row.revokedBy or row.deletedAt) ~= nil or false
+  return under_each_name(self, chat, id, author, function(key)
+    local bytes = self.client.store:get("message", "m" .. key)
+    local row = bytes and archive_rows.read(bytes)
+    return row and (row.revokedBy or row.deletedAt) ~= nil
+  end) or false
 end
 
 -- Which of several authors' messages with one id is meant: the own one, else the oldest.

@@ -66,7 +66,40 @@ const crossing = async scene => {
   assert.ok(accounts.every(account => account.devices.length === 1))
 }
 
+const MANY = 200
+
+const hearsMany = async (heard, sent) => {
+  const events = await heard.take(MANY, isMessage, 'what was sent meanwhile')
+  assert.deepEqual(events.map(e => e.id), sent)
+}
+
+const sendMany = async (from, to) => {
+  const ids = []
+  for (let i = 0; i < MANY; i++) ids.push(await from.send(to, `number ${i}`))
+  return ids
+}
+
+const longAbsence = who => async scene => {
+  const sandbox = await scene.sandbox()
+  const [ben, ana] = [await scene.peer(sandbox, 'Ben'), await scene.client(sandbox, 'Ana')]
+  await acquaint(ben, ana)
+  if (who === 'Baileys') {
+    await ben.stop()
+    const sent = await sendMany(ana, ben.jid)
+    await ben.restart()
+    return hearsMany(ben, sent)
+  }
+  await ana.stop()
+  const sent = await sendMany(ben, ana.jid)
+  const back = await scene.client(sandbox, 'Ana', ana.store)
+  await hearsMany(back, sent)
+  const answer = await back.send(ben.jid, 'back')
+  assert.equal((await ben.next(isMessage, 'back')).id, answer)
+}
+
 export default [
+  { name: 'two hundred messages of Baileys that waited while we were away arrive once and in order', run: longAbsence('we') },
+  { name: 'two hundred messages of ours that waited while Baileys was away arrive once and in order', run: longAbsence('Baileys') },
   { name: 'what a stranger of ours sent while Baileys was away arrives once and in order', run: baileysAway(false) },
   { name: 'what we sent while Baileys was away arrives once and in order', run: baileysAway(true) },
   { name: 'what a strange Baileys sent while we were away arrives once and in order', run: weAreAway(false) },
