@@ -212,6 +212,14 @@ seed("tunnel", "open", "HTTP/1.1 200 Connection established\r\nProxy-Agent: x\r\
 seed("tunnel", "refused", "HTTP/1.0 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n")
 seed("tunnel", "garbage", "SSH-2.0-OpenSSH\r\n\r\n")
 
+-- Answers: the first byte says whether it is one to a HEAD.
+seed("answer", "length", " HTTP/1.1 200 OK\r\nContent-Length: 5\r\nVary: a\r\nVARY: b\r\n\r\nwhole")
+seed("answer", "chunked", " HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nchunk\r\n2;x=y\r\ned\r\n0\r\nStatus: 7\r\n\r\n")
+seed("answer", "interim", " HTTP/1.1 100 Continue\r\nX: 1\r\n\r\nHTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/9\r\n"
+  .. "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nokmore")
+seed("answer", "head", "1HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nEmpty:\r\n\r\n")
+seed("answer", "end", " HTTP/1.0 200 OK\r\n\r\nuntil the end")
+
 -- Noise: which message, then edits (noise_fuzz.c)
 for which = 0, 4 do
   for name, begins in pairs { [""] = 0, ["ik-"] = 64, ["fallback-"] = 32 } do
