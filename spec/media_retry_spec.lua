@@ -84,6 +84,17 @@ describe("a file the hosts have no more", function()
     end
   end))
 
+  it("is asked for as well when its link has expired", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    rig:phone(ana):send(ben, { image = { bytes = "a photo" } })
+    local m = ben:next()
+    rig:fault { what = "media-status", code = 403, request = "download", times = 2 } -- also by the hosts that are asked for anew
+    local questions = rig:record("to-server", is_question)
+    assert.equal("a photo", assert(load(ben, m)))
+    assert.equal(1, #questions)
+  end))
+
   it("is asked for once, however many want it", support.async(function()
     local rig <close>, ben, m = photo_gone()
     local questions, running = rig:record("to-server", is_question), {}

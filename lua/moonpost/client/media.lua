@@ -16,7 +16,8 @@
 -- "media-redirect" (a host points elsewhere: nobody follows), "media-expired" and "media-gone" (the hosts have the file no more, nor has
 -- the phone when it was asked), "media-phone" (the phone was asked and has not answered, or could not), "media-answer" (a host's answer
 -- that says nothing), "media-cancelled" (`progress` said so), "media-disk" (no file can be written, the disk is full, …);
--- and of what came: "media-truncated", "media-length", "media-enc-hash", "media-mac", "media-padding", "media-hash".
+-- and of what came: "media-truncated", "media-length", "media-enc-hash", "media-mac", "media-padding", "media-hash",
+-- "media-sidecar".
 -- "closed": the client is closed, or nobody is online to ask for hosts.
 -- @module moonpost.client.media
 local core = require "moonpost.core"
