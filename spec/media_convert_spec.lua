@@ -193,6 +193,20 @@ describe("a sticker's pack", function()
     assert.same({ "image/webp", "Dogs", nil }, { without and m.media.mime, tools.read_pack(again).name, tools.read_pack(again).publisher })
   end))
 
+  it("is told to a bot that asks for it", support.async(function()
+    local rig <close> = start()
+    local ana, bot, seen = rig:contact "Ana", rig:bot(), task.queue()
+    bot:on("message", { media = true }, function(ctx) seen:push { pcall(ctx.media.pack, ctx.media) } end)
+    local me = rig:run(bot)
+    for _, spec in ipairs { { sticker = picture, pack = { name = "Cats" } }, { sticker = picture }, { image = picture } } do
+      assert(ana.client:send(me.jid, spec))
+    end
+    assert.equal("Cats", seen:pop(30)[2].name)
+    assert.same({ true, nil }, seen:pop(30))
+    local refused = seen:pop(30)
+    assert.same({ false, "malformed" }, { refused[1], refused[2].code })
+  end))
+
   it("is a table of texts", support.async(function()
     local send <close> = pair()
     local rows = {

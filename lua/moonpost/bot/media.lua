@@ -3,11 +3,15 @@
 -- media hosts have no more is asked of the own phone.
 -- @module moonpost.bot.media
 local core = require "moonpost.core"
+local lazy = require "moonpost.lazy"
 local file_names = require "moonpost.client.file_names"
 local limits = require "moonpost.client.limits"
 local owners = require "moonpost.client.kinds.owners"
 local task = require "moonpost.task"
 
+local tools = lazy "moonpost.client.media_tools"
+
+local STICKER_MAX = 4 << 20 -- bytes; more is no sticker (core.media.sticker_read says so)
 local IS_DIRECTORY = 21 -- the system's number for reading a folder
 
 local Media = {}
@@ -118,6 +122,19 @@ function Media:stream(options)
     if one and one[2] then error(one[2], 0) end
     return one and one[1]
   end, nil, nil, ended
+end
+
+--- Loads a sticker and reads which pack it says it is from.
+-- @treturn ?table { id, name, publisher, emojis }; nil: it says nothing of one
+-- @raise code "no-tools": libwebpmux is missing; "malformed", "limit": it is no sticker
+function Media:pack()
+  local client, taken = given(self, "pack")
+  taken.limit = STICKER_MAX
+  local pieces = {}
+  check(client.media:download(self.reference, self.type, function(bytes) pieces[#pieces + 1] = bytes end, taken))
+  local pack, err = tools.read_pack(table.concat(pieces))
+  if not pack and err.code ~= "not-found" then error(err, 0) end
+  return pack
 end
 
 function Media.__tostring(media) return ("%s (%s, %s bytes)"):format(media.kind, media.mime or "?", media.size or "?") end
