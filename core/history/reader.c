@@ -65,6 +65,8 @@ static unsigned long long position(const mp_history *h) {
 static int fill(mp_history *h, mp_error *e) {
   int rc = Z_OK;
   size_t count;
+  if (h->damaged)
+    return mp_fail(e, MP_EMALFORMED, "a history's zlib stream is damaged after %llu bytes", (unsigned long long)h->inflated);
   if (h->at > 0) {
     mp_buffer_consume(&h->window, h->at);
     h->at = 0;
@@ -92,8 +94,7 @@ static int fill(mp_history *h, mp_error *e) {
   if (h->inflated > MP_HISTORY_INFLATED_MAX)
     return mp_fail(e, MP_ELIMIT, "a history inflates to more than %u bytes", MP_HISTORY_INFLATED_MAX);
   if (rc == Z_MEM_ERROR) return mp_fail(e, MP_ENOMEM, "no memory to inflate");
-  if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-    return mp_fail(e, MP_EMALFORMED, "a history's zlib stream is damaged after %llu bytes", (unsigned long long)h->inflated);
+  h->damaged = rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR; /* told when what is before has been read */
   return MP_OK;
 }
 
@@ -103,7 +104,7 @@ static int ensure(mp_history *h, size_t count, mp_error *e) {
     size_t before = available(h);
     int rc = fill(h, e);
     if (rc != MP_OK) return rc;
-    if (available(h) > before || h->ended || h->zip.avail_in > 0) continue;
+    if (available(h) > before || h->ended || h->damaged || h->zip.avail_in > 0) continue;
     if (!h->finished) return HUNGRY;
     return mp_fail(e, MP_ETRUNCATED, "a history's zlib stream ends too early, after %llu bytes", (unsigned long long)h->inflated);
   }

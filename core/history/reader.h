@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
   mp_history_options options;
   z_stream zip;
-  bool zip_open, finished, ended;            /* no more is fed; the data is at its end */
+  bool zip_open, finished, ended, damaged;   /* no more is fed; the data is at its end; what comes cannot be inflated */
   mp_buffer window;                          /* inflated */
   size_t at;                                 /* what is before has been read */
   uint64_t inflated, spent;                  /* bytes in all; since the last item */
