@@ -66,6 +66,7 @@ const goOn = async (stage, check) => {
   for (const contact of stage.contacts) contact.stopped = true
   await Promise.all(stage.talks)
   for (const contact of stage.contacts) await contact.caughtUp(0, DRAIN_MS)
+  await check.files()
   await check.polls()
 }
 
@@ -113,6 +114,7 @@ if (process.env.SOAK_LOGS && check) await writeFile(join(process.env.SOAK_LOGS, 
 say(`seed ${seed}: ${counts.kills} kills (${counts.early} before the bot was online) in ${((performance.now() - began) / 1000).toFixed(0)} s; ` +
   `${counts.drops} connections dropped, ${counts.restarts} restarts of the sandbox, ${counts.moves} members removed, ${check?.retries} asked for what was written when they came back`)
 for (const line of stage ? figures(stage) : []) say(line)
+say(`files loaded by the contacts, each as it was sent: ${check?.loaded}`)
 say(`messages handled again: ${counts.again}; stanzas the server sent again: ${totals.redelivered}; messages it had before, dropped: ` +
   `${totals.repeated} of ${totals.messages}`)
 for (const finding of findings.slice(0, 40)) say(`  ${finding.slice(0, 600)}`)

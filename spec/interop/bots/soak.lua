@@ -38,6 +38,12 @@ on("text", function(ctx)
   end
 end)
 
+-- What came goes back with a word behind it; every third as it is, too.
+on("document", function(ctx)
+  ctx:reply { document = { bytes = ctx.media:bytes() .. "back" }, filename = "back.bin", caption = "got " .. ctx.text }
+  if number_of(ctx.text) % 3 == 0 then ctx:reply { document = ctx.media, caption = "again " .. ctx.text } end
+end)
+
 on("reaction", function(ctx) say(ctx, ("you reacted %s to %s"):format(ctx.reaction.emoji, ctx.target.id)) end)
 
 on("poll", function(ctx)

@@ -1,5 +1,5 @@
 // What is on the contacts' screens at the end, beside what should be.
-import { answersTo } from './answers.mjs'
+import { answersTo, hashUnder } from './answers.mjs'
 
 // Whether somebody must, may or must not have on the screen what is of a question: it was all said while they were in the group, or not.
 const presence = (absences, { began }, settled) => {
@@ -43,7 +43,7 @@ const compare = (expected, all) => {
 
 /** The findings of all contacts. */
 export class Check {
-  constructor(stage, findings) { Object.assign(this, { stage, findings, retries: 0, refusals: 0, screens: [] }) }
+  constructor(stage, findings) { Object.assign(this, { stage, findings, retries: 0, refusals: 0, loaded: 0, screens: [] }) }
 
   run() {
     for (const watcher of this.stage.contacts) {
@@ -136,6 +136,17 @@ export class Check {
     const seen = one => one.entries.filter(entry => entry.chat === group.jid && entry.by === 'the bot' && entry.kind !== 'edit').map(entry => entry.id)
     for (const one of others) {
       if (seen(one).join() !== seen(first).join()) this.find(one, group.jid, `the answers are in another order than ${first.name} has them`)
+    }
+  }
+
+  /** The files on the screens, loaded, beside what was sent. */
+  async files() {
+    for (const watcher of this.stage.contacts) {
+      for (const { chat, words, text, loaded } of watcher.entries.filter(entry => entry.kind === 'file')) {
+        const hash = await loaded
+        if (hash !== hashUnder(text)) this.find(watcher, chat, `'${words}' is another file: ${hash}`)
+        else this.loaded++
+      }
     }
   }
 

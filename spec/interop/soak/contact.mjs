@@ -1,7 +1,8 @@
-// Somebody who writes to the bot, alone and in groups: texts, quotes, reactions, polls, votes, edits, "typing…".
+// Somebody who writes to the bot, alone and in groups: texts, quotes, files, reactions, polls, votes, edits, "typing…".
+import { writeFile } from 'node:fs/promises'
 import { Client } from '../programs.mjs'
 import { userOf } from '../peer.mjs'
-import { CHOICES, answersTo, causeOf, numberIn, shown } from './answers.mjs'
+import { CHOICES, answersTo, causeOf, contentOf, numberIn, shown } from './answers.mjs'
 
 export const STUCK_MS = 30_000 // for an answer
 
@@ -38,11 +39,23 @@ export class Contact {
     const chat = entry.chat.endsWith('@g.us') ? entry.chat : 'direct'
     Object.assign(entry, { chat, by: this.who(entry.author), at: performance.now(), words: shown(entry), cause: causeOf(entry) })
     this.entries.push(entry)
+    if (entry.kind === 'file') entry.loaded = this.load(entry)
     if (entry.by !== 'the bot') return
     const thread = this.causes.get(entry.cause)
     if (thread) thread.got++
     else this.early.set(entry.cause, (this.early.get(entry.cause) ?? 0) + 1)
     this.wake()
+  }
+
+  // The hash of an entry's file, or why there is none: the sandbox, which has it, may be away for a while.
+  async load(entry) {
+    const deadline = performance.now() + STUCK_MS
+    for (;;) {
+      try { return await this.hashOf(entry) } catch (error) {
+        if (performance.now() > deadline) return String(error)
+        await pause(200)
+      }
+    }
   }
 
   get open() { return this.threads.reduce((sum, thread) => sum + thread.open, 0) }
@@ -80,6 +93,7 @@ export class Contact {
     const choice = this.random()
     const last = this.last(thread, 'text')
     if (last && choice < 0.2) return { kind: 'reaction', emoji: choice < 0.1 ? '👏' : '🎉', on: last }
+    if (choice > 0.85 && choice < 0.95) return { kind: 'file' }
     if (!thread.group) return { kind: 'text', on: choice < 0.4 ? last : undefined, typing: choice > 0.8 }
     const poll = this.lastPoll(thread)
     if (poll && choice < 0.35) return { kind: 'vote', on: poll, choice: CHOICES[Math.floor(this.random() * 3)] }
@@ -93,7 +107,7 @@ export class Contact {
   async write(thread) {
     const { kind, on, own, ...item } = this.choose(thread)
     Object.assign(item, { kind, id: '', to: (on ?? own)?.id, group: Boolean(thread.group), quotes: kind === 'text' && Boolean(on), began: performance.now() })
-    if (kind === 'text' || kind === 'poll') {
+    if (['text', 'poll', 'file'].includes(kind)) {
       item.number = ++this.number
       item.text = `${this.name} ${item.number}${kind === 'poll' ? '?' : ''}`
     } else if (kind === 'edit') {
@@ -163,12 +177,14 @@ export class Contact {
 /** Lines of a program of ours that do not tell of its connection. */
 export const unusual = lines => lines.filter(line => !/^moonpost: (offline, trying again |online again)/.test(line))
 
-const kindOf = event => event.kind === 'reaction' ? 'reaction' : event.what
+const kindOf = ({ kind, what }) => kind === 'reaction' ? kind : what === 'document' ? 'file' : what
 
 /** One of our clients. */
 export class OurContact extends Contact {
   static async start(sandbox, name, store, random) {
-    return new OurContact(await Client.start(sandbox, name, store, { brisk: true }), random, 8)
+    const contact = new OurContact(await Client.start(sandbox, name, store, { brisk: true }), random, 8)
+    contact.path = `${store}-file.bin`
+    return contact
   }
 
   entryOf(event) {
@@ -183,6 +199,11 @@ export class OurContact extends Contact {
   sees() { return true }
   text({ jid }, { text }, on) { return on ? this.one.send(jid, text, on.id) : this.one.call('say', jid, { text }) }
   demand(thread, item) { return this.text(thread, item) }
+  async file({ jid }, { text }) {
+    await writeFile(this.path, contentOf(text))
+    return this.one.call('say', jid, { document: this.path, caption: text })
+  }
+  async hashOf({ id }) { return (await this.one.call('load', id)).sha256 }
   reaction(_, { emoji }, on) { return this.one.react(on.id, emoji) }
   poll({ jid }, { text }) { return this.one.call('say', jid, { poll: text, choices: CHOICES }) }
   vote(_, { choice }, on) { return this.one.call('vote', on.id, [choice]) }

@@ -1,9 +1,10 @@
 // Baileys as a contact of the soak.
 import { join } from 'node:path'
-import { generateMessageIDV2 } from 'baileys'
+import { createHash } from 'node:crypto'
+import { downloadMediaMessage, generateMessageIDV2 } from 'baileys'
 import { Peer } from '../peer.mjs'
 import { vote } from '../secrets.mjs'
-import { CHOICES } from './answers.mjs'
+import { CHOICES, contentOf } from './answers.mjs'
 import { Contact, STUCK_MS, pause } from './contact.mjs'
 
 // The ack of a message, or the end of the socket.
@@ -39,6 +40,8 @@ const follow = peer => { // Baileys' socket is open before it is logged in
   }
 }
 
+const documentOf = message => message.documentMessage ?? message.documentWithCaptionMessage?.message?.documentMessage
+
 const pollOf = message => message.pollCreationMessage ?? message.pollCreationMessageV2 ?? message.pollCreationMessageV3
 
 /**
@@ -58,6 +61,8 @@ export class ForeignContact extends Contact {
     const poll = pollOf(message)
     if (poll) return { ...entry, kind: 'poll', text: poll.name, raw: { key, message } }
     if (message.pollUpdateMessage) return { ...entry, kind: 'vote', to: message.pollUpdateMessage.pollCreationMessageKey.id }
+    const document = documentOf(message)
+    if (document) return { ...entry, kind: 'file', text: document.caption, quoted: document.contextInfo?.stanzaId || undefined, raw: { key, message } }
     if (message.editedMessage) return { ...entry, kind: 'edit' }
     return { ...entry, raw: { key, message } }
   }
@@ -115,6 +120,10 @@ export class ForeignContact extends Contact {
   }
 
   text({ jid }, { text }, on) { return this.send(jid, { text }, on) }
+  file({ jid }, { text }) {
+    return this.send(jid, { document: contentOf(text), fileName: 'told.bin', mimetype: 'application/octet-stream', caption: text })
+  }
+  async hashOf({ raw }) { return createHash('sha256').update(await downloadMediaMessage(raw, 'buffer', {})).digest('hex') }
   reaction({ jid }, { emoji }, on) { return this.send(on.raw.key.remoteJid ?? jid, { react: { text: emoji, key: on.raw.key } }) }
   poll({ jid }, { text }) { return this.send(jid, { poll: { name: text, values: CHOICES, selectableCount: 1 } }) }
   edit({ jid }, { text, to }) { return this.send(jid, { text, edit: { remoteJid: jid, fromMe: true, id: to } }) }

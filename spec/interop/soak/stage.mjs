@@ -15,7 +15,7 @@ export class Stage {
 
   path(name) { return join(this.folder, name) }
 
-  async openSandbox() { this.sandbox = await Sandbox.start({ world: this.path('world'), port: this.sandbox?.port }) }
+  async openSandbox() { this.sandbox = await Sandbox.start({ tls: true, world: this.path('world'), port: this.sandbox?.port }) }
 
   spawnBot() {
     this.bot = new Bot(this.sandbox, `${root}spec/interop/bots/soak.lua`, this.path('bot'))
