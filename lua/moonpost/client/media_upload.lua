@@ -188,10 +188,13 @@ function upload.delete(self, reference, type_name)
   if not urls.is_path(reference.directPath) or type(reference.fileEncSha256) ~= "string" then
     return nil, core.error("media-reference", "it does not say where the file is")
   end
+  -- What the phone has encrypted for its companions is deleted with the secret it gave them in the history.
+  local secret = reference.encHandle and self.client.store:get("setting", "companion-nonce")
   return transfer.run(self, self.uploads, 0, function()
     return hosts_in_turn(self, candidates, function(one, known)
       local response <close>, err, verdict = exchange.request(self.client, {
         method = "DELETE", url = urls.delete(one.host, kind.path, reference, known.auth), stall = self.pace.stall,
+        headers = { Companion_User_Secret = secret },
       })
       if not response then return nil, err, verdict end
       if response.status // 100 == 2 then return true end
