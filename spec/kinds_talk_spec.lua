@@ -33,9 +33,8 @@ local said = {
     } }, "media", "product" },
   { { phone_request = true }, { kind = "phone_request" }, "text" },
   { { phone_share = true }, { kind = "phone_share" }, "text" },
-  -- For phones alone: a linked device is told that it is there (05 §17).
-  { { text = "psst", view_once = true }, { kind = "undecryptable", reason = "unavailable: view_once" }, "text", nil,
-    { view_once = "true" } },
+  { { text = "psst", view_once = true }, -- the service shows it to phones alone
+    { kind = "undecryptable", reason = "unavailable: view_once", view_once = true }, "text", nil, { view_once = "true" } },
 }
 
 describe("what is said", function()

@@ -185,6 +185,53 @@ describe("a file", function()
   end))
 end)
 
+describe("between a client and phones", function()
+  it("each kind is heard of a phone, and read by one", support.async(function()
+    local without <close> = files.without_tools()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local phone = rig:phone(ben)
+    for i, row in ipairs(kinds) do
+      local word, ending = row[1], row[2]
+      local bytes = files.bytes(ending)
+      local id = phone:send(ana, { [word] = { bytes = bytes }, caption = row[7], filename = "a." .. ending })
+      local m = ana:next()
+      assert.same({ i, id, word, row[7] }, { i, m.id, m.kind, m.text })
+      assert.is_true(files.load(ana.client, m.media) == bytes)
+      local sent = assert(without and ana.client:send(ben.jid, spec_of(word, { bytes = bytes }, row[3])))
+      local kept = phone:message(sent.id)
+      assert.same({ i, word, true }, { i, kept.media.kind, kept.media.bytes() == bytes })
+      ben:next()
+    end
+  end))
+
+  it("what may be seen once is for phones: one loads it, a linked device is told that it is there", support.async(function()
+    local without <close> = files.without_tools()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local bytes = files.bytes "jpg"
+    local sent = assert(without and ana.client:send(ben.jid, { image = { bytes = bytes }, view_once = true }))
+    local m, kept = ben:next(), rig:phone(ben):message(sent.id)
+    assert.same({ sent.id, "undecryptable", "unavailable: view_once", true }, { m.id, m.kind, m.reason, m.view_once })
+    assert.is_nil(m.media)
+    assert.same({ "image", true, true }, { kept.media.kind, kept.media.view_once, kept.media.bytes() == bytes })
+    local id = rig:phone(ben):send(ana, { image = { bytes = bytes }, view_once = true })
+    local seen = ana:next()
+    assert.same({ id, "undecryptable", true }, { seen.id, seen.kind, seen.view_once })
+  end))
+
+  it("a phone's album is heard as one", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local album = { { image = { bytes = files.bytes "jpg" } }, { video = { bytes = files.bytes "mp4" } } }
+    local id, ids = rig:phone(ben):send(ana, { album = album })
+    local head, one, two = ana:next(), ana:next(), ana:next()
+    assert.same({ id, "album", { images = 1, videos = 1 } }, { head.id, head.kind, head.album })
+    assert.same({ "image", ids[2], id }, { one.kind, one.id, one.album.id })
+    assert.same({ "video", ids[3], id }, { two.kind, two.id, two.album.id })
+  end))
+end)
+
 describe("an album", function()
   it("is a head and its pictures and videos, each a message that names the head", support.async(function()
     local without <close> = files.without_tools()

@@ -82,6 +82,8 @@ describe("the marked lines", function()
       class = "notification", id = "1-1", to = "100@lid", type = "devices",
     }),
     ["a sender receipt to nobody"] = stanza.node("receipt", { id = "1", type = "sender", recipient = "15550001111@s.whatsapp.net" }),
+    ["a document with a caption"] = stanza.node("message", { id = "1", to = "100@lid", type = "media" }, stanza.node("participants", nil,
+      stanza.node("to", { jid = "100:5@lid" }, stanza.node("enc", { v = "2", type = "msg" }, "x")))),
     ["a resend encrypted twice"] = stanza.node("message", { id = "1", to = "100:5@lid", type = "text", device_fanout = "false" }, {
       stanza.node("enc", { v = "2", type = "msg", count = "1" }, "x"),
       stanza.node("participants", nil, stanza.node("to", { jid = "100:5@lid" }, stanza.node("enc", { v = "2", type = "msg" }, "x"))),

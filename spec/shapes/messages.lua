@@ -79,7 +79,7 @@ return {
     { "device-identity!", "message: a <device-identity> goes with a pkmsg, and only with one (03 §8)" },
     { "participants/to[1]!", "message: a <device-identity> goes with a pkmsg, and only with one (03 §8)" },
     { "@type=telegram", "message@type: expected text, media, medianotify, pay, poll, reaction or event, got 'telegram' " .. sent },
-    { "@type=media", 'message: type="media" goes with a mediatype on every enc (03 §14.1)' },
+    { "participants/to[1]/enc@mediatype=image", "message: a mediatype stands on every enc, or on none (03 §14.2)" },
     { "@type=reaction", 'message: type="reaction" goes with decrypt-fail="hide" on every enc (03 §14.4)' },
     { "@id=", "message@id: expected an id, got '' " .. sent },
     { "@to=status@broadcast", "message@to: expected a person's JID without device, got 'status@broadcast' " .. sent },
@@ -116,7 +116,7 @@ return {
     { "participants/to[1]/enc@type=skmsg",
       "message/participants/to[1]/enc@type: expected msg or pkmsg, got 'skmsg' (10 §10.1, 03 §8)" },
     { "device-identity!", "message: a <device-identity> goes with a pkmsg, and only with one (03 §8)" },
-    { "@type=media", 'message: type="media" goes with a mediatype on the skmsg (03 §14.1)' },
+    { "participants/to[1]/enc@mediatype=image", "message: a mediatype stands on the skmsg (03 §14.2)" },
   } },
   { "to-server", "a group message sent again to one device", group_resend, {
     { "@participant=1@g.us", "message@participant: expected a person's JID, got '1@g.us' (10 §10.1, 08 S-422)" },

@@ -49,6 +49,8 @@ function Message:interrupted(err)
   return err.code == "cancelled" or err.code == "closed" or err == client.connection.final
 end
 
+local ONCE = "unavailable: view_once" -- the reason of what is for phones alone (fact sheet 05 §7.7)
+
 --- What a row says, as handlers are told.
 -- @tparam table row StoreJournal
 -- @tparam ?table message decoded
@@ -73,6 +75,7 @@ function Journal:describe(row, message)
   }
   kinds.read(message, m, client)
   m.opened = nil
+  if row.unread == ONCE then m.view_once = true end
   local target = m.target
   if target and not client.archive:get(target.chat, target.id, target.sender) then target.unknown = true end
   return m

@@ -68,9 +68,13 @@ local vouched = rule("a <device-identity> goes with a pkmsg, and only with one",
   return any_enc(message, is_pkmsg) == (child(message, "device-identity") ~= nil)
 end, "03 §8")
 
-local named_media = rule('type="media" goes with a mediatype on every enc', function(message)
-  return message.attrs.type ~= "media" or not any_enc(message, is_unnamed)
-end, "03 §14.1")
+local function is_named(one) return one.attrs.mediatype ~= nil end
+
+-- The official client leaves out what is empty (10 §10.1), and reads it as free text (09 §5.4). Baileys says type="media" of a document
+-- with a caption, and no mediatype: it does not look into the wrapper (05 §12.1).
+local named_media = rule("a mediatype stands on every enc, or on none", function(message)
+  return not (any_enc(message, is_named) and any_enc(message, is_unnamed))
+end, "03 §14.2")
 
 local quiet_reaction = rule('type="reaction" goes with decrypt-fail="hide" on every enc', function(message)
   return message.attrs.type ~= "reaction" or not any_enc(message, shows)
@@ -132,10 +136,10 @@ local to_group = node("message", {
 }, with_opaque {
   maybe(node("participants", {}, { some(for_device) })), enc "skmsg", maybe(device_identity), maybe(meta), maybe(reporting),
   maybe(node("sender_content_binding", {}, some_bytes)),
-}, vouched, rule('type="media" goes with a mediatype on the skmsg', function(message)
+}, vouched, rule("a mediatype stands on the skmsg", function(message)
   local one = child(message, "enc")
-  return message.attrs.type ~= "media" or one ~= nil and one.attrs.mediatype ~= nil
-end, "03 §14.1"), quiet_reaction)
+  return not any_enc(message, is_named) or one ~= nil and is_named(one)
+end, "03 §14.2"), quiet_reaction)
 
 local group_resend = node("message", {
   id = t.id, to = t.group, participant = device, type = message_type, edit = maybe(edit), addressing_mode = maybe(mode),

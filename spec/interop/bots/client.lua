@@ -28,6 +28,12 @@ client:on("message", function(m)
     phone = m.phone, quoted = m.quoted and { id = m.quoted.id, text = m.quoted.text }, to = m.target and m.target.id,
     redelivered = m.redelivered or false, what = m.kind, of = m.target and m.target.sender, unknown = m.target and m.target.unknown,
     pinned = m.pinned, seconds = m.seconds, kept = m.kept, expiration = m.expiration, expires = m.expires, forwarded = m.forwarded,
+    media = m.media and {
+      mime = m.media.mime, size = m.media.size, width = m.media.width, height = m.media.height, duration = m.media.duration,
+      filename = m.media.filename, animated = m.media.animated, thumbnail = m.media.thumbnail and #m.media.thumbnail,
+      waveform = m.media.waveform and #m.media.waveform,
+    },
+    album = m.album and (m.album.id or m.album), once = m.view_once, quotes = m.quoted and m.quoted.kind,
     poll = m.poll, vote = m.vote, event = m.event, response = m.response,
     place = m.place, number = m.newsletter and m.newsletter.server_id,
   }
@@ -78,6 +84,17 @@ function calls.say(jid, spec)
   heard[sent.id] = { id = sent.id, chat = client.lids:stable(jid), sender = client.lids:stable(client.me.jid), from_me = true }
   return sent.id
 end
+
+-- Loads the file of the message that one quotes: the hash of its bytes.
+function calls.load_quoted(id)
+  local media, hash = assert(heard[id]).quoted.media, core.media.encryptor(nil, "document")
+  assert(client.media:download(media.reference, media.type, function(bytes) hash:update(bytes) end))
+  local _, told = hash:finish()
+  return core.crypto.hex(told.fileSha256)
+end
+
+-- Sends the file of a message on, as another kind perhaps.
+function calls.pass_on(jid, id, kind) return calls.say(jid, { [kind] = assert(heard[id]).media }) end
 
 -- A method of the client that acts on a message; what it takes besides follows.
 function calls.act(method, id, ...) return assert(client[method](client, assert(heard[id], "nothing heard has that id"), ...)).id end
@@ -139,7 +156,7 @@ function calls.file(id)
 end
 
 -- Sends bytes as a kind of file.
-function calls.send_file(jid, kind, bytes)
+function calls.post_file(jid, kind, bytes)
   return assert(client:send(jid, { [kind] = { bytes = assert(core.crypto.unbase64(bytes)) } })).id
 end
 

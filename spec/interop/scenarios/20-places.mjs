@@ -73,7 +73,7 @@ const files = async scene => {
   const news = await ana.call('newsletters', 'create', { name: 'Kitchen news' })
   await ben.sock.newsletterFollow(news.jid)
   const bytes = Buffer.concat([Buffer.from('ffd8ffe000104a464946', 'hex'), randomBytes(3000)])
-  const id = await ana.call('send_file', news.jid, 'image', bytes.toString('base64'))
+  const id = await ana.call('post_file', news.jid, 'image', bytes.toString('base64'))
   const { raw } = await ben.next(e => e.kind === 'message' && e.id === id)
   const { url, mediaKey, fileSha256 } = raw.message.imageMessage
   assert.ok(!mediaKey?.length)
