@@ -20,6 +20,16 @@ tls.createSecureContext = options => {
   return secure
 }
 
+// Files that come without a URL (chunks of history) Baileys fetches from the service's own host, which is the sandbox's here, as a hosts file
+// would have it.
+const SERVICE_HOST = 'https://mmg.whatsapp.net/'
+let mediaBase
+const fetchAnywhere = globalThis.fetch
+globalThis.fetch = (resource, options) => {
+  const known = mediaBase && String(resource).startsWith(SERVICE_HOST)
+  return fetchAnywhere(known ? mediaBase + String(resource).slice(SERVICE_HOST.length) : resource, options)
+}
+
 // What Baileys warns of in the ordinary course of things.
 const ordinary = [
   'stream errored out', // every stream error; the ends that are meant are checked where they are caused
@@ -154,6 +164,7 @@ export class Peer extends Inbox {
   open() {
     const { sandbox, state, logger } = this
     trusted = sandbox.certificate
+    mediaBase = sandbox.mediaBase
     const agent = new Agent({ ca: sandbox.certificate })
     const sock = makeWASocket({
       auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },

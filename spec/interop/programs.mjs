@@ -50,6 +50,7 @@ export class Sandbox extends Program {
     sandbox.port = Number(new URL(sandbox.url).port)
     sandbox.base = `http://127.0.0.1:${sandbox.port}`
     sandbox.certificate = await sandbox.admin('GET', 'certificate')
+    sandbox.mediaBase = `https://${JSON.parse(await sandbox.admin('GET', 'media')).address}/`
     return sandbox
   }
 

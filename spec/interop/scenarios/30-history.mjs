@@ -32,10 +32,10 @@ const theirTexts = messages => new Map(messages.filter(one => textOf(one.message
 const ourTexts = messages => new Map(messages.filter(one => one.text !== undefined).map(one => [one.id, one.text]))
 const sorted = map => [...map].sort(([a], [b]) => a < b ? -1 : 1)
 
-const past = async scene => {
+const past = inline => async scene => {
   const sandbox = await scene.sandbox()
   await sandbox.admin('POST', 'mock-phone/past', JSON.stringify({
-    name: 'Ben', chats: 3, groups: 1, messages: MESSAGES, recent: RECENT, inline: 1048576,
+    name: 'Ben', chats: 3, groups: 1, messages: MESSAGES, recent: RECENT, inline,
   }))
   const bot = await scene.bot(sandbox, 'history', undefined, ['Ben'])
   const pages = await all(bot, e => e.kind === 'page', e => e.progress === 100 && e.done, 'a page of its past')
@@ -62,4 +62,7 @@ const past = async scene => {
   assert.deepEqual(sorted(theirTexts(answer.messages)), sorted(ourTexts(ours.messages)))
 }
 
-export default [{ name: 'a Baileys and our client on one account are told the same past by its phone, and the same when they ask for more', run: past }]
+export default [
+  { name: 'a Baileys and our client on one account are told the same past by its phone, and the same when they ask for more', run: past(1 << 20) },
+  { name: 'a Baileys and our client on one account are told the same past in chunks that they load from the media host', run: past(0) },
+]
