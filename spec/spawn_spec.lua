@@ -143,6 +143,21 @@ describe("a child process", function()
     assert.same({ "not-found", "no-such-program cannot be started: no such file or directory" }, { err.code, err.message })
   end))
 
+  it("cannot be started without a descriptor left, and can once there is one", support.async(function()
+    local limits <close> = assert(io.open "/proc/self/limits")
+    local soft = limits:read "a":match "Max open files%s+(%d+)"
+    local function allow(count) assert(os.execute(("prlimit --pid $PPID --nofile=%s:"):format(count))) end
+    allow(48)
+    local held = {}
+    for i = 1, 64 do held[i] = io.open "/dev/null" end
+    local none, err = net.spawn { args = { "true" }, output = error, ended = error }
+    for _, file in pairs(held) do file:close() end
+    allow(soft)
+    assert.same({ nil, "network" }, { none, err.code })
+    assert.matches("^no child process: ", err.message)
+    assert.equal("here", everything(start { "printf", "here" }))
+  end))
+
   it("can be written to no more once it has ended", support.async(function()
     local self = start({ "true" }, { input = true })
     everything(self)

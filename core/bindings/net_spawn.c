@@ -61,6 +61,7 @@ static void dispose(child *c) {
   c->box = NULL;
   for (int i = 0; i < STREAMS; i++) close_pipe(c, i);
   /* An exit that has not been seen yet is waited for: no zombie is left. */
+  if (c->process.type == UV_UNKNOWN_HANDLE) return on_closed((uv_handle_t *)&c->process); /* libuv has not seen it */
   if (c->exited || c->process.pid == 0) uv_close((uv_handle_t *)&c->process, on_closed);
 }
 
