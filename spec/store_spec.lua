@@ -275,6 +275,14 @@ describe("opening a store", function()
     assert(first:commit())
   end)
 
+  it("leaves none of its files to a program that is started by other means", function()
+    local path = folder()
+    local store <close> = open { path = path }
+    local list <close> = assert(io.popen "ls -l /proc/self/fd")
+    assert.not_matches("%.mdb", list:read "a")
+    assert.is_true(store and open_files(path) >= 3)
+  end)
+
   it("refuses a damaged one, says so, and leaves it as it is", function()
     local path = folder()
     open { path = path }:close()

@@ -54,6 +54,7 @@ int mp_environment_open(mp_environment *env, const char *path, unsigned flags, s
     mp_environment_close(env);
     return mp_environment_error(NULL, rc, "be opened", e);
   }
+  fcntl(env->fd, F_SETFD, FD_CLOEXEC); /* LMDB does so for its other descriptors, not for this one */
   mp_guard_close(env->fd, MP_GUARD_OTHERS);
   if ((rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &txn)) != 0) return mp_environment_error(env, rc, "be read", e);
   rc = mdb_dbi_open(txn, NULL, 0, &env->dbi); /* the file's only table: stays open when the transaction ends */
