@@ -169,10 +169,8 @@ static ptrdiff_t read_tls(mp_stream *stream, uint8_t *bytes, size_t room, mp_err
     ERR_clear_error();
     errno = 0;
     int count = SSL_read(stream->ssl, bytes + total, (int)(room - total));
-    if (count <= 0) {
-      int rc = total > 0 && SSL_want_read(stream->ssl) ? 0 : mp_stream_tls_result(stream, count, false, e);
-      return total > 0 ? (ptrdiff_t)total : rc;
-    }
+    if (count <= 0 && total > 0) break; /* what ended it comes again at the next call */
+    if (count <= 0) return mp_stream_tls_result(stream, count, false, e);
     total += (size_t)count;
   }
   return (ptrdiff_t)total;
