@@ -265,6 +265,23 @@ describe("what becomes of a post", function()
     assert(ben.client:react(ben:next(), "👍"))
     assert.same({ ["👍"] = 1 }, told:pop(30).reactions)
   end))
+
+  it("is told live again although the server could not do that at first", support.async(function()
+    local rig <close> = start()
+    local news, ana, ben = channel(rig)
+    assert(ana.client:send(news, "one"))
+    ana.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+    local told = tap.event(ana.client, "newsletter")
+    assert(ana.client.newsletters:watch(news))
+    ana.client.newsletters.watched[news].again.first = 0.01
+    local passed = tap.on(rig)
+    rig:fault { what = "error", code = 503, direction = "to-server", xmlns = "newsletter", child = "live_updates" }
+    tap.device(rig, ana.client).live = nil
+    rig:fault { what = "drop", jid = ana.jid, at = "now" }
+    passed:next(function(direction, node) return direction == "to-client" and tap.child(node, "live_updates") ~= nil end)
+    assert(ben.client:react(ben:next(), "👍"))
+    assert.same({ ["👍"] = 1 }, told:pop(30).reactions)
+  end))
 end)
 
 describe("a bot", function()

@@ -9,6 +9,7 @@
 local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local mex = require "moonpost.client.mex"
+local new_again = require "moonpost.client.again"
 local new_posts = require "moonpost.client.newsletter_posts"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
@@ -228,19 +229,28 @@ function Newsletters:updates(to, options)
   return answer and read_all(self, to, stanza.path(answer, "message_updates", "messages")), err
 end
 
+local renew
+
 -- Subscribes, and again before that ends.
-local function subscribe(self, to)
+local function subscribe(self, to, watch)
+  if self.watched[to] ~= watch then return true end
   local answer, err = self.client:query(stanza.node("iq", { xmlns = "newsletter", type = "set", to = to }, stanza.node "live_updates"))
   if not answer then return nil, err end
   local told = stanza.child(answer, "live_updates")
   local seconds = math.tointeger(tonumber(told and told.attrs.duration)) or DURATION_MAX // 2
-  if self.watched[to] == nil or self.client.closed then return true end
-  if self.watched[to] then self.watched[to]:stop() end
-  self.watched[to] = core.net.timer(math.max(DURATION_MIN, math.min(seconds, DURATION_MAX)) * RENEW, function()
-    self.watched[to] = false
-    task.spawn(subscribe, self, to)
+  if self.watched[to] ~= watch or self.client.closed then return true end
+  if watch.timer then watch.timer:stop() end
+  watch.timer = core.net.timer(math.max(DURATION_MIN, math.min(seconds, DURATION_MAX)) * RENEW, function()
+    watch.timer = nil
+    task.spawn(renew, self, watch)
   end)
   return true
+end
+
+-- Subscribes again; what the server cannot do now it is asked for later, and what it refuses for good at the next login.
+function renew(self, watch)
+  local ok, err = watch.again:try()
+  if not ok and not watch.again.going and err.code ~= "closed" then self.client:emit("error", err) end
 end
 
 --- Has the server tell live how posts of a newsletter are counted: event `newsletter`. It goes on until `unwatch`, over lost connections
@@ -250,21 +260,27 @@ end
 -- @treturn ?table err
 function Newsletters:watch(to)
   check_jid(to, "watch")
-  self.watched[to] = self.watched[to] or false
-  local ok, err = subscribe(self, to)
+  local watch = self.watched[to]
+  if not watch then
+    watch = {}
+    watch.again = new_again(self.client, function() return subscribe(self, to, watch) end)
+    self.watched[to] = watch
+  end
+  local ok, err = subscribe(self, to, watch)
   if not ok then self:unwatch(to) end
   return ok, err
 end
 
 --- Ends that.
 function Newsletters:unwatch(to)
-  if self.watched[to] then self.watched[to]:stop() end
+  local watch = self.watched[to]
+  if watch and watch.timer then watch.timer:stop() end
   self.watched[to] = nil
 end
 
 --- Online again: what is watched is subscribed to again.
 function Newsletters:go()
-  for to in pairs(self.watched) do task.spawn(subscribe, self, to) end
+  for _, watch in pairs(self.watched) do task.spawn(renew, self, watch) end
 end
 
 --- The client closes.
