@@ -319,6 +319,21 @@ describe("a notification about a group", function()
     assert.equal(3, #ben.client.groups:known(group).participants)
   end))
 
+  it("by a member nobody here knew of yet is told although the connection ends before the server has said so", support.async(function()
+    local rig <close> = start()
+    local _, ben, cem, group = three(rig)
+    ben.client.connection.pace = { stable = 30, first_pause = 0.01, longest_pause = 0.05 }
+    local known, stale = ben.client.groups:known(group), {}
+    for name, value in pairs(known) do stale[name] = value end
+    stale.participants = { known.participants[1], known.participants[2] }
+    ben.client.groups:put(stale)
+    rig:fault { what = "drop", jid = ben.jid, direction = "to-server", xmlns = "w:g2" }
+    local event = tell(rig, ben, group, cem, stanza.node("subject", { subject = "Coffee", s_t = "1769296600" }))
+    assert.same({ "subject", cem.lid }, { event.action, event.by })
+    assert.equal(0, #ben.errors)
+    assert.equal(2, #ben.asked)
+  end))
+
   it("by somebody nobody knows of is told, once the server says that this account is out", support.async(function()
     local rig <close> = start()
     local ana, ben, _, group = three(rig)

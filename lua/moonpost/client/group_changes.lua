@@ -86,9 +86,21 @@ local function apply(client, group, change)
   if now then client.groups:put(now) else client.groups:forget(change.chat) end
 end
 
+-- Asks the server for a group, and once more when the connection ends before it has answered; an error of code "closed" once there will be
+-- no other connection.
+local function ask(client, chat)
+  while true do
+    local group, err = client.groups:refresh(chat)
+    if group or err.code ~= "closed" then return group, err end
+    client.connection:wait_ended()
+    local online = client.connection:wait_online()
+    if not online then return nil, err end
+  end
+end
+
 -- Asks the server whether somebody is in a group who is said to have changed it.
 local function verify(client, change)
-  local group, err = client.groups:refresh(change.chat)
+  local group, err = ask(client, change.chat)
   if not group and err.code ~= "not-in-group" then return err.code ~= "closed" and client:emit("error", err) end
   if not group and not (change.me and change.action == "remove") then return end -- nothing of it is ours to hear any more
   if not group or is_plausible(client, group, change) then return client.store:atomic(emit, client, change) end
