@@ -1,5 +1,6 @@
 -- Files go up to the media host and come down from it as they were, whatever their size and wherever they come from and go.
 local core = require "moonpost.core"
+local limits = require "moonpost.client.limits"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local task = require "moonpost.task"
@@ -49,6 +50,35 @@ describe("a file", function()
       assert.equal(bytes, assert(download(ben, reference, "document")))
     end
   end))
+
+  -- How each of so many transfers as there may be at a time starts another one and waits for it.
+  local within = {
+    sink = function(client, reference, inner) return client.media:download(reference, "document", inner) end,
+    reader = function(client, _, inner) return client.media:upload({ reader = inner }, "document") end,
+    progress = function(client, reference, inner)
+      return client.media:download(reference, "document", function() end, { progress = function() return inner() == nil end })
+    end,
+  }
+  for what, transfer in pairs(within) do
+    it(("can be had inside another one's %s, however many are under way"):format(what), support.async(function()
+      local rig <close> = start()
+      local ana = rig:contact "Ana"
+      local reference = assert(ana.client.media:upload({ bytes = bytes_of(1000) }, "document"))
+      local all, begun, had, done = task.queue(), 0, 0, {}
+      for i = 1, limits.DOWNLOADS do
+        local first = true
+        done[i] = task.spawn(transfer, ana.client, reference, function()
+          if not first then return nil end
+          first, begun = false, begun + 1
+          if begun == limits.DOWNLOADS then all:close() end
+          all:pop()
+          if #assert(download(ana, reference, "document")) == 1000 then had = had + 1 end
+        end)
+      end
+      for _, one in ipairs(done) do assert(one:join()) end
+      assert.equal(limits.DOWNLOADS, had)
+    end))
+  end
 
   it("of 20 MB comes down as it went up, from a file into a file", support.async(function()
     local rig <close> = start()

@@ -1,5 +1,6 @@
 --- What every transfer lives in: a task of its own that ends with its caller, with the client, or when it takes too long; one of the
--- few that may be under way at a time.
+-- few that may be under way at a time. One that another one's `progress` starts needs no place of its own: the other waits for it, and with
+-- all places taken by such, all would wait for ever. Sinks and readers are called while nothing moves, and hold none.
 -- @module moonpost.client.media_transfer
 local core = require "moonpost.core"
 local task = require "moonpost.task"
@@ -49,8 +50,9 @@ end
 -- @treturn ?table err code "closed", "media-stalled"
 function transfer.run(media, slots, size, fn)
   if media.ended then return nil, media.ended end
-  local place <close> = take(slots)
-  if not place then return nil, media.ended end
+  local inside = media.running[task.running()]
+  local place <close> = not inside and take(slots) or nil
+  if not place and not inside then return nil, media.ended end
   local seconds = LEAST_SECONDS + size // SLOWEST
   local ok, result, err = pcall(task.deadline, seconds, known, media, fn)
   if not ok then
