@@ -10,7 +10,7 @@ lua_State *mpl_main(lua_State *L);
 bool mpl_push_handler(lua_State *L, int index, const char *name);
 
 typedef struct {
-  char host[256], path[4096];
+  char host[256], path[8192]; /* a directPath may have 4096 bytes, and its query comes behind it */
   uint16_t port;
   bool tls, http;
 } mpl_url;

@@ -78,15 +78,18 @@ const char *mpl_push_headers(lua_State *L, int index, const char *const *forbidd
   return lua_pushlstring(L, lines->length > 0 ? (const char *)lines->data : "", lines->length);
 }
 
-static void read_target(lua_State *L, mp_exchange_options *options, mpl_url *url) {
+/* An address may have been made of what others have said: one of no use is no mistake of the caller's. */
+static int read_target(lua_State *L, mp_exchange_options *options, mpl_url *url, mp_error *e) {
+  size_t size;
   lua_getfield(L, 1, "url");
-  const char *text = luaL_checkstring(L, -1);
-  if (!mpl_parse_url(text, url) || !url->http || !is_value(text, strlen(text)) || strchr(text, ' ') != NULL)
-    luaL_error(L, "url: an http:// or https:// address expected");
+  const char *text = luaL_checklstring(L, -1, &size);
+  if (strlen(text) != size || !mpl_parse_url(text, url) || !url->http || !is_value(text, size) || strchr(text, ' ') != NULL)
+    return mp_fail(e, MP_EINVAL, "url: an http:// or https:// address expected");
   options->host = url->host;
   options->path = url->path;
   options->port = url->port;
   options->tls = url->tls;
+  return MP_OK;
 }
 
 static void read_options(lua_State *L, mp_exchange_options *options) {
@@ -116,7 +119,7 @@ static int net_http(lua_State *L) {
   mp_error e;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  read_target(L, &options, &url);
+  if (read_target(L, &options, &url, &e) != MP_OK) return mpl_fail(L, &e);
   read_options(L, &options);
   if (mpl_read_proxy(L, &proxy)) options.proxy = &proxy;
   client *c = lua_newuserdatauv(L, sizeof *c, 0);

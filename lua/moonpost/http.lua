@@ -126,7 +126,7 @@ end
 -- @treturn ?table response: `status`; `headers` by lower-case name, of repeated ones the values joined by ", "; `length`: bytes of the
 --   body as announced, nil when it is not. The answer may have come before the request's body was sent: the rest is not sent then.
 -- @treturn ?table err code "network", "stalled", "tls" (the certificate is not to be trusted, or TLS fails), "closed", "limit" (a head
---   of too many or too large headers), "malformed"
+--   of too many or too large headers), "malformed"; "invalid": the url is no address
 function http.request(options)
   local proxy = options.proxy
   local length = options.body and #options.body or options.reader and options.length

@@ -30,7 +30,7 @@ function exchange.request(client, options)
   options.headers.origin, options.headers.referer = ORIGIN, ORIGIN .. "/"
   local response, err = http.request(options)
   if response then return response end
-  return nil, exchange.network(err, urls.host(options.url)), passing[err.code] and "again" or "next"
+  return nil, exchange.network(err, options.url:match "^https://([^/]*)"), passing[err.code] and "again" or "next"
 end
 
 -- Seconds a host asks to be left alone.

@@ -22,10 +22,11 @@ Hosts.__index = Hosts
 
 local function malformed(text) return nil, core.error("malformed", "the server's answer about media hosts " .. text) end
 
--- A host's name or address, with its port where it has one; nothing that would make another address of a URL.
+-- A host's name, with its port where it has one; nothing that would make another address of a URL.
 local function is_name(text)
-  local host = text and (text:match "^(.-):%d+$" or text)
-  return host ~= nil and #host <= 255 and (host:find "^[%w][%w.-]*$" or host:find "^%[[%x:.]+%]$") ~= nil
+  local host, port = (text or ""):match "^(%w[%w.-]*)$", nil
+  if not host then host, port = (text or ""):match "^(%w[%w.-]*):(%d+)$" end
+  return host ~= nil and #host <= 255 and (port == nil or #port <= 5 and tonumber(port) >= 1 and tonumber(port) <= 65535)
 end
 
 local function seconds(text)
@@ -43,6 +44,7 @@ local function list_hosts(node)
   end
   for _, one in stanza.children(node, "host") do
     local limit = math.tointeger(tonumber(one.attrs.maxContentLengthBytes))
+    if limit and limit <= 0 then limit = nil end
     add(one.attrs.type == "primary" and first or others, one.attrs.hostname, limit)
     if one.attrs.fallback_hostname then add(last, one.attrs.fallback_hostname, limit) end
   end
