@@ -12,7 +12,7 @@ local task = require "moonpost.task"
 local tools = lazy "moonpost.client.media_tools"
 
 local STICKER_MAX = 4 << 20 -- bytes; more is no sticker (core.media.sticker_read says so)
-local IS_DIRECTORY = 21 -- the system's number for reading a folder
+local IS_DIRECTORY = 21 -- what core.system.open_file says of a folder
 
 local Media = {}
 Media.__index = Media
@@ -42,9 +42,10 @@ local function check(value, err)
   return value
 end
 
-local function is_folder(path)
-  local file <close> = io.open(path, "rb")
-  return file ~= nil and select(3, file:read(1)) == IS_DIRECTORY
+local function is_folder(path) -- a pipe is not waited for
+  local file, _, code = core.system.open_file(path)
+  if file then file:close() end
+  return code == IS_DIRECTORY
 end
 
 -- Makes a folder and those it stands in, where they are not there.

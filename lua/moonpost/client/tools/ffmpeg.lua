@@ -46,11 +46,11 @@ end
 -- @treturn ?string mime
 -- @treturn ?table err code "media-source": it cannot be read; "media-format": nothing that is known here
 function ffmpeg.mime(path)
-  local file <close>, why = io.open(path, "rb")
-  local head = file and file:read(mimes.HEAD)
-  if not file or not head and file:seek "end" ~= 0 then
-    return nil, core.error("media-source", ("cannot read %s"):format(why or path))
-  end
+  local opened, size = core.system.open_file(path)
+  if not opened then return nil, core.error("media-source", ("cannot read %s: %s"):format(path, size)) end
+  local file <close> = opened
+  local head = file:read(mimes.HEAD)
+  if not head and size > 0 then return nil, core.error("media-source", ("cannot read %s"):format(path)) end
   local mime = head and mimes.of_bytes(head)
   if not mime then return nil, core.error("media-format", ("%s is no picture, video or audio file that is known here"):format(path)) end
   return mime
