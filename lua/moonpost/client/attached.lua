@@ -100,7 +100,10 @@ end
 -- An iterator's pieces, the first of which says what they are of.
 local function read_first(file)
   local reader = file.source.reader
-  local first = reader()
+  local first, wrong = reader()
+  if first == nil and wrong ~= nil then
+    return nil, type(wrong) == "table" and wrong or core.error("media-source", tostring(wrong))
+  end
   if first ~= nil and type(first) ~= "string" then
     return nil, core.error("media-source", ("%s: the iterator of '%s' gives a %s, not a text"):format(file.what, file.name, type(first)))
   end
@@ -134,9 +137,10 @@ local function load_media(self, file, spool)
   if not ok then return nil, err end
   local at = 0
   file.source.reader = function()
-    local piece = spool:read(at, PIECE) or ""
-    at = at + #piece
-    return piece ~= "" and piece or nil
+    if at == spool:size() then return nil end
+    local piece, why = spool:read(at, PIECE)
+    at = at + #(piece or "")
+    return piece, why
   end
   return true
 end

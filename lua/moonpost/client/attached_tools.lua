@@ -3,7 +3,9 @@
 -- could see it; one that only cannot be looked at goes without what it would have said.
 -- @module moonpost.client.attached_tools
 local core = require "moonpost.core"
+local media_limits = require "moonpost.client.media_limits"
 local mimes = require "moonpost.client.mimes"
+local task = require "moonpost.task"
 local temporary = require "moonpost.client.tools.temporary"
 local tools = require "moonpost.client.media_tools"
 
@@ -31,18 +33,38 @@ local function take(dressed, path)
   dressed.path = path
 end
 
--- Writes a source that is no file into one; the error, if any.
-local function to_file(dressed, what, source)
-  local out <close>, err = temporary()
-  if not out then return err end
-  if source.bytes then err = out:write(source.bytes) end
-  for piece in source.bytes and function() end or source.reader do
+local AT_ONCE = 512 * 1024 -- bytes written in a turn of the loop
+
+-- Calls fn with the pieces of a source that is no file, which may have no end; the error, if any.
+local function each_piece(what, source, fn)
+  if source.bytes then return fn(source.bytes) end
+  local turn = 0
+  while true do
+    local piece, wrong = source.reader()
+    if piece == nil then return wrong and (type(wrong) == "table" and wrong or core.error("media-source", tostring(wrong))) end
     if type(piece) ~= "string" then
       return core.error("media-source", ("%s: the iterator gives a %s, not a text"):format(what, type(piece)))
     end
-    err = err or out:write(piece)
+    local err = fn(piece)
     if err then return err end
+    turn = turn + math.max(1, #piece)
+    if turn >= AT_ONCE then
+      turn = 0
+      task.sleep(0)
+    end
   end
+end
+
+-- Writes a source that is no file into one, of `most` bytes; the error, if any.
+local function to_file(dressed, what, source, most)
+  local out <close>, err = temporary()
+  if not out then return err end
+  local size = 0
+  err = each_piece(what, source, function(piece)
+    size = size + #piece
+    if size > most then return media_limits.exceeded("a file of more", most, "the service takes") end
+    return out:write(piece)
+  end)
   err = err or out:finish()
   if not err then take(dressed, out:keep()) end
   return err
@@ -78,7 +100,7 @@ local function pack(dressed, file)
   local packed
   if bytes then packed, err = tools.write_pack(bytes, file.pack) end
   if not packed then return err end
-  return to_file(dressed, file.what, { bytes = packed })
+  return to_file(dressed, file.what, { bytes = packed }, #packed)
 end
 
 local function describe(client, dressed, file)
@@ -97,7 +119,7 @@ end
 local function dress(client, dressed, file)
   local err
   if not dressed.path then
-    err = to_file(dressed, file.what, file.source)
+    err = to_file(dressed, file.what, file.source, media_limits.upload(client, core.media.types[file.type]))
     if err then return err end
   end
   local there = tools.available()
