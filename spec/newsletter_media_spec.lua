@@ -78,6 +78,40 @@ describe("a file in a newsletter", function()
     end
   end))
 
+  it("of a pack of stickers that is forwarded is uploaded anew, either way, and its small picture stays behind", support.async(function()
+    local rig <close> = start()
+    local news, ana, ben = channel(rig)
+    local zip = "PK\3\4" .. ("a pack"):rep(100)
+    local pack = { stickerPackId = "p", name = "Cats", thumbnailDirectPath = "/v/t/x.enc", thumbnailSha256 = ("h"):rep(32) }
+    for name, value in pairs(assert(ben.client.media:upload({ bytes = zip }, "sticker-pack"))) do pack[name] = value end
+    pack.url = nil
+    assert(ben.client:send(ana.jid, { message = { stickerPackMessage = pack } }))
+    assert(ana.client:forward(ana:next(), news))
+    local post = ben:next()
+    local there = post.message.stickerPackMessage
+    assert.same({ "sticker_pack", "Cats", nil, nil, nil },
+      { post.kind, post.pack.name, there.mediaKey, there.fileEncSha256, there.thumbnailDirectPath })
+    assert.is_true(files.load(ben.client, post.media) == zip)
+    assert(ben.client:forward(post, ana.jid))
+    local back = ana:next()
+    assert.same({ "sticker_pack", 32 }, { back.kind, #back.message.stickerPackMessage.mediaKey })
+    assert.is_true(files.load(ana.client, back.media) == zip)
+  end))
+
+  it("of a link's preview stays behind when the text is forwarded into it", support.async(function()
+    local without <close> = files.without_tools()
+    local rig <close> = start()
+    local news, ana, ben = channel(rig)
+    local preview = { url = "https://example.org/", title = "a page", picture = { bytes = files.bytes "jpg" } }
+    assert(without and ben.client:send(ana.jid, { text = "see https://example.org/", preview = preview }))
+    local seen = ana:next()
+    assert.is_truthy(seen.preview.picture)
+    assert(ana.client:forward(seen, news))
+    local text = ben:next().message.extendedTextMessage
+    assert.same({ "a page", nil, nil }, { text.title, text.mediaKey, text.thumbnailDirectPath })
+    assert.is_truthy(seen.message.extendedTextMessage.mediaKey)
+  end))
+
   it("is not taken under the handle of another", support.async(function()
     local rig <close> = start()
     local news, ana, ben = channel(rig)

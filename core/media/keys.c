@@ -29,6 +29,7 @@ const mp_media_type mp_media_types[] = {
     {"ppic", "ppic", NULL, NULL, false},
     {"newsletter-image", "newsletter-image", NULL, "/newsletter/newsletter-image", false},
     {"newsletter-sticker", "newsletter-sticker", NULL, "/newsletter/newsletter-sticker", false},
+    {"newsletter-sticker-pack", "newsletter-sticker-pack", NULL, "/newsletter/newsletter-sticker-pack", false},
     {"newsletter-video", "newsletter-video", NULL, "/newsletter/newsletter-video", false},
     {"newsletter-gif", "newsletter-gif", NULL, "/newsletter/newsletter-gif", false},
     {"newsletter-audio", "newsletter-audio", NULL, "/newsletter/newsletter-audio", false},

@@ -17,14 +17,14 @@ local attached_tools = lazy "moonpost.client.attached_tools"
 -- What the key of a file is made for (fact sheet 05 §13.1), by the kind it is sent as.
 local types = {
   image = "image", sticker = "sticker", video = "video", gif = "video", round_video = "video", audio = "audio", voice = "audio",
-  document = "document", preview = "thumbnail-link",
+  document = "document", sticker_pack = "sticker-pack", preview = "thumbnail-link",
 }
 
 -- The same in newsletters, where nothing is encrypted (§14.3).
 local plain_types = {
   image = "newsletter-image", sticker = "newsletter-sticker", video = "newsletter-video", gif = "newsletter-gif",
   round_video = "newsletter-video", audio = "newsletter-audio", voice = "newsletter-ptt", document = "newsletter-document",
-  preview = "newsletter-thumbnail-link",
+  sticker_pack = "newsletter-sticker-pack", preview = "newsletter-thumbnail-link",
 }
 
 local key_of = { sticker = "image" } -- types that share the keys, and so the files, of another
@@ -111,11 +111,12 @@ local function read_first(file)
   local ok, mime = pcall(source.settle, file.what, file.name, file.kind, head)
   if not ok then return nil, core.error("media-source", mime.message) end
   file.source.mime, file.source.head = mime, head
+  local given, ended = false, first == nil
   file.source.reader = function()
-    if not first then return reader() end
-    local piece = first
-    first = nil
-    return piece
+    if ended then return nil end -- an iterator that has ended may not be asked again
+    if given then return reader() end
+    given = true
+    return first
   end
   return true
 end
@@ -192,11 +193,26 @@ end
 --- Whether files are sent as a kind at all.
 function Attached.takes(kind) return types[kind] ~= nil end
 
+-- Fields of a content that say where a small picture of its file is, which is under the same key.
+local pictured = { "thumbnailDirectPath", "thumbnailSha256", "thumbnailEncSha256", "thumbnailWidth", "thumbnailHeight" }
+
+local unnamed = { sticker_pack = "url" } -- fields a content has not got (§4.6), by kind
+
 --- Has a content that was made of another one say where its file is now.
 -- @tparam table content is changed
 -- @tparam table file as `add` returned it, uploaded
 function Attached.place(content, file)
-  for _, name in ipairs(located) do content[name] = file.reference[name] end
+  for _, name in ipairs(located) do
+    if unnamed[file.kind] ~= name then content[name] = file.reference[name] end
+  end
+  for _, name in ipairs(pictured) do content[name] = nil end
+end
+
+--- Has the preview of a link tell of no large picture: where that goes, its key does not.
+-- @tparam table content ExtendedTextMessage, is changed
+function Attached.unpicture(content)
+  content.mediaKey, content.mediaKeyTimestamp = nil, nil
+  for _, name in ipairs(pictured) do content[name] = nil end
 end
 
 --- What a newsletter's server calls the file of a post (fact sheet 05 §14.3); nil elsewhere.
@@ -207,6 +223,6 @@ function Attached:handle()
 end
 
 -- Called, this makes those of one message: fn(client, plain); plain: they are not encrypted, as in newsletters.
-return setmetatable({ takes = Attached.takes }, { __call = function(_, client, plain)
+return setmetatable({ takes = Attached.takes, unpicture = Attached.unpicture }, { __call = function(_, client, plain)
   return setmetatable({ client = client, plain = plain or nil, list = {}, at = 0, count = 0 }, Attached)
 end })

@@ -18,6 +18,8 @@ local conversions = {
 
 local STICKER_MAX = 4 << 20 -- bytes; more is no sticker (core.media.sticker_write says so)
 
+local untouched = { document = true, sticker_pack = true } -- nobody looks into these
+
 local looks = { image = 100, video = 100, gif = 100, round_video = 100, preview = 192 } -- pixels of the small picture (05 §15.2)
 
 local Dressed = {}
@@ -147,7 +149,7 @@ end
 -- @treturn ?table err code "media-source", "media-disk", "media-format", "media-limit", "media-timeout", "malformed"
 function attached_tools.dress(client, file)
   local dressed = setmetatable({ path = file.source.path }, Dressed)
-  if file.kind == "document" or not (file.pack or tools.available()) then return dressed end
+  if untouched[file.kind] or not (file.pack or tools.available()) then return dressed end
   local done = false
   local guard <close> = setmetatable({}, { __close = function() -- also when it is cancelled, or an iterator raises
     if not done then dressed:__close() end

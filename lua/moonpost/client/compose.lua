@@ -113,6 +113,12 @@ local function upload_again(client, aim, m, message)
   return files
 end
 
+-- What a forwarded text cannot bring into a newsletter: the large picture of its preview, which is encrypted.
+local function leave_picture(aim, message)
+  local text = aim.room == "newsletter" and aim.forwarded and messages.unwrap(message).extendedTextMessage
+  if text then new_attached.unpicture(text) end
+end
+
 --- The Message of a spec, its files uploaded. In a task.
 -- @tparam table aim whom to, and `forwarded`: the message whose content the spec is
 -- @tparam string|table spec
@@ -125,6 +131,7 @@ function compose.draft(client, aim, spec, name, level)
     again, err = upload_again(client, aim, aim.forwarded, spec)
     if not again then return nil, err end
   end
+  leave_picture(aim, spec)
   local files = new_attached(client, aim.room == "newsletter")
   local given = { client = client, chat = aim.chat, quote = aim.quote, files = files }
   local message, wrong = kinds.build(spec, given)

@@ -130,7 +130,9 @@ local function plaintext(node)
 end
 
 -- Kinds of posts that are a file (05 §12.1). Baileys names none, and no handle either.
-local files = { image = true, video = true, gif = true, ptv = true, audio = true, ptt = true, document = true, sticker = true }
+local files = {
+  image = true, video = true, gif = true, ptv = true, audio = true, ptt = true, document = true, sticker = true, sticker_pack = true,
+}
 
 -- Whether a post that is a file names an upload of this host's, and shows it (05 §14.3, §17).
 local function names_its_file(sandbox, node, mediatype, bytes)

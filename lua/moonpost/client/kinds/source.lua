@@ -18,13 +18,14 @@ local picture, film, sound = { "^image/", "a picture" }, { "^video/", "a video" 
 
 local families = {
   image = picture, sticker = picture, video = film, gif = film, round_video = film, audio = sound, voice = sound,
-  preview = { "^image/jpeg$", "a JPEG" }, document = { "", "a file" },
+  preview = { "^image/jpeg$", "a JPEG" }, document = { "", "a file" }, sticker_pack = { "^application/zip$", "a pack of stickers" },
 }
 
 -- What a file is taken for when nothing tells.
 local usual = {
   image = "image/jpeg", preview = "image/jpeg", sticker = "image/webp", video = "video/mp4", gif = "video/mp4",
   round_video = "video/mp4", audio = "audio/mpeg", voice = mimes.OPUS, document = "application/octet-stream",
+  sticker_pack = "application/zip",
 }
 
 -- The first bytes and the size of a file that can be read.
