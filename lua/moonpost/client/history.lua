@@ -34,8 +34,6 @@ History.__index = History
 
 local function key_of(sequence) return "j" .. rows.sequence(sequence) end
 
-local function read(self, sequence) return rows.get(self.client.store, "history", key_of(sequence), "StoreHistory") end
-
 --- Writes the row of a job. A turn that is lost takes it along: then the job begins anew.
 function History:write(job) rows.put(self.client.store, "history", key_of(job.sequence), "StoreHistory", job.row) end
 
@@ -67,14 +65,17 @@ end
 
 -- The first job that may be tried now; nil, and in how many seconds one may be.
 local function next_job(self)
-  local soonest
-  for _, pair in ipairs(self.client.store:range("history", "j", limits.HISTORY_JOBS)) do
-    local sequence = (">I8"):unpack(pair[1], 2)
+  local soonest, after
+  while true do
+    local pair = self.client.store:range("history", "j", 1, after)[1]
+    if not pair then return nil, soonest end
+    after = pair[1]
+    local sequence = (">I8"):unpack(after, 2)
     local left = (self.later[sequence] or 0) - core.net.now()
-    if left <= 0 and not self.asks.taken[sequence] then return { sequence = sequence, row = read(self, sequence) } end
-    if not self.asks.taken[sequence] then soonest = math.min(soonest or left, left) end
+    local taken = self.asks.taken[sequence]
+    if left <= 0 and not taken then return { sequence = sequence, row = assert(proto.decode("StoreHistory", pair[2])) } end
+    if not taken then soonest = math.min(soonest or left, left) end
   end
-  return nil, soonest
 end
 
 -- What tells that the network is to blame, not the chunk. The phone may be asked again later.

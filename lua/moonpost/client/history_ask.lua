@@ -15,15 +15,18 @@ local task = require "moonpost.task"
 
 local SECONDS = 60 -- the phone may be off: it answers then never
 local COUNT = 50   -- messages, as official clients ask for
+local AT_ONCE = 500 -- rows looked at in a turn of the loop
 
 local Ask = {}
 Ask.__index = Ask
 
--- The oldest message of a chat that is known; nil when none is.
+-- The oldest message of a chat that is known; nil when none is. A chat may have thousands: some in a turn of the loop.
 local function oldest(self, chat)
-  local client, found = self.client, nil
+  local client, found, seen = self.client, nil, 0
   for _, name in ipairs { chat, client.lids:pn_of(chat) } do
     rows.each(client.store, "message", ("m%s\0"):format(archive_rows.part(name)), function(key, value)
+      seen = seen + 1
+      if seen % AT_ONCE == 0 then task.sleep(0) end
       local time = #value >= 9 and (">I8"):unpack(value, #value - 7) or 0
       if time == 0 or found and found.time <= time then return end
       local row = archive_rows.read(value)
@@ -66,7 +69,7 @@ end
 local function wait(self, id)
   local timer
   local guard <close> = setmetatable({}, { __close = function()
-    self.waiting[id] = nil
+    self.waiting[id], self.chats[id] = nil, nil
     if timer then timer:stop() end
   end })
   local page, err = task.await(function(resume)
@@ -96,7 +99,6 @@ function Ask:ask(chat, options)
   if not id then return nil, err end
   self.chats[id] = chat
   local page, why = wait(self, id)
-  self.chats[id] = nil
   return page, why
 end
 

@@ -80,11 +80,12 @@ return function(client, job)
   if inline and inline ~= "" then return setmetatable({ bytes = inline }, Source) end
   if markers[notification.syncType] then return setmetatable({ empty = true }, Source) end
   if not notification.directPath then return nil, core.error("malformed", "its notification names no file") end
-  local self = setmetatable({ spool = core.media.spool() }, Source)
-  local ok, err = client.media:download(notification, "md-msg-hist", function(bytes) assert(self.spool:write(bytes)) end, {
-    message = { id = job.row.id, peer = true }, limit = limits.HISTORY_BYTES,
-  })
-  if ok then return self end
+  local self, failed = setmetatable({ spool = core.media.spool() }, Source), nil
+  local ok, err = client.media:download(notification, "md-msg-hist", function(bytes)
+    local written, why = self.spool:write(bytes)
+    if not written then failed = failed or why end
+  end, { message = { id = job.row.id, peer = true }, limit = limits.HISTORY_BYTES })
+  if ok and not failed then return self end
   self.spool:close()
-  return nil, err
+  return nil, failed or err
 end
