@@ -40,9 +40,16 @@ local function encrypt(sandbox, source, kind)
   if not next_piece then return nil, err end
   local key, writer = core.crypto.random(32), sandbox.media:begin("", 0)
   local encryptor = assert(media.encryptor(key, kind))
-  for piece in next_piece do writer:write(assert(encryptor:update(piece))) end
+  local ok = true
+  for piece in next_piece do
+    if ok then ok, err = writer:write(assert(encryptor:update(piece))) end
+  end
   local last, told = encryptor:finish()
-  writer:write(last)
+  if ok then ok, err = writer:write(last) end
+  if not ok then
+    writer:discard()
+    return nil, err
+  end
   local object
   object, err = sandbox.media:finish(told.fileEncSha256, writer)
   if not object then return nil, err end
