@@ -52,6 +52,17 @@ describe("what is sent says of itself", function()
     end
   end))
 
+  it("nothing, and goes nowhere, where its iterator fails in the middle", support.async(function()
+    local send <close> = pair()
+    local all, mine, given = made.read(picture), core.error("mine", "no more"), false
+    local sent, err = send.ana.client:send(send.ben.jid, { image = function()
+      if given then return nil, mine end
+      given = true
+      return all:sub(1, 1000)
+    end })
+    assert.same({ nil, mine }, { sent, err })
+  end))
+
   it("a video, a round one and a GIF: size, duration, small picture", support.async(function()
     local send <close> = pair()
     for _, word in ipairs { "video", "round_video", "gif" } do

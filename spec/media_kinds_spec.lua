@@ -63,6 +63,13 @@ describe("a file", function()
     end
   end))
 
+  it("is an iterator that ends at once, and is not asked again", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    assert(ana.client:send(ben.jid, { document = coroutine.wrap(function() end), filename = "none.txt" }))
+    assert.equal(0, ben:next().media.size)
+  end))
+
   it("is a path, bytes, an iterator, or what somebody else has sent", support.async(function()
     local without <close> = files.without_tools()
     local rig <close> = start()

@@ -5,6 +5,7 @@ local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local open_source = require "moonpost.client.media_source"
 local size_of = require "moonpost.client.jpeg"
+local task = require "moonpost.task"
 local temporary = require "moonpost.client.tools.temporary"
 
 local tools = lazy "moonpost.client.media_tools"
@@ -13,17 +14,22 @@ local SIDE = 640          -- pixels that official clients send
 local FIT = 512 * 1024    -- bytes of a JPEG that goes as it is
 local READ = 64 << 20     -- bytes of a picture that is made one
 local SENT = 4 << 20      -- bytes of a JPEG that is sent where no tools are
+local AT_ONCE = 512 * 1024 -- bytes read in a turn of the loop
 
 local function read(source)
   local from <close>, err = open_source(source)
   if not from then return nil, err end
-  local pieces, size = {}, 0
+  local pieces, size, turn = {}, 0, 0
   while true do
     local piece, why = from.read()
     if not piece and why then return nil, why end
     if not piece then return table.concat(pieces) end
-    pieces[#pieces + 1], size = piece, size + #piece
+    pieces[#pieces + 1], size, turn = piece, size + #piece, turn + #piece
     if size > READ then return nil, core.error("media-too-large", ("a picture has at most %d bytes"):format(READ)) end
+    if turn >= AT_ONCE then
+      turn = 0
+      task.sleep(0)
+    end
   end
 end
 
