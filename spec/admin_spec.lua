@@ -125,7 +125,7 @@ describe("an admin call", function()
     local _, text = tap.admin(rig, "GET", "/admin/noise-root")
     assert.equal(hex .. "\n", text)
     local _, value = tap.admin(rig, "GET", "/admin/noise-root?format=json")
-    assert.same({ noise_root = hex }, value)
+    assert.same({ noise_root = hex, url = rig.sandbox.url }, value)
   end))
 
   it("nobody knows is not found, and one with another method is not allowed", support.async(function()

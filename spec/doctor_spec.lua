@@ -62,8 +62,8 @@ describe("moonpost doctor", function()
   -- The line about the clock, beside a server whose own says something else.
   local function clock_line(seconds)
     local date = os.date("!%a, %d %b %Y %H:%M:%S GMT", os.time() + seconds)
-    local head = ("HTTP/1.1 200 OK\\r\\nDate: %s\\r\\nContent-Length: 64\\r\\n\\r\\n"):format(date)
-    local server <close> = sockets.canned(head .. ("ab"):rep(32))
+    local body = ('{"noise_root":"%s"}'):format(("ab"):rep(32))
+    local server <close> = sockets.canned(("HTTP/1.1 200 OK\\r\\nDate: %s\\r\\nContent-Length: %d\\r\\n\\r\\n%s"):format(date, #body, body))
     local code, lines = run(("--sandbox ws://127.0.0.1:%d/ws/chat"):format(server.port))
     return code, find(lines, "clock: ")
   end

@@ -39,12 +39,18 @@ end
 -- @treturn ?boolean true
 -- @treturn ?table err
 function Link:prepare()
-  local hex, err = must(self, "GET", "/admin/noise-root")
-  if not hex then return nil, err end
-  self.root = core.crypto.unhex((hex:gsub("%s", "")))
-  if not self.root or #self.root ~= 32 then
+  local body, err = must(self, "GET", "/admin/noise-root?format=json")
+  if not body then return nil, err end
+  local told = json.decode(body)
+  local root = type(told) == "table" and type(told.noise_root) == "string" and core.crypto.unhex(told.noise_root)
+  if not root or #root ~= 32 then
     return nil, core.error("sandbox", self.url .. ": /admin/noise-root did not answer 64 hex digits")
   end
+  if self.tls and tostring(told.url):find "^ws:" then
+    return nil, core.error("sandbox", ("the sandbox at %s: this sandbox speaks no TLS: its address begins with ws://, unless it is "
+      .. "started with --tls"):format(self.url))
+  end
+  self.root = root
   self.ca, err = must(self, "GET", "/admin/certificate")
   return self.ca and true, err
 end

@@ -54,7 +54,9 @@ end
 local calls = {}
 
 calls["GET /admin/noise-root"] = function(sandbox, request)
-  if (request.query or ""):find "json" then return answer(request, 200, { noise_root = core.crypto.hex(sandbox.root) }) end
+  if (request.query or ""):find "json" then
+    return answer(request, 200, { noise_root = core.crypto.hex(sandbox.root), url = sandbox.url })
+  end
   request:respond(200, "text/plain", core.crypto.hex(sandbox.root) .. "\n")
 end
 
