@@ -9,7 +9,7 @@ const seconds = () => { // of CPU, all threads: the machine's other work does no
 const loaded = seconds()
 const {
   addTransactionCapability, decodeBinaryNode, encodeBinaryNode, initAuthCreds, makeCacheableSignalKeyStore, proto, useMultiFileAuthState,
-  Curve, DisconnectReason, default: makeWASocket,
+  Curve, DisconnectReason, downloadMediaMessage, default: makeWASocket,
 } = baileys
 const { makeLibSignalRepository } = await import('../interop/node_modules/baileys/lib/Signal/libsignal.js')
 
@@ -147,7 +147,7 @@ const rows = {
   },
 }
 
-// The bot of the rows `online`, `idle` and `echo`: see bot.lua. Its state is what Baileys' own documentation uses.
+// The bot of the rows `online`, `idle`, `echo` and `photo`: see bot.lua. A thumbnail that is given keeps it from making one. Its state is what Baileys' own documentation uses.
 const bot = async (url, folder) => {
   const { state, saveCreds } = await useMultiFileAuthState(folder)
   const say = line => process.stdout.write(line + '\n')
@@ -168,7 +168,11 @@ const bot = async (url, folder) => {
       if (type !== 'notify') return
       for (const m of messages) {
         const text = m.message?.conversation ?? m.message?.extendedTextMessage?.text
-        if (text && !m.key.fromMe) await sock.sendMessage(m.key.remoteJid, { text }, { quoted: m })
+        if (m.key.fromMe) continue
+        if (text) await sock.sendMessage(m.key.remoteJid, { text }, { quoted: m })
+        if (!m.message?.imageMessage) continue
+        const image = await downloadMediaMessage(m, 'buffer', {})
+        await sock.sendMessage(m.key.remoteJid, { image, jpegThumbnail: '/9j/' }, { quoted: m })
       }
     })
   }

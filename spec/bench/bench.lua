@@ -34,7 +34,7 @@ local function median(list)
 end
 
 -- Those that one run of stage.lua measures for both sides.
-local staged = { online = true, idle = true, echo = true, again = true }
+local staged = { online = true, idle = true, echo = true, photo = true, again = true }
 
 -- Those that one program measures for both sides.
 local both = { trips = "build/moonpost run -- spec/bench/trips.lua" }
@@ -99,6 +99,8 @@ local rows = {
   { "download of 200 MB, https: CPU per MB", "files", "down", ms },
   { "echo 5,000 messages, 50 contacts: CPU per message", "echo", "cpu", us, times = 10 },
   { "echo 5,000 messages, 50 contacts: wall clock", "echo", "wall", sec },
+  { "echo 400 photos of 200 KB, loaded and sent anew: CPU", "photo", "cpu", ms, times = 4 },
+  { "echo 400 photos of 200 KB: wall clock", "photo", "wall", sec },
 }
 
 -- scripts/bench has checked them.

@@ -1,14 +1,16 @@
--- The rows `online`, `idle`, `echo` and `again`: one sandbox in a process of its own, a bot of moonpost and one of Baileys one after the
--- other before it, over wss with the certificate verified, and here the contacts who write. What a bot costs is read from /proc,
--- the same way for both. Prints one JSON object: {moonpost = {online=, idle=, echo=, again=}, baileys = {...}}.
+-- The rows `online`, `idle`, `echo`, `photo` and `again`: one sandbox in a process of its own, a bot of moonpost and one of Baileys one
+-- after the other before it, over wss with the certificate verified, and here the contacts who write. What a bot costs is read from /proc,
+-- the same way for both; neither finds an ffmpeg. Prints one JSON object: {moonpost = {online=, idle=, echo=, …}, baileys = {...}}.
 -- usage: moonpost run spec/bench/stage.lua -- ROUND ROW...   (NODE: the node to use)
 local core = require "moonpost.core"
 local json = require "cjson.safe"
 local moonpost = require "moonpost"
 local sandbox_link = require "moonpost.cli.sandbox_link"
+local photos = require "spec.bench.photos"
 local task = require "moonpost.task"
 
 local CONTACTS, MESSAGES = 50, 5000
+local PHOTOGRAPHERS, PHOTOS, PHOTO_BYTES = 10, 400, 200 * 1024
 local LOGINS = 9 -- of the row `again`
 local SETTLE_SECONDS, IDLE_SECONDS, ECHO_SECONDS, ALL_SECONDS = 1, 3, 60, 500
 
@@ -68,12 +70,12 @@ end
 
 local commands = {
   moonpost = function(stage)
-    return ("build/moonpost run spec/bench/bot.lua --store '%s/moonpost' -- '%s' %s '%s'"):format(
-      folder, stage.url, core.crypto.hex(stage.link.root), stage.ca)
+    return ("env PATH='%s' build/moonpost run spec/bench/bot.lua --store '%s/moonpost' -- '%s' %s '%s'"):format(
+      folder, folder, stage.url, core.crypto.hex(stage.link.root), stage.ca)
   end,
   baileys = function(stage)
-    return ("env NODE_EXTRA_CA_CERTS='%s' '%s' spec/bench/baileys.mjs bot '%s' '%s/baileys'"):format(
-      stage.ca, os.getenv "NODE" or "node", stage.url, folder)
+    return ("env PATH='%s' NODE_EXTRA_CA_CERTS='%s' '%s' spec/bench/baileys.mjs bot '%s' '%s/baileys'"):format(
+      folder, stage.ca, os.getenv "NODE" or "node", stage.url, folder)
   end,
 }
 
@@ -100,7 +102,8 @@ end
 
 local function new_contact(stage, number)
   local client = assert(moonpost.client {
-    store_handle = assert(core.store.open {}), url = stage.plain_url, root = stage.link.root, name = "Contact " .. number,
+    store_handle = assert(core.store.open {}), url = stage.plain_url, root = stage.link.root, ca = stage.link.ca,
+    name = "Contact " .. number,
   })
   assert(client:pair { qr = function(text) task.spawn(function() assert(stage.link:scan(text)) end) end })
   assert(client:connect())
@@ -134,6 +137,26 @@ local function echo(stage, bot)
   return { wall = core.net.now() - began, cpu = (bot:cpu() - cpu) / MESSAGES }
 end
 
+-- Each of some contacts sends its share of pictures, one after another.
+local function show(stage, bot, count)
+  local finished = task.queue()
+  for i = 1, PHOTOGRAPHERS do
+    task.spawn(function()
+      for _ = 1, count // PHOTOGRAPHERS do photos.send(stage.contacts[i], bot.jid, PHOTO_BYTES, ECHO_SECONDS) end
+      finished:push(true)
+    end)
+  end
+  for _ = 1, PHOTOGRAPHERS do assert(finished:pop(ALL_SECONDS)) end
+end
+
+-- After a picture of each, so that what is loaded once is.
+local function photo(stage, bot)
+  show(stage, bot, PHOTOGRAPHERS)
+  local began, cpu = core.net.now(), bot:cpu()
+  show(stage, bot, PHOTOS)
+  return { wall = core.net.now() - began, cpu = (bot:cpu() - cpu) / PHOTOS }
+end
+
 -- The bot links in a first run; what is measured is a second one, which resumes.
 local function measure(stage, side, wanted)
   local result = {}
@@ -147,6 +170,7 @@ local function measure(stage, side, wanted)
     result.idle = bot:memory()
   end
   if wanted.echo then result.echo = echo(stage, bot) end
+  if wanted.photo then result.photo = photo(stage, bot) end
   bot:stop()
   if wanted.again then
     local logins = start(again_commands[side](stage))
@@ -164,7 +188,7 @@ local function open_stage(server, wanted)
   local file = assert(io.open(stage.ca, "w"))
   file:write(stage.link.ca)
   assert(file:close())
-  for number = 1, wanted.echo and CONTACTS or 0 do stage.contacts[number] = new_contact(stage, number) end
+  for number = 1, wanted.echo and CONTACTS or wanted.photo and PHOTOGRAPHERS or 0 do stage.contacts[number] = new_contact(stage, number) end
   return stage
 end
 
