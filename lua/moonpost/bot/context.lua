@@ -28,8 +28,8 @@
 -- @field redelivered whether a handler had it before and did not end
 -- @field message the whole Message as a table
 local core = require "moonpost.core"
+local dress = require "moonpost.bot.dress"
 local make_group = require "moonpost.bot.group"
-local media = require "moonpost.bot.media"
 local message = require "moonpost.bot.message"
 local places = require "moonpost.client.places"
 local seen = require "moonpost.bot.seen"
@@ -191,7 +191,7 @@ function Context:ask(text, options)
   self:send(text)
   local run = self.run
   local answer = run.conversation:wait(run.origin, run.held, timeout)
-  return answer and setmetatable({ m = media(answer, run.client), run = run }, Context)
+  return answer and setmetatable({ m = dress(answer, run.client), run = run }, Context)
 end
 
 --- Makes contexts: called with the client, a message event and the bot's conversation, it returns the context of the message.
@@ -204,5 +204,5 @@ return setmetatable({ cause = cause_of, is_late = is_late }, { __call = function
     client = client, conversation = conversation, origin = m, held = {}, sends = 0, mark_read = mark_read, seen = {}, cause = cause,
     made = made,
   }
-  return setmetatable({ m = media(m, client), run = run }, Context)
+  return setmetatable({ m = dress(m, client), run = run }, Context)
 end })

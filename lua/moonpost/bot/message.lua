@@ -8,7 +8,7 @@
 -- @field revoked by whom it was deleted for everybody, or nil; its words are gone then
 -- @field deleted when it was deleted for this account alone (Unix seconds), or nil; its words are gone then
 -- @field status of an own one: "pending", "sent", "failed", or what all it was for have done: "delivered", "read", "played"
-local media = require "moonpost.bot.media"
+local dress = require "moonpost.bot.dress"
 
 local methods = {}
 
@@ -24,7 +24,7 @@ local function answered(m) return m.place == "status" and not m.newsletter and m
 local function complete(m, client)
   m.partly = nil
   for name, value in pairs(client:message(m.chat, m.id, m.sender) or {}) do m[name] = value end
-  media(m, client)
+  dress(m, client)
 end
 
 -- The message behind an object, the client, and the options of a send made through it: its cause is the handler that runs.
@@ -191,7 +191,7 @@ function Message.__tostring(message) return ("message %s in %s"):format(message.
 -- @treturn function fn(m) -> object
 function Message.maker(client, cause)
   local run = { client = client, cause = cause }
-  function run.made(m) return setmetatable({ m = media(m, client), run = run }, Message) end
+  function run.made(m) return setmetatable({ m = dress(m, client), run = run }, Message) end
   return run.made
 end
 
