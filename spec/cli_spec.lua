@@ -52,6 +52,7 @@ describe("the command line", function()
     { "moonpost sandbox extra", "unexpected argument 'extra'" },
     { "moonpost sandbox --listen nowhere", "--listen expects HOST:PORT" },
     { "moonpost sandbox --tls=yes", "option --tls takes no value" },
+    { "moonpost sandbox --past all", "--past expects a number of messages, 1 to 200000, got 'all'" },
     { "moonpost chat --as Ana --to Echo", "--sandbox is missing" },
   }
   for _, row in ipairs(wrong) do

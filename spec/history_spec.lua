@@ -1,4 +1,5 @@
 -- The past a phone gives a device that was linked (fact sheet 04 §12, 06 §13).
+local process = require "spec.process"
 local start = require("spec.rig").start
 local support = require "spec.support"
 local tap = require "spec.tap"
@@ -62,6 +63,24 @@ describe("history", function()
     assert.equal(30, #chat.messages)
     for i = 2, 30 do assert.is_true(chat.messages[i - 1].time > chat.messages[i].time) end
     client:close()
+  end))
+
+  it("comes to a bot on a sandbox that was started with a past", support.async(function()
+    local sandbox <close> = process.start "moonpost sandbox --past 7"
+    local folder = support.tmpdir()
+    local script <close> = assert(io.open(folder .. "/bot.lua", "w"))
+    assert(script:write [[
+      local bot = require("moonpost").bot { name = "Echo", store = "state" }
+      bot:on("history", function(page)
+        if page.chat then print("page", page.type, page.name, #page.messages) end
+      end)
+      bot:run()
+    ]])
+    assert(script:close())
+    local bot <close> = process.start(("moonpost run %s/bot.lua --store %s/state --sandbox %s"):format(folder, folder,
+      sandbox:wait "^sandbox (.*)"))
+    assert.equal("5", bot:wait "^page%s+initial%s+Group 1%s+(%d+)")
+    assert.equal("2", bot:wait "^page%s+recent%s+Group 1%s+(%d+)")
   end))
 
   it("tells of a message what a handler would be told, and what became of it", support.async(function()
@@ -168,7 +187,7 @@ describe("history", function()
   it("is heard by a bot, which can act on messages of the past, and ask for more", support.async(function()
     local rig <close> = start()
     rig:admin("mock-phone/past", { name = "Echo", chats = 1, groups = 0, messages = 30, recent = 10 })
-    local bot, done, told = rig:bot { name = "Echo" }, task.queue(), {}
+    local bot, done, told = rig:bot { name = "Echo", store = "state" }, task.queue(), {}
     bot:on("message", function(ctx) error("heard " .. tostring(ctx.text)) end)
     bot:on("error", function(err) done:push(err) end)
     bot:on("history", function(page)

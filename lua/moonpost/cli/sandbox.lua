@@ -12,6 +12,7 @@ usage: moonpost sandbox [options]
   --listen HOST:PORT   loopback address to listen on (127.0.0.1:0: any free port)
   --tls                speak TLS too, on the same port
   --world DIR          keep accounts, devices and queues in DIR; without it all is in memory
+  --past COUNT         phones have a past to give: a few chats with so many messages each
   --strict             end a connection at the first stanza the official client would not send or accept
 
 The first line on standard output is the address: sandbox ws://HOST:PORT/ws/chat]]
@@ -22,14 +23,25 @@ local function parse_listen(text)
   return host, math.tointeger(port)
 end
 
+local PAST_MAX = 200000
+
+local function parse_past(text)
+  local count = text and math.tointeger(tonumber(text))
+  if text and (not count or count < 1 or count > PAST_MAX) then
+    options.fail("--past expects a number of messages, 1 to %d, got '%s'", PAST_MAX, text)
+  end
+  return count
+end
+
 --- @treturn int exit code
 function command.main(args)
-  local found = options.parse({ listen = "HOST:PORT", tls = "flag", world = "DIR", strict = "flag" }, args)
+  local found = options.parse({ listen = "HOST:PORT", tls = "flag", world = "DIR", past = "COUNT", strict = "flag" }, args)
   local host, port = parse_listen(found.listen or "127.0.0.1:0")
+  local past = parse_past(found.past)
   local sandbox = require "moonpost.sandbox"
   return task.run(function()
     local server, err = sandbox.start {
-      host = host, port = port, tls = found.tls, world = found.world, strict = found.strict,
+      host = host, port = port, tls = found.tls, world = found.world, strict = found.strict, past = past,
       log = function(line) io.stderr:write(line, "\n") end,
     }
     collectgarbage "generational" -- what lives here lives long

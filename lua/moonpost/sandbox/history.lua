@@ -242,6 +242,8 @@ end
 -- @tparam table phone moonpost.sandbox.phone
 -- @tparam table device
 function history.greet(phone, device)
+  local messages = phone.sandbox.past
+  if messages and not phone.account.past then past.set(phone.sandbox, phone.account, { messages = messages }) end
   local chunks = chunks_for(phone, device)
   if #chunks == 1 then return announce(phone, device, chunks[1]) end
   task.spawn(function()

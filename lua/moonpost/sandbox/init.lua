@@ -205,7 +205,7 @@ local function listen(self, options)
   return server
 end
 
-local known = { host = "string", port = "number", tls = "boolean", world = "string", strict = "boolean", log = "function" }
+local known = { host = "string", port = "number", tls = "boolean", world = "string", strict = "boolean", past = "number", log = "function" }
 
 local function check_options(options)
   for name, value in pairs(options) do
@@ -228,7 +228,7 @@ local sandbox = {}
 -- @tparam table options
 --   host ("127.0.0.1") and port (0: any), of loopback only; tls: speak TLS too, on the same port (else on one beside it, for files);
 --   world: folder that keeps everything, in memory without it; strict: a stanza the official client would not send or accept
---   ends its connection; log = fn(line)
+--   ends its connection; past: phones have one, with so many messages in each chat, when a device is linked; log = fn(line)
 -- @treturn ?table url, port, root (32 bytes), certificate (PEM), media_address (host:port of files), violations (the last ones, as
 --   texts) and violations_total, faults (what admin calls arm); :close()
 -- @treturn ?table err
@@ -237,7 +237,8 @@ function sandbox.start(options)
   local store, err = core.store.open { path = options.world, durability = "process", kind = "world" }
   if not store then return nil, err end
   local self = setmetatable({
-    store = store, keep = options.world ~= nil, strict = options.strict or false, log = bounded(options.log),
+    store = store, keep = options.world ~= nil, strict = options.strict or false, past = options.past,
+    log = bounded(options.log),
     violations = {}, violations_total = 0, unknown = {}, unknown_kinds = 0,
     counts = { messages = 0, repeated = 0, redelivered = 0, retries = 0, refusals = 0 },
     appstate_files = {}, handed_in = { last = 0 }, media_tokens = {}, media_settings = setmetatable({}, { __index = media.defaults }),
