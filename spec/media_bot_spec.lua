@@ -111,6 +111,23 @@ describe("the file of a message", function()
     assert.same({ last[2], false, "media-too-large" }, { last[1], ok, code })
   end))
 
+  it("is given in parts, in memory up to a limit, and saved in parts", support.async(function()
+    local rig <close> = start()
+    local folder = support.tmpdir()
+    local me, seen = bot_with(rig, { media = true }, function(ctx)
+      local media = ctx.media
+      local streamed = {}
+      for piece in media:stream { first = 299990 } do streamed[#streamed + 1] = piece end
+      local ok, err = pcall(media.bytes, media, 10, { first = 0, last = 10 })
+      return media:bytes { first = 5, last = 14 }, table.concat(streamed), media:download(folder, { last = 99 }), ok, err.code
+    end)
+    local ana, bytes = rig:contact "Ana", core.crypto.random(300000)
+    assert(ana.client:send(me.jid, { document = { bytes = bytes }, filename = "a.bin" }))
+    local part, tail, path, ok, code = result_of(seen)
+    assert.is_true(part == bytes:sub(6, 15) and tail == bytes:sub(-10) and files.read(path) == bytes:sub(1, 100))
+    assert.same({ folder .. "/a.bin", false, "media-too-large" }, { path, ok, code })
+  end))
+
   it("that is not what was sent is refused with its reason, and leaves nothing", support.async(function()
     local rig <close> = start()
     local folder = support.tmpdir()
@@ -156,6 +173,7 @@ describe("the file of a message", function()
         function() media:download(5) end, function() media:download "" end, function() media:download "a\0b" end,
         function() media:download("x", { progres = print }) end, function() media:bytes "many" end, function() media:stream(5) end,
         function() media.bytes() end, function() media:bytes(5, { progress = 5 }) end, function() ctx:send { image = "none.jpg" } end,
+        function() media:bytes { first = -1 } end, function() media:bytes { limit = 5 } end,
       } do
         local ok, err = pcall(fn)
         list[#list + 1] = ok or err:match "^spec/media_bot_spec%.lua:%d+: (.*)$" or err
@@ -168,10 +186,11 @@ describe("the file of a message", function()
     for i, wanted in ipairs {
       "media:download expects a path, got '5'", "media:download expects a path, got ''",
       "media:download expects a path: this one holds a NUL",
-      "media:download has no option 'progres' (progress)", "media:bytes expects a number of bytes, got 'many'",
+      "media:download has no option 'progres' (first, last, progress)", "media:bytes expects a number of bytes, got 'many'",
       "media:stream expects options as a table, got a number", "media.bytes was called with a dot: write media:bytes(…)",
       "media:bytes: 'progress' is a function, not a number",
       "ctx:send: an image: the file of 'image' cannot be read: none.jpg: No such file or directory",
+      "media:bytes: 'first' is the number of a byte, from 0, not -1", "media:bytes has no option 'limit' (first, last, progress)",
     } do
       assert.equal(wanted, list[i])
     end

@@ -202,6 +202,8 @@ describe("a sticker's pack", function()
     local without <close> = files.without_tools()
     local m, again = send { sticker = { bytes = bytes }, pack = { name = "Dogs" } }
     assert.same({ "image/webp", "Dogs", nil }, { without and m.media.mime, tools.read_pack(again).name, tools.read_pack(again).publisher })
+    m, again = send { sticker = picture, pack = pack } -- no pack can be told in a JPEG: it goes as it is
+    assert.same({ "image/jpeg", true }, { m.media.mime, again == made.read(picture) })
   end))
 
   it("is told to a bot that asks for it", support.async(function()

@@ -84,6 +84,22 @@ describe("a file", function()
     end
   end))
 
+  it("tells how far its upload is, and is not sent when it is told to stop", support.async(function()
+    local without <close> = files.without_tools()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    local bytes, told = core.crypto.random(300000), {}
+    local function progress(done, total) told[#told + 1] = { done, total } end
+    assert(without and ana.client:send(ben.jid, { document = { bytes = bytes }, filename = "a.bin", progress = progress }))
+    assert.is_true(files.load(ben.client, ben:next().media) == bytes)
+    local first, last = told[1], told[#told]
+    assert.is_true(#told > 1 and first[1] < last[1] and last[1] == last[2] and last[2] >= #bytes)
+    local sent, err = ana.client:send(ben.jid, { image = { bytes = files.bytes "jpg" }, progress = function() return false end })
+    assert.same({ nil, "media-cancelled" }, { sent, err.code })
+    assert(ana.client:send(ben.jid, "next"))
+    assert.equal("next", ben:next().text)
+  end))
+
   it("that came is sent on by reference, and nothing is uploaded again", support.async(function()
     local without <close> = files.without_tools()
     local rig <close> = start()
@@ -331,10 +347,11 @@ describe("what is wrong with a file is named at the caller's line", function()
   })
 
   it("when something around it is wrong", wrong {
-    { { image = { bytes = "" }, captoin = "x" }, "an image has no field 'captoin' %(caption, height, image, thumbnail, w" },
+    { { image = { bytes = "" }, captoin = "x" }, "an image has no field 'captoin' %(caption, height, image, progress, thu" },
     { { image = { bytes = "" }, thumbnail = "GIF89a" }, "an image: 'thumbnail' is no JPEG" },
     { { image = { bytes = "" }, thumbnail = files.bytes("jpg", 65537) }, "an image: 'thumbnail' has 65537 bytes, and 65536 at most" },
-    { { image = { bytes = "" }, width = 1.5 }, "an image: 'width' is a integer" },
+    { { image = { bytes = "" }, width = 1.5 }, "an image: 'width' is an integer" },
+    { { image = { bytes = "" }, progress = 5 }, "an image: 'progress' is a function, not a number" },
     { { image = { bytes = "" }, width = -1 }, "an image: 'width' is between 0 and" },
     { { voice = { bytes = "" }, waveform = "\101" }, "a voice message: 'waveform' is up to 256 bytes of 0 to 100 each" },
     { { voice = { bytes = "" }, waveform = "" }, "a voice message: 'waveform' is up to 256" },

@@ -184,7 +184,9 @@ local function make_client(bot)
   end)
   client:on("caught_up", function(info)
     if info.late == 0 then return end
-    bot.log:info("of the messages that waited %d of more than %g hours: heard, and not answered", info.late, client.late_seconds / 3600)
+    local seconds = client.late_seconds
+    bot.log:info("of the messages that waited %d are older than %s: heard, and not answered", info.late,
+      seconds < 7200 and ("%g s"):format(seconds) or ("%.4g hours"):format(seconds / 3600))
   end)
   client:on("online", function(me)
     if bot.away then bot.log:info "online again" end

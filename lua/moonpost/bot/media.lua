@@ -21,17 +21,20 @@ local clients = setmetatable({}, { __mode = "k" }) -- by media
 
 local function wrong(level, text, ...) error(text:format(...), level + 1) end
 
-local options_of = { progress = "function" }
+local options_of = { progress = "function", first = "integer", last = "integer" }
 
 -- Checks the caller's options; what client.media takes.
-local function given(media, name, options, more)
+local function given(media, name, options)
   if not clients[media] then wrong(3, "media.%s was called with a dot: write media:%s(…)", name, name) end
   if options ~= nil and type(options) ~= "table" then wrong(3, "media:%s expects options as a table, got a %s", name, type(options)) end
   local taken = { message = owners[media] }
   for key, value in pairs(options or {}) do
-    local wanted = options_of[key] or more and more[key]
-    if not wanted then wrong(3, "media:%s has no option '%s' (progress)", name, tostring(key)) end
-    if type(value) ~= wanted then wrong(3, "media:%s: '%s' is a %s, not a %s", name, key, wanted, type(value)) end
+    local wanted = options_of[key]
+    if not wanted then wrong(3, "media:%s has no option '%s' (first, last, progress)", name, tostring(key)) end
+    if wanted == "integer" and not (math.type(value) == "integer" and value >= 0) then
+      wrong(3, "media:%s: '%s' is the number of a byte, from 0, not %s", name, key, tostring(value))
+    end
+    if wanted ~= "integer" and type(value) ~= wanted then wrong(3, "media:%s: '%s' is a %s, not a %s", name, key, wanted, type(value)) end
     taken[key] = value
   end
   return clients[media], taken
@@ -66,13 +69,21 @@ local function place(media, path)
   return (folder == "" and "/" or folder .. "/") .. name, folder ~= "" and folder or nil
 end
 
+-- A call's first argument may be left out before its options.
+local function shifted(first, options)
+  if type(first) == "table" and options == nil then return nil, first end
+  return first, options
+end
+
 --- Loads the file into one of its own, which is there when it is whole and checked, and not before. None that is there is overwritten:
 -- the new one gets a number, "photo (2).jpg".
 -- @tparam ?string path of the file; or of a folder, when it ends with a slash or is one: the name is then made from the file's own, and
 -- does no harm. Folders that are not there are made. Without it: into the current folder
--- @tparam ?table options progress = fn(done, total) in bytes; when it returns false, the download ends
+-- @tparam ?table options progress = fn(done, total) in bytes; when it returns false, the download ends. first, last: these bytes alone,
+-- from 0, both included
 -- @treturn string the path it has
 function Media:download(path, options)
+  path, options = shifted(path, options)
   local client, taken = given(self, "download", options)
   if path == "" or path ~= nil and type(path) ~= "string" then wrong(2, "media:download expects a path, got '%s'", tostring(path)) end
   if path and path:find("\0", 1, true) then wrong(2, "media:download expects a path: this one holds a NUL") end
@@ -87,6 +98,7 @@ end
 -- @tparam ?table options as of `download`
 -- @treturn string
 function Media:bytes(max, options)
+  max, options = shifted(max, options)
   local client, taken = given(self, "bytes", options)
   if max ~= nil and not (math.type(max) == "integer" and max >= 0) then
     wrong(2, "media:bytes expects a number of bytes, got '%s'", tostring(max))

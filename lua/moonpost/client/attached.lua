@@ -151,7 +151,8 @@ local function put(self, file)
   local dressed <close>, why = attached_tools.dress(self.client, file)
   if not dressed then return nil, why end
   local reference, err = self.client.media:upload(
-    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader }, file.type)
+    dressed.path and { file = dressed.path } or from.bytes and { bytes = from.bytes } or { reader = from.reader }, file.type,
+    { progress = file.progress })
   if not reference then return nil, err end
   file.reference = reference
   return true

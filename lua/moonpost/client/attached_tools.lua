@@ -98,6 +98,9 @@ end
 -- The pack the sender wants it to be from.
 local function pack(dressed, file)
   if not file.pack then return end
+  if file.source.mime ~= "image/webp" then
+    return core.error("no-tools", "a pack can be told in a WebP alone (ffmpeg, if it were here, could make one)")
+  end
   local bytes, err = read(dressed.path)
   local packed
   if bytes then packed, err = tools.write_pack(bytes, file.pack) end

@@ -168,12 +168,18 @@ local function read_reference(reference, type)
   return told
 end
 
+-- How many of a file's bytes the caller wants.
+local function part_length(length, options)
+  return math.min(options.last or length - 1, length - 1) - (options.first or 0) + 1
+end
+
 -- The bytes of the blob to fetch, and at most; for a part, which.
 local function plan(self, options, told)
   local most = math.min(options.limit or limits.MEDIA_FILE, limits.MEDIA_FILE)
-  if told.fileLength and told.fileLength > most and not options.first and not options.last then
-    local whose = options.limit and "the caller takes" or "there can be"
-    return nil, media_limits.exceeded(("a file of %d bytes"):format(told.fileLength), most, whose)
+  local size = told.fileLength and part_length(told.fileLength, options)
+  if size and size > most then
+    local what = (options.first or options.last) and "a part" or "a file"
+    return nil, media_limits.exceeded(("%s of %d bytes"):format(what, size), most, options.limit and "the caller takes" or "there can be")
   end
   if options.first or options.last then
     if not told.fileLength then return wrong "of a file of unknown length no part can be had" end

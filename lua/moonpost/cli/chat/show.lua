@@ -32,10 +32,12 @@ local function details(media)
   return #list > 0 and " " .. table.concat(list, ", ") or ""
 end
 
-for kind, called in pairs {
+local file_kinds = {
   image = "image", video = "video", gif = "GIF", round_video = "video message", audio = "audio", voice = "voice message",
   document = "document", sticker = "sticker", sticker_pack = "sticker pack",
-} do
+}
+
+for kind, called in pairs(file_kinds) do
   say[kind] = function(m) return with(("[%s%s]"):format(called, details(m.media or {})), m.text and " " .. m.text) end
 end
 
@@ -246,7 +248,8 @@ local function quoted(m, chat)
   if not quote then return "" end
   local target = { chat = quote.chat or m.chat, id = quote.id, sender = quote.sender }
   local line = chat.lines:of(target)
-  local text = quote.text and quote.text ~= "" and one_line(quote.text, QUOTE_MAX) or quote.kind and "[" .. quote.kind .. "]" or ""
+  local called = quote.kind and "[" .. (file_kinds[quote.kind] or quote.kind) .. "]" or ""
+  local text = quote.text and quote.text ~= "" and one_line(quote.text, QUOTE_MAX) or called
   return ("   ↪ %s%s"):format(line and "#" .. line.number .. " " or "", text)
 end
 

@@ -39,7 +39,7 @@ function check.value(what, name, value, wanted, must)
     return nil
   end
   if not fits(value, wanted) then
-    check.wrong("%s: '%s' is a %s, not a %s", what, name, (wanted:gsub("|", " or a ")), type(value))
+    check.wrong("%s: '%s' is %s %s, not a %s", what, name, wanted == "integer" and "an" or "a", (wanted:gsub("|", " or a ")), type(value))
   end
   if wanted == "integer" then return math.tointeger(value) end
   return value

@@ -12,7 +12,7 @@ local shared = { width = "integer", height = "integer", duration = "number", thu
 
 -- The fields a spec of a kind takes: its own, and some of the shared ones.
 local function fields_of(kind, names, own)
-  local fields = { [kind] = "any" } -- moonpost.client.kinds.source looks at it
+  local fields = { [kind] = "any", progress = "function" } -- moonpost.client.kinds.source looks at the first
   for name in names:gmatch "%S+" do fields[name] = shared[name] or "string" end
   for name, type in pairs(own or {}) do fields[name] = type end
   return fields
@@ -57,13 +57,14 @@ local function whole(what, name, value)
   return math.floor(check.number(what, name, value, 0, 0xffffffff))
 end
 
--- The content of a file, as all kinds have it, and the file.
+-- The content of a file, as all kinds have it, and the file. `progress` of a spec = fn(done, total) is told how far the upload is.
 local function start(what, kind, spec, given)
   check.fields(what, spec, fields[kind])
   check_thumbnail(what, spec.thumbnail)
   check_waveform(what, spec.waveform)
   if not given.files then check.wrong("%s: a file is sent with a message of its own", what) end
   local file = given.files:add(what, kind, kind, spec[kind])
+  file.progress = spec.progress
   local content = {
     mimetype = file.mime, caption = spec.caption, width = whole(what, "width", spec.width or file.width),
     height = whole(what, "height", spec.height or file.height), seconds = whole(what, "duration", spec.duration or file.duration),
