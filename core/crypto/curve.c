@@ -9,7 +9,6 @@
 #include "base/buffer.h"
 #include "crypto/curve25519_donna.h"
 #include "crypto/hash.h"
-#include "crypto/signal_provider.h"
 
 #define KEY_TYPE_DJB 0x05 /* libsignal's keys carry their type in front */
 
@@ -39,25 +38,12 @@ static int decode_public(ec_public_key **out, const uint8_t public_key[32]) {
   return curve_decode_point(out, typed, sizeof typed, NULL);
 }
 
-/* Signing asks the context for random bytes only: one for the whole process will do. */
-static signal_context *signing_context(void) {
-  static signal_context *context;
-  if (context == NULL) context = mp_signal_context_new();
-  return context;
-}
-
 int mp_sign(uint8_t signature[64], const mp_keypair *pair, const void *message, size_t length) {
-  ec_private_key *key = NULL;
-  signal_buffer *result = NULL;
-  signal_context *context = signing_context();
-  if (context == NULL) return MP_ENOMEM;
-  int rc = curve_decode_private_point(&key, pair->private_key, 32, context);
-  if (rc == SG_SUCCESS) rc = curve_calculate_signature(context, &result, key, message, length);
-  bool ok = rc == SG_SUCCESS && signal_buffer_len(result) == MP_SIGNATURE_SIZE;
-  if (ok) memcpy(signature, signal_buffer_data(result), MP_SIGNATURE_SIZE);
-  signal_buffer_free(result);
-  SIGNAL_UNREF(key);
-  return ok ? MP_OK : MP_ECRYPTO;
+  uint8_t random[64];
+  mp_random(random, sizeof random);
+  int rc = curve25519_sign(signature, pair->private_key, message, length, random);
+  mp_wipe(random, sizeof random);
+  return rc == 0 ? MP_OK : MP_ECRYPTO;
 }
 
 bool mp_verify(const uint8_t public_key[32], const void *message, size_t length, const uint8_t signature[64]) {

@@ -1,6 +1,7 @@
 /* Digests, key derivation, AES, X25519 and XEdDSA: the vectors of fact sheets 01 §15.6 and 02 §18, and of the RFCs and NIST. */
 #include "crypto/aes.h"
 #include "crypto/curve.h"
+#include "crypto/curve25519_donna.h"
 #include "crypto/hash.h"
 #include "unit.h"
 
@@ -235,6 +236,20 @@ static void the_sheets_signatures_verify_and_their_changes_do_not(void **state) 
   }
 }
 
+/* Their random bytes are zeros. */
+static void the_sheets_signatures_come_of_their_random_bytes(void **state) {
+  (void)state;
+  static const uint8_t random[64];
+  for (size_t i = 0; i < COUNT(signatures); i++) {
+    mp_keypair pair = pair_of(signatures[i].byte);
+    mp_buffer message = from_hex(signatures[i].message);
+    uint8_t signature[64];
+    assert_int_equal(curve25519_sign(signature, pair.private_key, message.data, message.length, random), 0);
+    assert_hex(signature, sizeof signature, signatures[i].signature);
+    mp_buffer_free(&message);
+  }
+}
+
 static void signatures_verify_are_random_and_may_carry_the_sign_bit(void **state) {
   (void)state;
   bool with_bit = false, without = false;
@@ -391,6 +406,7 @@ int main(void) {
       cmocka_unit_test(x3dh_and_the_ratchets_kdfs_are_the_sheets),
       cmocka_unit_test(the_sender_keys_kdf_is_the_sheets),
       cmocka_unit_test(the_sheets_signatures_verify_and_their_changes_do_not),
+      cmocka_unit_test(the_sheets_signatures_come_of_their_random_bytes),
       cmocka_unit_test(signatures_verify_are_random_and_may_carry_the_sign_bit),
       cmocka_unit_test(cbc_is_nists_and_pads),
       cmocka_unit_test(ctr_is_the_sheets),

@@ -1,6 +1,7 @@
 /* What libsignal-protocol-c gets from us (02 §15.2), and how it is linked: the Curve25519 override, and the real protobuf-c. */
 #include "crypto/signal_provider.h"
 
+#include <dlfcn.h>
 #include <protobuf-c/protobuf-c.h>
 #include <signal/curve.h>
 
@@ -117,6 +118,52 @@ static void libsignals_signatures_are_verified_by_ours(void **state) {
   SIGNAL_UNREF(pair);
 }
 
+typedef int (*signing)(uint8_t *, const uint8_t *, const uint8_t *, unsigned long, const uint8_t *);
+
+/* What ours stands in for: the next one of that name. */
+static signing libsignals_own(void) {
+  union {
+    void *object;
+    signing function;
+  } found = {.object = dlsym(RTLD_NEXT, "curve25519_sign")};
+  assert_non_null(found.object);
+  assert_ptr_not_equal(found.function, curve25519_sign);
+  return found.function;
+}
+
+/* The same key, words and random bytes give the same signature, whoever makes it. */
+static void our_signatures_are_libsignals_bit_for_bit(void **state) {
+  (void)state;
+  signing own = libsignals_own();
+  uint8_t message[200], random[64], ours[64], theirs[64];
+  int negative = 0;
+  for (int i = 0; i < 3000; i++) {
+    mp_keypair pair;
+    mp_keypair_generate(&pair);
+    mp_random(random, sizeof random);
+    mp_random(message, sizeof message);
+    unsigned long length = (unsigned long)i % (sizeof message + 1);
+    assert_int_equal(curve25519_sign(ours, pair.private_key, message, length, random), 0);
+    assert_int_equal(own(theirs, pair.private_key, message, length, random), 0);
+    assert_memory_equal(ours, theirs, sizeof ours);
+    assert_int_equal(curve25519_verify(ours, pair.public_key, message, length), 0);
+    negative += ours[63] >> 7;
+  }
+  assert_in_range(negative, 1000, 2000);
+}
+
+static void libsignal_signs_by_ours(void **state) {
+  (void)state;
+  ec_key_pair *pair;
+  signal_buffer *signature;
+  assert_int_equal(curve_generate_key_pair(context, &pair), SG_SUCCESS);
+  unsigned long before = mp_curve25519_sign_calls();
+  assert_int_equal(curve_calculate_signature(context, &signature, ec_key_pair_get_private(pair), (const uint8_t *)"words", 5), 0);
+  assert_int_equal(mp_curve25519_sign_calls(), before + 1);
+  signal_buffer_free(signature);
+  SIGNAL_UNREF(pair);
+}
+
 static void libsignals_curve_calls_reach_ours(void **state) {
   (void)state;
   ec_key_pair *a, *b;
@@ -156,6 +203,8 @@ int main(void) {
       cmocka_unit_test(wrong_padding_is_an_invalid_message),
       cmocka_unit_test(libsignals_curve_calls_reach_ours),
       cmocka_unit_test(libsignals_signatures_are_verified_by_ours),
+      cmocka_unit_test(our_signatures_are_libsignals_bit_for_bit),
+      cmocka_unit_test(libsignal_signs_by_ours),
       cmocka_unit_test(protobuf_c_is_debians_not_libsignals),
   };
   context = mp_signal_context_new();
