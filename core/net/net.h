@@ -116,7 +116,7 @@ uint16_t mp_server_port(const mp_server *server);
 void mp_server_close(mp_server *server); /* its sockets end too */
 void mp_request_respond(mp_request *request, int status, const char *content_type, const void *body, size_t length);
 
-/* In `head` or `request` alone: the headers libwebsockets knows, names in lower case. */
+/* In `head` or `request` alone: the headers libwebsockets knows, and a few others that request.c names; names in lower case. */
 typedef void (*mp_request_header_fn)(void *user, const char *name, const char *value);
 void mp_request_each_header(mp_request *request, mp_request_header_fn each, void *user);
 

@@ -58,7 +58,21 @@ mp_request_info mp_request_head_info(const mp_request_head *head) {
   };
 }
 
-/* Before the head is forgotten: each header libwebsockets knows, by its name in lower case. */
+/* Headers that libwebsockets does not know: it keeps them, and gives only those it is asked for by name. */
+static void each_other_header(mp_request *request, mp_request_header_fn each, void *user) {
+  static const char *const names[] = {"companion_user_secret:"};
+  char value[MP_REQUEST_QUERY], name[64];
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    size_t size = strlen(names[i]);
+    int length = lws_hdr_custom_copy(request->wsi, value, sizeof value, names[i], (int)size);
+    if (length <= 0) continue;
+    memcpy(name, names[i], size - 1);
+    name[size - 1] = 0;
+    each(user, name, value);
+  }
+}
+
+/* Before the head is forgotten: each header that is known, by its name in lower case. */
 void mp_request_each_header(mp_request *request, mp_request_header_fn each, void *user) {
   char value[MP_REQUEST_QUERY], name[64];
   for (int token = 0; token < WSI_TOKEN_COUNT; token++) {
@@ -70,6 +84,7 @@ void mp_request_each_header(mp_request *request, mp_request_header_fn each, void
     name[size - 1] = 0;
     each(user, name, value);
   }
+  each_other_header(request, each, user);
 }
 
 static void free_request(mp_request *request) {
