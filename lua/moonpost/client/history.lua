@@ -271,6 +271,7 @@ end
 return function(client)
   local self = setmetatable({
     client = client, later = {}, failures = 0, waker = task.queue(), pace = PACE, close_seconds = CLOSE_SECONDS,
+    started = client.connection.online,
   }, History)
   self.asks = new_ask(self)
   return self

@@ -103,7 +103,8 @@ local function settle(self)
   local newsletters = self.client:made "newsletters"
   if newsletters then newsletters:go() end
   self.client.appstate:go()
-  self.client.past:go()
+  local past = self.client:made "past" or self.client.store:count("history", "j") > 0 and self.client.past
+  if past then past:go() end -- what reads history is loaded when there is some
   self.ready:close()
   return true
 end
