@@ -1,13 +1,11 @@
 /* Child processes as loop events: their output in pieces, their end, with no shell between. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "net.h"
+#include "net/inherit.h"
 
 #define CHILD "moonpost.net.child"
 #define WORDS_MAX 256 /* words of a command, and of an environment */
@@ -170,43 +168,18 @@ static bool has(lua_State *L, const char *name) {
   return there;
 }
 
-/* LMDB's files and those of Lua would be inherited: for the moment they are marked as not to be. `kept` lists them. */
-static int keep_back(mp_buffer *kept, mp_error *e) {
-  DIR *list = opendir("/proc/self/fd");
-  if (list == NULL) return mp_fail(e, MP_ENET, "no child process: /proc/self/fd cannot be read: %s", strerror(errno));
-  int rc = MP_OK;
-  for (const struct dirent *entry = readdir(list); entry != NULL && rc == MP_OK; entry = readdir(list)) {
-    int fd = atoi(entry->d_name), flags = fd > 2 ? fcntl(fd, F_GETFD) : -1;
-    if (flags < 0 || (flags & FD_CLOEXEC) != 0) continue;
-    rc = mp_buffer_append(kept, &fd, sizeof fd);
-    if (rc == MP_OK) fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
-  }
-  closedir(list);
-  return rc == MP_OK ? MP_OK : mp_fail(e, MP_ENOMEM, "no memory for a child process");
-}
-
-static void let_go(mp_buffer *kept) {
-  for (size_t at = 0; at < kept->length; at += sizeof(int)) {
-    int fd;
-    memcpy(&fd, kept->data + at, sizeof fd);
-    int flags = fcntl(fd, F_GETFD);
-    if (flags >= 0) fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
-  }
-  mp_buffer_free(kept);
-}
-
 /* A child inherits nothing but its three streams: neither the store nor what else is open here. */
 static int spawn(child *c, const uv_process_options_t *options, mp_error *e) {
   mp_buffer kept;
   mp_buffer_init(&kept, 0);
-  int rc = keep_back(&kept, e);
+  int rc = mp_keep_back(&kept, e);
   if (rc == MP_OK) {
     int why = uv_spawn(mp_loop(), &c->process, options);
     if (why != 0) {
       rc = mp_fail(e, why == UV_ENOENT ? MP_ENOTFOUND : MP_ENET, "%s cannot be started: %s", options->file, uv_strerror(why));
     }
   }
-  let_go(&kept);
+  mp_let_go(&kept);
   return rc;
 }
 
