@@ -12,6 +12,7 @@ local task = require "moonpost.task"
 local traceback = require "moonpost.traceback"
 local new_client = require "moonpost.client"
 local options_of = require "moonpost.client.options"
+local check_options = require "moonpost.bot.options"
 local commands = require "moonpost.bot.commands"
 local context = lazy "moonpost.bot.context"
 local conversation = require "moonpost.bot.conversation"
@@ -20,8 +21,8 @@ local newsletters = lazy "moonpost.bot.newsletters"
 local pictures = lazy "moonpost.bot.pictures"
 local host = require "moonpost.bot.host"
 local kinds = lazy "moonpost.client.kinds"
+local linking = lazy "moonpost.bot.linking"
 local message = require "moonpost.bot.message"
-local parse_phone = require("moonpost.client.phone_number").parse
 local history = require "moonpost.bot.history"
 local make_filter = require "moonpost.bot.filter"
 local places = require "moonpost.client.places"
@@ -199,49 +200,6 @@ local function make_client(bot)
   return client
 end
 
-local function show_qr(text)
-  local picture = core.qr.terminal(text)
-  io.stdout:write("Scan this with WhatsApp on your phone: Linked devices, Link a device.\n", picture, "\n")
-  io.stdout:flush()
-end
-
-local function show_code(code, seconds, phone)
-  io.stdout:write(("Type %s into WhatsApp on the phone of +%s within %.0f s: %s.\n"):format(
-    code, phone, seconds, "Linked devices, Link a device, Link with phone number instead"))
-  io.stdout:flush()
-end
-
--- By phone number where one is given, the command line's first; else by QR.
-local function way_to_link(options)
-  local phone = host.phone or not host.by_qr and options.phone
-  if phone then return { phone = phone, code = host.show_code or options.code or show_code } end
-  return { qr = host.show_qr or options.qr or show_qr }
-end
-
--- Who asks for a number and has an account linked already may mean another one.
-local function check_linked(bot)
-  local linked, phone = bot.client.me.jid:match "^%d+", host.phone or bot.options.phone
-  phone = phone and parse_phone(phone)
-  if phone and phone ~= linked then
-    return nil, core.error("phone", ("the account is linked as +%s, not as +%s: another number takes another store, or another account "
-      .. "of this one"):format(linked, phone))
-  end
-  if host.phone then bot.log:info("linked already as +%s: no code is needed", linked) end
-  return true
-end
-
-local function link_and_connect(bot)
-  local client = bot.client
-  if client:linked() then
-    local ok, err = check_linked(bot)
-    if not ok then return nil, err end
-  else
-    local me, err = client:pair(way_to_link(bot.options))
-    if not me then return nil, err end
-  end
-  return client:connect()
-end
-
 -- Ends bot:run() with these results; the first call wins.
 function Bot:finish(...)
   if self.ended then return end
@@ -251,7 +209,7 @@ end
 
 -- Whatever keeps the bot from getting online for the first time ends it: nothing else would.
 local function start(bot)
-  local called, up, why = xpcall(link_and_connect, traceback.told, bot)
+  local called, up, why = xpcall(linking, traceback.told, bot)
   if not called then up, why = nil, up end
   if not up then bot:finish(nil, why) end
 end
@@ -330,20 +288,6 @@ function Bot:logout()
   return true
 end
 
-local types = {
-  store = "string", account = "string", name = "string", prefix = "string", own = "boolean", url = "string", root = "string", ca = "string",
-  version = "table", qr = "function", device_name = "string", platform = "string", phone = "string", code = "function",
-  proxy = "string",
-  durability = "string", reply_seconds = "number", late_seconds = "number", mark_read = "boolean",
-}
-
-local function check_phone(options, level)
-  local _, wrong
-  if options.phone then _, wrong = parse_phone(options.phone) end
-  if wrong then error(("moonpost.bot: option 'phone': %s"):format(wrong), level + 1) end
-  if options.code and not options.phone then error("moonpost.bot: option 'code' needs the option 'phone'", level + 1) end
-end
-
 --- Makes a bot.
 -- @tparam table options `store` folder of its state (required), `account` which of the store's accounts it is ("default"), `name`
 -- push name, `prefix` of commands ("!"), `own` true to hear the account's owner too (never its own sends), `url`, `root`, `ca`,
@@ -355,20 +299,7 @@ end
 -- has dealt with are shown as read (true); what nothing matches never is
 -- @treturn table bot
 return function(options)
-  if type(options) ~= "table" then error("moonpost.bot expects a table of options", 2) end
-  for name, value in pairs(options) do
-    if not types[name] and name ~= "key" then error(("moonpost.bot has no option '%s'"):format(tostring(name)), 2) end
-    if types[name] and type(value) ~= types[name] then
-      error(("moonpost.bot: option '%s' must be a %s, not a %s"):format(name, types[name], type(value)), 2)
-    end
-  end
-  options_of.check_names("moonpost.bot", options, 2)
-  options_of.check_account("moonpost.bot", options.account, 2)
-  check_phone(options, 2)
-  options_of.check_proxy("moonpost.bot", options.proxy, 2)
-  options_of.check_store("moonpost.bot", options, 2)
-  options_of.check_seconds("moonpost.bot", options, 2)
-  if not options.store then error("moonpost.bot needs the option 'store': the folder of its state", 2) end
+  check_options(options, 2)
   local copy = { prefix = "!", mark_read = true }
   for name, value in pairs(options) do copy[name] = value end
   host.bots = (host.bots or 0) + 1

@@ -25,8 +25,8 @@ local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local log = require "moonpost.log"
 local task = require "moonpost.task"
-local traceback = require "moonpost.traceback"
 local damage = require "moonpost.client.damage"
+local events = require "moonpost.client.events"
 local limits = require "moonpost.client.limits"
 local of_me = require "moonpost.client.me"
 local new_turn = require "moonpost.client.turn"
@@ -36,11 +36,11 @@ local parse_phone = require("moonpost.client.phone_number").parse
 local payload = require "moonpost.client.payload"
 local platform = require "moonpost.client.platform"
 local proxy = require "moonpost.client.proxy"
-local rows = require "moonpost.client.rows"
 local tenancy = require "moonpost.client.tenancy"
 
 local actions = lazy "moonpost.client.actions"
 local archive_upgrade = lazy "moonpost.client.archive_upgrade"
+local close = lazy "moonpost.client.close"
 local logout = lazy "moonpost.client.logout"
 local parked = lazy "moonpost.client.parked"
 
@@ -71,43 +71,7 @@ function Client:made(name) return rawget(self, name) end
 
 function Client.__tostring(client) return ("moonpost.client (%s)"):format(client.me and client.me.jid or "not linked") end
 
-local events = {
-  message = true, receipt = true, online = true, offline = true, unlinked = true, replaced = true, refused = true, presence = true,
-  chatstate = true, error = true, identity = true, status = true, group = true, call = true, newsletter = true, caught_up = true,
-  history = true, picture = true,
-}
-
---- Registers a handler. Message handlers of one chat run one after another, chats at the same time; each may wait.
--- @string event
--- @func fn
--- @treturn function takes the handler off again
-function Client:on(event, fn)
-  if not events[event] then
-    local names = {}
-    for name in pairs(events) do names[#names + 1] = name end
-    table.sort(names)
-    error(("client:on has no event '%s' (%s)"):format(tostring(event), table.concat(names, ", ")), 2)
-  end
-  if type(fn) ~= "function" then error("client:on expects a function, got " .. type(fn), 2) end
-  local list = self.handlers[event] or {}
-  self.handlers[event] = list
-  list[#list + 1] = fn
-  return function()
-    for i = #list, 1, -1 do
-      if list[i] == fn then table.remove(list, i) end
-    end
-  end
-end
-
---- Tells the handlers of an event, each in a task of its own. An error nobody listens to is logged.
-function Client:emit(event, ...)
-  local list = self.handlers[event]
-  if not list or #list == 0 then
-    if event == "error" then self.log:error(traceback.text((...))) end
-    return
-  end
-  for _, fn in ipairs { table.unpack(list) } do task.spawn(fn, ...) end
-end
+Client.on, Client.emit = events.on, events.emit
 
 --- A fresh id for an IQ (fact sheet 01 §6.1).
 function Client:next_id()
@@ -185,25 +149,7 @@ end
 function Client:close()
   if self.closed then return end
   self.closed = true
-  for _, name in ipairs { "pairing", "journal", "media", "sweep", "missing", "newsletters", "appstate", "past" } do
-    local used = self:made(name)
-    if used then used:stop() end
-  end
-  local delivered, read_marks = self:made "delivered", self:made "read_marks"
-  if delivered then delivered:hasten() end
-  self.connection:stop()
-  self.outbox:give_up(core.error("closed", "the client is closed"))
-  if delivered then
-    delivered:write(true)
-    delivered:rest()
-  end
-  self.presence:rest()
-  if read_marks then read_marks:write(true) end
-  self:commit()
-  self.turn:leave(self)
-  self.over = true
-  tenancy.leave(self)
-  if self.opened then self.opened:close() end
+  close(self)
 end
 
 --- The messages that were set aside: those in whose handlers three runs have ended.
@@ -312,17 +258,6 @@ end
 
 Client.set_me, Client.forget_account = of_me.set, of_me.forget
 
--- Who the store is linked as. A row that is there and cannot be read is no reason to link anew.
-local function read_me(self)
-  local ok, found = pcall(rows.get, self.store, "setting", "me", "StoreMe")
-  if ok then
-    self.me = found
-    return true
-  end
-  return nil, damage(core.error("damaged", ("store %s is damaged: who the account %s is cannot be read: %s"):format(
-    self.store:path(), self.account_name, tostring(found))))
-end
-
 --- Opens a client.
 -- @tparam table options
 --   store: folder of its state (relative to the working folder), or store_handle: an open store; account: which of the store's
@@ -363,7 +298,7 @@ return function(options)
     log = log.of(account_name), handlers = {}, counter = 0, id_prefix = ("%d.%d-"):format(core.crypto.random(2):byte(1, 2)),
   }, Client)
   local ok
-  ok, err = read_me(self)
+  ok, err = of_me.read(self)
   if ok then ok, err = tenancy.enter(self) end
   if not ok then
     if opened then opened:close() end

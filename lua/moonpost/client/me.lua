@@ -1,8 +1,24 @@
 --- Who a client is linked as, in its store, and the end of that.
 -- @module moonpost.client.me
+local core = require "moonpost.core"
+local damage = require "moonpost.client.damage"
 local rows = require "moonpost.client.rows"
 
 local me = {}
+
+--- Reads who the store is linked as. A row that is there and cannot be read is no reason to link anew.
+-- @param client
+-- @treturn ?boolean true
+-- @treturn ?table err code "damaged"
+function me.read(client)
+  local ok, found = pcall(rows.get, client.store, "setting", "me", "StoreMe")
+  if ok then
+    client.me = found
+    return true
+  end
+  return nil, damage(core.error("damaged", ("store %s is damaged: who the account %s is cannot be read: %s"):format(
+    client.store:path(), client.account_name, tostring(found))))
+end
 
 --- Takes note of who the store is linked as, and at which server; nil forgets it.
 -- @param client
