@@ -110,6 +110,47 @@ describe("a person's picture", function()
     assert.is_nil(stanza.path(asked[3], "picture", "tctoken"))
   end))
 
+  it("is changed on the phone, and taken away, which its devices and those who know its owner are told", support.async(function()
+    local rig <close> = start()
+    local ana, ben = rig:contact "Ana", rig:contact "Ben"
+    ben:hears(ana, "hello")
+    local told = { listen(ana), listen(ben) }
+    local _, file = tap.admin(rig, "POST", "/admin/file", jpeg "garden")
+    local status, answer = tap.admin(rig, "POST", "/admin/mock-phone/picture", { jid = ana.jid, file = file.file })
+    assert.equal(200, status)
+    local id = ("%d"):format(answer.id)
+    for i = 1, 2 do assert.same({ ana.lid, id }, (function(change) return { change.jid, change.id } end)(assert(told[i]:pop(20)))) end
+    assert.equal(jpeg "garden", assert(ben.client.pictures:bytes(assert(ben.client.pictures:get(ana.jid)))))
+    rig:admin("mock-phone/picture", { jid = ana.jid })
+    for i = 1, 2 do assert.is_nil(assert(told[i]:pop(20)).id) end
+    _, file = tap.admin(rig, "POST", "/admin/file", "no picture at all")
+    status, answer = tap.admin(rig, "POST", "/admin/mock-phone/picture", { jid = ana.jid, file = file.file })
+    assert.equal(400, status)
+    assert.matches("a picture is a JPEG", answer.error)
+  end))
+
+  it("is told by its id among what a usync says of its owner, to whom it is shown", support.async(function()
+    local rig <close> = start()
+    local ana, ben, cem = rig:contact "Ana", rig:contact "Ben", rig:contact "Cem"
+    ben:hears(ana, "hello")
+    local function told_to(contact)
+      local answer = assert(contact.client:query(stanza.node("iq", { xmlns = "usync", type = "get", to = "s.whatsapp.net" }, {
+        stanza.node("usync", { sid = "1", mode = "query", last = "true", index = "0", context = "interactive" }, {
+          stanza.node("query", nil, { stanza.node "picture" }),
+          stanza.node("list", nil, { stanza.node("user", { jid = ana.jid }) }),
+        }),
+      })))
+      local picture = stanza.path(answer, "usync", "list", "user", "picture")
+      return picture and picture.attrs.id or "none"
+    end
+    assert.equal("none", told_to(ben))
+    local id = set(ana, "garden")
+    assert.same({ id, id }, { told_to(ben), told_to(cem) })
+    assert(ana.client:query(stanza.node("iq", { xmlns = "privacy", type = "set", to = "s.whatsapp.net" }, stanza.node("privacy", nil,
+      stanza.node("category", { name = "profile", value = "contacts" })))))
+    assert.same({ id, "none" }, { told_to(ben), told_to(cem) })
+  end))
+
   it("outlives the sandbox's process", support.async(function()
     local world = support.tmpdir()
     local id, jid

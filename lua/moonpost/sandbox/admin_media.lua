@@ -8,6 +8,7 @@ local phone = require "moonpost.sandbox.phone"
 local phone_files = require "moonpost.sandbox.phone_files"
 local phone_mail = require "moonpost.sandbox.phone_mail"
 local phone_send = require "moonpost.sandbox.phone_send"
+local pictures = require "moonpost.sandbox.pictures"
 local printable = require "moonpost.printable"
 local task = require "moonpost.task"
 
@@ -55,6 +56,17 @@ local function pieces_of(sandbox, id)
     if bytes ~= "" then return bytes end
     spool:close()
   end
+end
+
+-- A file that was handed in, whole; nil when it is no picture.
+local function picture_of(sandbox, id)
+  local next_piece, list, size = pieces_of(sandbox, id), {}, 0
+  for bytes in next_piece or function() end do
+    size = size + #bytes
+    if size <= pictures.BYTES_MAX then list[#list + 1] = bytes end
+  end
+  local jpeg = size <= pictures.BYTES_MAX and table.concat(list) or ""
+  return pictures.fits(jpeg) and jpeg or nil
 end
 
 local about = {
@@ -185,6 +197,19 @@ return function(tools)
     if not accounts then return end
     if phone_files.lose(phone.of(sandbox, accounts[1]), value.id) then return answer(request, 200, {}) end
     answer(request, 404, { error = "the phone has no such file" })
+  end
+
+  -- {jid, file}: the owner of an account changes the picture on the phone; without a file there is none any more.
+  calls["POST /admin/mock-phone/picture"] = function(sandbox, request)
+    local value = read_json(request, { jid = JID, file = fields.whole(1, 1 << 40) }, { "jid" })
+    local accounts = value and tools.find_accounts(sandbox, request, { value.jid })
+    if not accounts then return end
+    local jpeg = value.file and picture_of(sandbox, value.file)
+    if value.file and not jpeg then
+      return answer(request, 400, { error = "a picture is a JPEG of at most 4 MiB, handed in by POST /admin/file" })
+    end
+    sandbox:read_mail()
+    answer(request, 200, { id = pictures.by_phone(sandbox, accounts[1], jpeg) })
   end
 
   -- How the media host is set, and how much it has.

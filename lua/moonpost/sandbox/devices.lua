@@ -8,6 +8,7 @@ local iq = require "moonpost.sandbox.iq"
 local new_prekeys = require "moonpost.sandbox.prekeys"
 local new_queue = require "moonpost.sandbox.queue"
 local phone = require "moonpost.sandbox.phone"
+local pictures = require "moonpost.sandbox.pictures"
 local sent = require "moonpost.sandbox.sent"
 
 local crypto, proto, jid = core.crypto, core.proto, core.wire.jid
@@ -92,12 +93,17 @@ local function devices_node(sandbox, account)
   })
 end
 
--- What a usync answers for one account, by protocol: fn(sandbox, account, server) -> node or nothing.
+-- What a usync answers for one account, by protocol: fn(sandbox, account, server, viewer, user) -> node or nothing; `viewer`: the account
+-- that asks, `user`: the node that does.
 local protocols = {
   devices = function(sandbox, account) return devices_node(sandbox, account) end,
   lid = function(_, account, server) return server ~= "lid" and stanza.node("lid", { val = account:jid "lid" }) or nil end,
   status = function(sandbox) return stanza.node("status", { t = sandbox.time() }, "") end,
   disappearing_mode = function() return stanza.node("disappearing_mode", { duration = "0", t = "0" }) end,
+  picture = function(sandbox, account, _, viewer, user)
+    local id = pictures.seen(sandbox, viewer, account, user)
+    return id and stanza.node("picture", { id = id }) or nil
+  end,
 }
 
 -- Somebody of an address book, by number or JID (S-233): the account, the name it is answered under, and whether it is in.
@@ -109,7 +115,7 @@ local function contact_node(sandbox, user)
   return account, asked, stanza.node("contact", { type = account and "in" or "out" }, text)
 end
 
-local function user_node(sandbox, wanted, user)
+local function user_node(sandbox, viewer, wanted, user)
   local account, asked, contact
   if wanted.contact then
     account, asked, contact = contact_node(sandbox, user)
@@ -121,7 +127,7 @@ local function user_node(sandbox, wanted, user)
   local _, server = jid.parse(asked)
   for name in pairs(account and wanted or {}) do
     local fn = protocols[name]
-    content[#content + 1] = fn and fn(sandbox, account, server) or nil
+    content[#content + 1] = fn and fn(sandbox, account, server, viewer, user) or nil
   end
   return stanza.node("user", { jid = jid.bare(asked) }, content)
 end
@@ -134,7 +140,7 @@ function devices.usync(conn, node)
   local wanted, users, seen = {}, {}, {}
   for _, protocol in stanza.children(query) do wanted[protocol.tag] = true end
   for _, user in stanza.children(stanza.child(usync, "list"), "user") do
-    local found = user_node(conn.sandbox, wanted, user)
+    local found = user_node(conn.sandbox, conn.device.account, wanted, user)
     if found and not seen[found.attrs.jid] then
       seen[found.attrs.jid] = true
       users[#users + 1] = found

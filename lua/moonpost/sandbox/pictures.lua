@@ -8,10 +8,9 @@ local privacy_tokens = require "moonpost.sandbox.privacy_tokens"
 local settings = require "moonpost.sandbox.group_settings"
 local stanza = require "moonpost.stanza"
 
-local BYTES_MAX = 4 << 20
 local JPEG = "\xff\xd8\xff"
 
-local pictures = {}
+local pictures = { BYTES_MAX = 4 << 20 }
 
 local function read(sandbox, subject)
   local row = sandbox.store:get("world", "P" .. subject)
@@ -19,7 +18,7 @@ local function read(sandbox, subject)
 end
 
 --- Whether some bytes can be a picture.
-function pictures.fits(bytes) return #bytes <= BYTES_MAX and bytes:sub(1, #JPEG) == JPEG end
+function pictures.fits(bytes) return #bytes <= pictures.BYTES_MAX and bytes:sub(1, #JPEG) == JPEG end
 
 --- Keeps the picture of a subject; nil takes it away. What stands in its place has a higher number.
 -- @string subject
@@ -57,6 +56,13 @@ local function sees(sandbox, viewer, owner, ...)
   end
   return false
 end
+
+--- The id of somebody's picture, as far as a usync's asker is shown it (S-234).
+-- @tparam table viewer account
+-- @tparam table owner account
+-- @tparam table user the `<user>` that asks for it
+-- @treturn ?int id
+function pictures.seen(sandbox, viewer, owner, user) return sees(sandbox, viewer, owner, user) and read(sandbox, owner:jid()) or nil end
 
 -- Whose picture a query is about, as rows name it; nil and a code when it is not to be had. A community's is asked for otherwise.
 local function subject_of(conn, target, asked, node)
@@ -103,6 +109,8 @@ local function audience(sandbox, owner, group)
   return devices
 end
 
+-- Own devices are told by the same notification as others. An `account_sync` with `<picture/>` beside it, which 07 §4.4 has of some
+-- clients, is none the official client reads (09 §2.1).
 local function tell(sandbox, subject, id, actor, devices)
   sandbox.spread:hand_out(devices, function()
     return stanza.node("notification", { type = "picture", from = subject, id = sandbox:next_id(), t = sandbox.time() },
@@ -131,6 +139,16 @@ local function set(conn, node)
   local id = pictures.keep(sandbox, subject, jpeg ~= "" and jpeg or nil)
   iq.result(conn, node, id and stanza.node("picture", { id = id }) or nil)
   tell(sandbox, subject, id, conn.device.account, audience(sandbox, owner, group))
+end
+
+--- An account's owner changes the picture, or takes it away, on the phone.
+-- @tparam table account
+-- @tparam ?string jpeg that fits
+-- @treturn ?int its id
+function pictures.by_phone(sandbox, account, jpeg)
+  local id = pictures.keep(sandbox, account:jid(), jpeg)
+  tell(sandbox, account:jid(), id, account, audience(sandbox, account))
+  return id
 end
 
 --- A query of the namespace "w:profile:picture".
