@@ -102,7 +102,7 @@ describe("an admin call", function()
       { { from = ana.jid, to = ben.jid, kind = "image", file = 99 }, 400, "there is no file 99" },
       { { from = ana.jid, to = ben.jid, album = {} }, 400, "album is a list of 1 to 30 files" },
       { { from = ana.jid, to = ben.jid, album = { { kind = "voice", file = file } } }, 409, "an album is pictures and videos" },
-      { { from = "nobody", to = ben.jid, text = "hello" }, 404, "no account 'nobody'" },
+      { { from = "nobody", to = ben.jid, text = "hello" }, 404, "no account 'nobody': its JID names it" },
       { { from = ana.jid, to = "nobody", text = "hello" }, 409, "nobody and no group is 'nobody'" },
     } do
       local status, answer = send(rig, wrong[1])

@@ -40,6 +40,32 @@ local function hears(heard, kind)
 end
 
 describe("the commands of a chat", function()
+  it("give the account and a group pictures, and take them away, which others are told and shown", support.async(function()
+    local rig <close> = start()
+    local bot, seen = rig:bot { name = "Echo" }, task.queue()
+    bot:on("message", function(ctx) ctx:reply(ctx.text) end)
+    bot:on("picture", function(picture) seen:push(picture) end)
+    rig:run(bot)
+    -- a JPEG's start and the head of its frame, which say 64 by 64 pixels: it goes as it is
+    local jpeg = files.write("me.jpg", "\xff\xd8" .. (">BBI2BI2I2B"):pack(0xff, 0xc0, 11, 8, 64, 64, 1) .. "\1\x11\0\xff\xd9")
+    local ana <close> = open(rig, "Echo")
+    ana:say("hello")
+    ana:wait "↪ #%d hello"
+    ana:say("/picture nowhere.jpg", "/picture " .. jpeg)
+    local set = assert(seen:pop(30))
+    assert.same({ false, true }, { set.group, set.id ~= nil })
+    assert.truthy(bot:picture(set.jid))
+    ana:say "/picture"
+    assert.is_nil(assert(seen:pop(30)).id)
+    ana:say("/group new Tea club | Echo", "/group picture " .. jpeg)
+    local group = assert(seen:pop(30))
+    assert.same({ bot:groups()[1].jid, true, true }, { group.jid, group.group, group.id ~= nil })
+    bot:groups()[1]:remove_picture()
+    ana:wait "Echo has taken the picture of Tea club away"
+    assert.equal(0, ana.finish())
+    assert.matches("nowhere.jpg cannot be read: No such file", ana.screen())
+  end))
+
   it("make a group with people, speak in it, and close it", support.async(function()
     local rig <close> = start()
     local heard, bot = listener(rig)

@@ -205,6 +205,9 @@ describe("a picture that is no small square JPEG", function()
     assert(ana.client.pictures:set { file = png() })
     local bytes = assert(ana.client.pictures:bytes(assert(ana.client.pictures:get(ana.jid))))
     assert.same({ 640, 640 }, { size_of(bytes) })
+    local id, err = ana.client.pictures:set { bytes = "no picture" }
+    assert.same({ nil, "media-format" }, { id, err.code })
+    assert.equal("what is given is no picture, video or audio file that is known here", err.message)
   end))
 
   it("is refused where ffmpeg is not, but for a JPEG, which goes as it is", support.async(function()

@@ -50,7 +50,8 @@ function pictures.source(value, name, level)
   if type(value) == "function" then return { reader = value } end
   if type(value) == "table" and type(value.reference) == "table" then return { bytes = value:bytes() } end
   if type(value) == "table" and type(value.bytes) == "string" then return { bytes = value.bytes } end
-  error(("%s expects a path, { bytes = string }, an iterator or a file that came"):format(name), level + 1)
+  error(("%s expects a path, { bytes = string }, an iterator or a file that came, not %s"):format(name,
+    value == "" and "an empty path" or "a " .. type(value)), level + 1)
 end
 
 --- Somebody's picture as an object; nil and a word, "no-picture" or "hidden", where there is none to be seen.

@@ -33,6 +33,11 @@ local function read(source)
   end
 end
 
+-- The error of the tools, which know the file by the name it has for them alone.
+local function about(err, path)
+  return core.error(err.code, (err.message:gsub(path:gsub("%p", "%%%0"), "what is given")))
+end
+
 --- The bytes of a square JPEG. In a task.
 -- @tparam table source { file = path }, { bytes = string } or { reader = function }
 -- @treturn ?string
@@ -47,9 +52,8 @@ return function(source)
     if not file then return nil, why end
     why = file:write(bytes) or file:finish()
     if why then return nil, why end
-    local jpeg
-    jpeg, why = tools.to_square(file.path, SIDE)
-    return jpeg, why
+    local jpeg, err_of_tools = tools.to_square(file.path, SIDE)
+    return jpeg, not jpeg and about(err_of_tools, file.path) or nil
   end
   if width and #bytes <= SENT then return bytes end
   return nil, core.error(width and "media-too-large" or "media-format",

@@ -242,7 +242,9 @@ local function find_accounts(sandbox, request, list_of_jids)
   local accounts = {}
   for i, one in ipairs(list_of_jids) do
     accounts[i] = (sandbox.accounts:lookup(one))
-    if not accounts[i] then return nil, answer(request, 404, { error = ("no account '%s'"):format(printable.line(one, 200)) }) end
+    if not accounts[i] then return nil, answer(request, 404, {
+      error = ("no account '%s': its JID names it, as /admin/state tells"):format(printable.line(one, 200)),
+    }) end
   end
   return accounts
 end

@@ -63,6 +63,12 @@ end
 
 local function description(chat, text) need(chat.client.groups:set_description(here(chat), text)) end
 
+local function picture(chat, text)
+  local group, pictures = here(chat), chat.client.pictures
+  if text == "" then return need(pictures:remove(group)) end
+  need(pictures:set({ file = text }, group))
+end
+
 local switches = { on = true, off = false }
 
 local function set(chat, text)
@@ -122,6 +128,7 @@ return {
   { name = "group demote", usage = "NAME, NAME …", about = "makes admins members", run = members "demote" },
   { name = "group subject", usage = "TEXT", about = "gives it another subject", run = subject },
   { name = "group description", usage = "[TEXT]", about = "gives it another description, or none", run = description },
+  { name = "group picture", usage = "[PATH]", about = "gives it another picture, or none", run = picture },
   { name = "group set", usage = "announce|locked|join_approval on|off, member_add all|admins", about = "changes a setting", run = set },
   { name = "group info", about = "who is in it", run = info },
   { name = "group invite", about = "the link others can join by", run = invite },

@@ -93,6 +93,12 @@ end
 local states = { ringing = "calls: /reject refuses", missed = "has called in vain", accepted = "was answered on another device",
   rejected = "was refused", ended = "calls no more" }
 
+function hear.picture(chat, event)
+  local by = event.from_me and chat.name or chat.people:name(event.by or event.jid)
+  local whose = event.group and (" of %s"):format(chat.people:name(event.jid)) or ""
+  chat:happened(event.id and ("%s has set another picture%s"):format(by, whose) or ("%s has taken the picture%s away"):format(by, whose))
+end
+
 function hear.call(chat, call)
   chat.calls.rings = call.state == "ringing" and call or nil
   local name = call.name and call.name ~= "" and printable.line(call.name, 40) or chat.people:name(call.sender)

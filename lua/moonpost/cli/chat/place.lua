@@ -44,6 +44,12 @@ local function watch(chat, text)
   chat.client:watch(who.jid)
 end
 
+local function picture(chat, text)
+  local pictures = chat.client.pictures
+  if text == "" then return need(pictures:remove()) end
+  need(pictures:set { file = text })
+end
+
 -- Whom a status post is for: whom one writes to.
 local function audience(chat)
   local list = { chat.to.jid }
@@ -136,6 +142,7 @@ return {
   { name = "recording", usage = "[off]", about = "shows that you record", run = show_typing "recording" },
   { name = "watch", usage = "[NAME]", about = "shows when somebody comes and goes", run = watch },
   { name = "status", usage = "TEXT", about = "posts a status for whom you write to", run = status },
+  { name = "picture", usage = "[PATH]", about = "gives you another picture, or none", run = picture },
   { name = "call", usage = "[video]", about = "your phone calls", run = call },
   { name = "hangup", about = "ends that call", run = hangup },
   { name = "reject", about = "refuses a call that rings", run = reject },
