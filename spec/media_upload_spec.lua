@@ -5,6 +5,7 @@ local media_hosts = require "spec.media_hosts"
 local stanza = require "moonpost.stanza"
 local start = require("spec.rig").start
 local support = require "spec.support"
+local task = require "moonpost.task"
 
 local body_of, hurry, open, tell = media_hosts.body, media_hosts.hurry, media_hosts.open, media_hosts.tell
 
@@ -53,6 +54,15 @@ end
 local function upload(contact, source, type, options) return contact.client.media:upload(source, type or "document", options) end
 
 describe("an upload", function()
+  it("has the service asked once how large it may be, however many begin at a time", support.async(function()
+    local taken, ended = {}, task.queue()
+    local _ <close>, ana, _, _, rig = scene(takes(taken))
+    local questions = rig:record("to-server", function(node) return node.attrs.xmlns == "abt" end)
+    for _ = 1, 3 do task.spawn(function() ended:push { upload(ana, { bytes = "hello" }, "image") } end) end
+    for _ = 1, 3 do assert(table.unpack(assert(ended:pop(20)))) end
+    assert.same({ 3, 1 }, { #taken, #questions })
+  end))
+
   it("goes to its type's path, under the hash of what is stored, with the token made safe for a URL", support.async(function()
     local taken = {}
     local _ <close>, ana, hosts, _, rig = scene(takes(taken))
@@ -106,7 +116,6 @@ describe("an upload", function()
   it("shares the question for hosts with others, and keeps the answer as long as it holds", support.async(function()
     local taken = {}
     local _ <close>, ana, hosts, told, rig = scene(takes(taken))
-    local task = require "moonpost.task"
     local running = {}
     for i = 1, 10 do running[i] = task.spawn(upload, ana, { bytes = "file " .. i }) end
     for _, one in ipairs(running) do assert(one:join(30)) end
@@ -119,7 +128,6 @@ describe("an upload", function()
   end))
 
   it("has four under way at a time", support.async(function()
-    local task = require "moonpost.task"
     local now, most, gate = 0, 0, task.queue()
     local answer = takes {}
     local _ <close>, ana = scene(function(exchange)

@@ -3,6 +3,7 @@
 -- @module moonpost.client.properties
 local core = require "moonpost.core"
 local stanza = require "moonpost.stanza"
+local task = require "moonpost.task"
 
 local net = core.net
 
@@ -44,7 +45,10 @@ end
 -- @tparam number default the official one
 -- @treturn number
 function Properties:number(code, default)
-  if net.now() >= self.ends then refresh(self) end
+  if net.now() >= self.ends then
+    local turn <close> = self.lock:hold() -- who needs one meanwhile waits for the same answer
+    if turn and net.now() >= self.ends then refresh(self) end
+  end
   local value = tonumber(self.values[code])
   return value and value == value and value or default
 end
@@ -52,4 +56,4 @@ end
 --- Forgets them: another account may have others.
 function Properties:forget() self.values, self.ends = {}, -math.huge end
 
-return function(client) return setmetatable({ client = client, values = {}, ends = -math.huge }, Properties) end
+return function(client) return setmetatable({ client = client, values = {}, ends = -math.huge, lock = task.lock() }, Properties) end
