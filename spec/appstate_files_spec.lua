@@ -6,7 +6,6 @@ local start = require("spec.rig").start
 local stanza = require "moonpost.stanza"
 local support = require "spec.support"
 local tap = require "spec.tap"
-local task = require "moonpost.task"
 
 local crypto, media, proto = core.crypto, core.media, core.proto
 
@@ -14,13 +13,10 @@ local COLLECTION = "regular_high"
 
 -- Waits until a client knows the collection up to a version.
 local function until_version(client, version)
-  local deadline = core.net.now() + 20
-  while true do
+  return support.eventually(function()
     local state = rows.state(client.store, COLLECTION)
-    if state and state.version >= version then return state end
-    assert(core.net.now() < deadline, "the collection never came so far")
-    task.sleep(0.01)
-  end
+    return state and state.version >= version and state
+  end, ("version %d of the collection"):format(version))
 end
 
 local function records(client) return client.store:count("appstate", ("r%s\0"):format(COLLECTION)) end
@@ -217,11 +213,7 @@ describe("a snapshot", function()
     assert(client:pair(tap.scanner(rig)))
     assert(client:connect())
     assert.equal("media-gone", errors:pop(30).code)
-    local deadline = core.net.now() + 20
-    while not rows.state(client.store, "critical_block") do
-      assert(core.net.now() < deadline)
-      task.sleep(0.01)
-    end
+    support.eventually(function() return rows.state(client.store, "critical_block") end, "the other collections")
     assert.is_nil(rows.state(client.store, COLLECTION))
     client:close()
   end))

@@ -18,13 +18,10 @@ local function is_upload(node) return stanza.path(node, "sync", "collection", "p
 -- Waits until a client knows a collection up to a version.
 local function until_version(contact, version, collection)
   local rows = require "moonpost.client.appstate_rows"
-  local deadline = core.net.now() + 10
-  while true do
+  return support.eventually(function()
     local state = rows.state(contact.client.store, collection or "regular_high")
-    if state and state.version >= version and not rows.is_stale(state) then return state end
-    assert(core.net.now() < deadline, "the collection never came so far")
-    task.sleep(0.01)
-  end
+    return state and state.version >= version and not rows.is_stale(state) and state
+  end, ("version %d of the collection"):format(version))
 end
 
 -- Two linked devices of Ana's, which hear what the owner does and know what there is of the app state, and Ben.
@@ -164,7 +161,7 @@ describe("the app state", function()
     end)
     assert(one.client:delete_for_me { chat = ben.lid, id = sent.id, sender = ben.lid })
     assert.is_true(lost:pop(30))
-    while device.queue.count > 0 do task.sleep(0.01) end -- the notification is confirmed, and does not come again
+    support.eventually(function() return device.queue.count == 0 end, "the notification is confirmed, and does not come again")
     two.client:close()
     untap()
     two = rig:contact("Ana", { own = true, store = folder })

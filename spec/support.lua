@@ -42,6 +42,27 @@ support.folders = setmetatable({}, { __gc = function(folders)
   for _, path in ipairs(folders) do os.execute(("rm -rf '%s'"):format(path)) end
 end })
 
+--- Waits until something is so: looked at each time the loop has done what had come in.
+-- @func is_so fn() -> what is waited for, or nothing
+-- @string what in words, for the failure
+-- @tparam ?number seconds at most (20)
+-- @return what is_so returned
+function support.eventually(is_so, what, seconds)
+  local timer, turns
+  local stop <close> = setmetatable({}, { __close = function()
+    if timer then timer:stop() end
+    if turns then turns:stop() end
+  end })
+  local found = is_so() or task.await(function(resume)
+    timer = net.timer(seconds or 20, resume)
+    turns = net.on_turn_end(function()
+      local ok, now = pcall(is_so)
+      if not ok or now then resume(ok and now, now) end
+    end)
+  end)
+  return stop and assert(found, what .. ": never")
+end
+
 --- GET or POST, inside a task; returns {status=, body=} or nil, err.
 function support.http(method, url, body, ca)
   return task.await(function(resume)

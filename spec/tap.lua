@@ -146,14 +146,11 @@ function tap.event(client, name)
   return queue
 end
 
---- Waits until a client knows what there is of the app state, which it asks for once it is linked (10 s).
+--- Waits until a client knows what there is of the app state, which it asks for once it is linked.
 function tap.knows_app_state(client)
-  local rows, deadline = require "moonpost.client.appstate_rows", core.net.now() + 10
+  local rows, support = require "moonpost.client.appstate_rows", require "spec.support"
   for _, name in ipairs { "critical_block", "critical_unblock_low", "regular_high", "regular", "regular_low" } do
-    while not rows.state(client.store, name) do
-      assert(core.net.now() < deadline, "the app state never came")
-      task.sleep(0.01)
-    end
+    support.eventually(function() return rows.state(client.store, name) end, "the app state " .. name)
   end
 end
 
