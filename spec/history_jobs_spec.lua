@@ -359,6 +359,56 @@ describe("a chunk of history", function()
     client:on("history", queue_of(pages))
     assert(announce(rig, client, { syncType = "RECENT", chunkOrder = 1, initialHistBootstrapInlinePayload = chunk_of "late" }))
     assert.equal("late", assert(pages:pop(20)).messages[1].text)
+    client:close()
+  end))
+
+  it("of chats and people that cannot be loses these alone", support.async(function()
+    local rig <close> = start()
+    local pages = task.queue()
+    local client, errors = new_client(rig, queue_of(pages))
+    next_done(pages)
+    local own, conversations, mappings, names = client.lids:lid_of(client.me.jid), {}, {}, {}
+    local strange = {
+      ("9"):rep(5000), ("g"):rep(5000) .. "@g.us", ("9"):rep(5000) .. "@c.us", ("9"):rep(5000) .. "@lid", "", "@", "x", "a@b@c", "\0@lid",
+      "1:99@", "15550001@s.whatsapp.net",
+    }
+    for i, name in ipairs(strange) do
+      conversations[i] = { id = name, lidJid = name, pnJid = name, messages = { { message = {
+        key = { remoteJid = name, participant = name, id = "A" .. i }, messageTimestamp = math.mininteger, participant = name,
+        message = { conversation = "good" }, reactions = { { key = { remoteJid = name, participant = name, id = "" }, text = "x" } },
+      } } } }
+      mappings[i] = { pnJid = name, lidJid = "66@lid" }
+      mappings[#strange + i] = { pnJid = client.me.jid, lidJid = name }
+      names[i] = { id = name, pushname = name }
+    end
+    announce(rig, client, { syncType = "RECENT", initialHistBootstrapInlinePayload = core.wire.deflate(assert(proto.encode("HistorySync", {
+      syncType = "RECENT", conversations = conversations, phoneNumberToLidMappings = mappings, pushnames = names,
+    }))) })
+    local heard = {}
+    local page
+    repeat
+      page = assert(pages:pop(30))
+      for _, m in ipairs(page.messages) do heard[m.chat] = m.text end
+    until page.done
+    assert.equal("good", heard["66@lid"])
+    assert.same({ 0, own }, { #errors, client.lids:lid_of(client.me.jid) })
+    client:close()
+  end))
+
+  it("that something unforeseen keeps from being read is tried again, for 14 days at most", support.async(function()
+    local rig <close> = start()
+    local pages = task.queue()
+    local client, errors = new_client(rig, queue_of(pages))
+    next_done(pages)
+    function client.past.read() error "unforeseen" end
+    announce(rig, client, { syncType = "RECENT", initialHistBootstrapInlinePayload = chunk_of "never" })
+    for _ = 1, 2 do assert.matches("unforeseen", assert(errors:pop(30))) end
+    local key = client.store:last("history", "j")
+    local row = rows.get(client.store, "history", key, "StoreHistory")
+    row.time = row.time - 15 * 24 * 3600
+    rows.put(client.store, "history", key, "StoreHistory", row)
+    drain(client)
+    client:close()
   end))
 
   it("may be a marker alone: there is no history", support.async(function()

@@ -199,12 +199,13 @@ local function run(self, job)
   if not deleted then self.client.log:debug("a file of history that was read cannot be deleted: %s", why.message) end
 end
 
--- The same of a job that trips over something unforeseen: it keeps no other from going on.
+-- The same of a job that trips over something unforeseen: it keeps no other from going on, and is not tried for ever.
 local function run_guarded(self, job)
   local ok, err = xpcall(run, traceback.of, self, job)
   if ok then return end
   if type(err) == "table" and err.code == "cancelled" then error(err, 0) end
   self.later[job.sequence] = core.net.now() + self.pace.phone
+  if core.net.time() - job.row.time > limits.HISTORY_SECONDS then self:done(job) end
   self.client:emit("error", err)
 end
 

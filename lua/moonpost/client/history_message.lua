@@ -21,9 +21,8 @@ function past.jid(client, any)
   local user, server = jid.parse(any)
   if not server or server == "" then user, server = any:match "^%d+$", "s.whatsapp.net" end
   if server == "c.us" then server = "s.whatsapp.net" end
-  if not user or user == "" then return nil end
-  local made = jid.make(user, server)
-  return made and client.lids:stable(made)
+  if not user or user == "" or not jid.parse(user .. "@" .. server) then return nil end
+  return client.lids:stable(jid.make(user, server))
 end
 
 --- A push name; nil of what stands for none.

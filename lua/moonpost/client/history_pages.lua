@@ -78,6 +78,7 @@ local function add(self, bytes, chat, name)
     return true
   end
   local m = self.past:describe(one)
+  if not m.kind then return true end -- keys alone, which say nothing
   if not m.name and not m.from_me then m.name = push_name(self.client, m.sender) end
   page.messages[#page.messages + 1] = m
   return true
