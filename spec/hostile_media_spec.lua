@@ -176,6 +176,23 @@ describe("an iterator that is sent", function()
       assert.is_true(turns > 5 and hidden ~= false)
     end))
 
+    it("of nothing, for ever, keeps no other task from going on, " .. name, support.async(function()
+      local hidden <close> = name == "without them" and files.without_tools() or nil
+      local rig <close> = start()
+      local ana, calls = rig:contact "Ana", 0
+      local sending = task.spawn(function()
+        ana.client:send(ana.lid, { image = function()
+          calls = calls + 1
+          return ""
+        end })
+      end)
+      while calls < 5000 do task.sleep(0) end
+      sending:cancel()
+      local before = calls
+      for _ = 1, 5 do task.sleep(0) end
+      assert.is_true(before == calls and hidden ~= false)
+    end))
+
     it("that fails in the middle is not sent as far as it came, " .. name, support.async(function()
       local hidden <close> = name == "without them" and files.without_tools() or nil
       local rig <close> = start()

@@ -36,6 +36,7 @@ local function take(dressed, path)
 end
 
 local AT_ONCE = 512 * 1024 -- bytes written in a turn of the loop
+local LITTLE = 1024        -- bytes a piece counts as there, be it an empty one
 
 -- Calls fn with the pieces of a source that is no file, which may have no end; the error, if any.
 local function each_piece(what, source, fn)
@@ -49,7 +50,7 @@ local function each_piece(what, source, fn)
     end
     local err = fn(piece)
     if err then return err end
-    turn = turn + math.max(1, #piece)
+    turn = turn + math.max(LITTLE, #piece)
     if turn >= AT_ONCE then
       turn = 0
       task.sleep(0)

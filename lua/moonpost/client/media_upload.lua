@@ -18,6 +18,7 @@ local KEY = 32                     -- bytes
 local RESUMED = 5 * 1024 * 1024    -- bytes of an upload from which hosts are asked what they have of it
 local PIECE = 64 * 1024            -- bytes sent at once
 local AT_ONCE = 512 * 1024         -- bytes encrypted in a turn of the loop
+local LITTLE = 1024                -- bytes a piece counts as there, be it an empty one
 local ANSWER_MAX = 64 * 1024       -- bytes of a host's answer
 local HANDLE_MAX = 4096            -- bytes
 
@@ -32,7 +33,7 @@ local function seal(source, spool, encryptor, most)
     local piece, err = source.read()
     if not piece and err then return nil, err end
     if not piece then break end
-    size, turn = size + #piece, turn + #piece
+    size, turn = size + #piece, turn + math.max(LITTLE, #piece)
     if size > most.bytes then return nil, most.exceeded "a file of more" end
     local sealed = assert(encryptor:update(piece))
     local written, why = spool:write(sealed)
