@@ -15,14 +15,14 @@ const presence = (absences, { began }, settled) => {
 // to the new one as well.
 const SLACK_MS = 5000
 
-// What was written into a group while not all knew that somebody is in it again: they may have had to ask for that. Ids.
+// What was written into a group while not all knew that somebody is in it again, or just before: they may have had to ask for that. Ids.
 const lateFor = (watcher, { jid, members, absences }) => {
   const ids = new Set()
   const mine = absences.filter(({ guest, back }) => guest === watcher && back)
   for (const one of members.filter(one => one !== watcher)) {
     const written = one.entries.filter(entry => entry.chat === jid).map(({ id, at }) => ({ id, began: at, done: at }))
     for (const { id, began, done } of [...written, ...one.thread(jid).sent]) {
-      if (mine.some(({ back, to = Infinity }) => done > back && began < to + SLACK_MS)) ids.add(id)
+      if (mine.some(({ back, to = Infinity }) => done > back - SLACK_MS && began < to + SLACK_MS)) ids.add(id)
     }
   }
   return ids
@@ -67,6 +67,7 @@ export class Check {
     watcher.asked = new Set()
     const needless = new Set()
     const screen = new Set(watcher.entries.map(entry => entry.id))
+    const unseen = new Set(this.stage.contacts.flatMap(one => one.entries).filter(({ kind }) => !watcher.sees(kind)).map(({ id }) => id))
     const left = watcher.troubles().filter(line => {
       const vote = /a vote (\w+) from \S+ does not count: message (\w+) is not known/.exec(line)
       if (vote && !screen.has(vote[2])) return void needless.add(vote[1]) // on a poll of a time it was away
@@ -78,7 +79,7 @@ export class Check {
     })
     this.findings.push(...left.filter(line => !(watcher.asked.size && watcher.isPartOfAsking(line))))
     for (const id of watcher.asked) {
-      if (!needless.has(id) && !screen.has(id)) this.find(watcher, 'a group', `${id} was asked for and never came`)
+      if (!needless.has(id) && !unseen.has(id) && !screen.has(id)) this.find(watcher, 'a group', `${id} was asked for and never came`)
     }
   }
 
