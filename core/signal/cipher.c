@@ -71,6 +71,11 @@ static int decrypt_prekey_message(mp_account *account, const char *jid, session_
   return rc < 0 ? rc : SG_SUCCESS;
 }
 
+/* Where a counter has jumped, libsignal makes the keys of all messages between, at most 2,000, in this one call: 7 to 10 ms of
+ * CPU for 1,400, over the budget of a turn when the machine is busy. Half of that is its own list of keys, which it counts for
+ * each key it adds; the rest some 3 us a key. It cannot be sliced: only the last key tells whether the message is genuine at all,
+ * so until then nothing may be stored, and a session that were half moved on in memory would have to be kept from every other
+ * message meanwhile. A lower bound would lose messages that official senders expect to be read. */
 static int decrypt_message(mp_account *account, const char *jid, session_cipher *cipher, const uint8_t *bytes, size_t length,
                            signal_buffer **plain) {
   signal_message *message = NULL;
