@@ -103,6 +103,25 @@ describe("a file the hosts have no more", function()
     assert.equal(1, #questions)
   end))
 
+  it("is asked for once also by those who had to wait to be online", support.async(function()
+    local rig <close>, ben, m = photo_gone()
+    local connection, gate = ben.client.connection, task.queue()
+    local wait_online = connection.wait_online
+    local waiting = 0
+    function connection:wait_online(...)
+      waiting = waiting + 1
+      gate:pop()
+      return wait_online(self, ...)
+    end
+    local questions, running = rig:record("to-server", is_question), {}
+    ben.client.media.hosts.known = { auth = "x", hosts = { { name = rig.sandbox.media_address } }, ends = math.huge }
+    for i = 1, 3 do running[i] = task.spawn(load, ben, m) end
+    while waiting < 3 do task.sleep(0.005) end
+    gate:close()
+    for _, one in ipairs(running) do assert.equal("a photo", assert(one:join(30))) end
+    assert.equal(1, #questions)
+  end))
+
   it("is asked for by nobody who does not know the message, or has no key", support.async(function()
     local rig <close>, ben, m = photo_gone()
     local questions = rig:record("to-server", is_question)

@@ -102,17 +102,18 @@ end
 -- @treturn ?string directPath
 -- @treturn ?table err code "media-gone", "media-phone", "closed"
 function Retry:ask(reference, message)
-  local asked = self.asked[message.id]
-  if not asked then
+  if not self.asked[message.id] then
     local online, err = self.client.connection:wait_online(ONLINE_SECONDS)
     if not online then return nil, err end
+  end
+  local asked = self.asked[message.id] -- another may have asked meanwhile
+  if not asked then
     asked = { id = message.id, key = reference.mediaKey, waiting = {} }
     function asked.done(path, why)
       self.asked[asked.id] = nil
       for resume in pairs(asked.waiting) do resume(path, why) end
     end
-    local sent
-    sent, err = self.client.connection:send(question(self, reference, message))
+    local sent, err = self.client.connection:send(question(self, reference, message))
     if not sent then return nil, err end
     self.asked[message.id] = asked
   end
