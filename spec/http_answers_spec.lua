@@ -227,13 +227,16 @@ describe("a request", function()
   end))
 
   it("is refused where it makes no sense", support.async(function()
+    for _, url in ipairs { "ws://127.0.0.1/", "http://ana@127.0.0.1/", "http://127.0.0.1/a b", "http://127.0.0.1/\r\nX: y" } do
+      local response, err = http.request { url = url }
+      assert.is_nil(response, url)
+      assert.same({ "invalid", "url: an http:// or https:// address expected" }, { err.code, err.message }, url)
+    end
     for _, wrong in ipairs {
-      { url = "ws://127.0.0.1/" }, { url = "http://ana@127.0.0.1/" }, { url = "http://127.0.0.1/a b" },
-      { url = "http://127.0.0.1/\r\nX: y" },
       { method = "GET /" }, { headers = { ["a b"] = "c" } }, { headers = { a = "b\r\nc: d" } }, { headers = { Host = "other" } },
       { headers = { ["content-length"] = "3" } }, { stall = 0 },
     } do
-      wrong.url = wrong.url or "http://127.0.0.1:1/"
+      wrong.url = "http://127.0.0.1:1/"
       assert.has_error(function() http.request(wrong) end)
     end
   end))
