@@ -383,6 +383,7 @@ describe("a chunk of history", function()
     end
     announce(rig, client, { syncType = "RECENT", initialHistBootstrapInlinePayload = core.wire.deflate(assert(proto.encode("HistorySync", {
       syncType = "RECENT", conversations = conversations, phoneNumberToLidMappings = mappings, pushnames = names,
+      companionMetaNonce = "a\r\nX: y",
     }))) })
     local heard = {}
     local page
@@ -392,6 +393,7 @@ describe("a chunk of history", function()
     until page.done
     assert.equal("good", heard["66@lid"])
     assert.same({ 0, own }, { #errors, client.lids:lid_of(client.me.jid) })
+    assert.is_nil(client.store:get("setting", "companion-nonce"))
     client:close()
   end))
 

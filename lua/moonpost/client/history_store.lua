@@ -44,8 +44,8 @@ local function take_fields(self, bytes)
   for _, contact in ipairs(history.inlineContacts or {}) do learn_pair(self, contact.pnJid, contact.lidJid) end
   for _, one in ipairs(history.pushnames or {}) do learn_name(self, one) end
   if not client.store:get("setting", "nct-salt") then client.privacy_tokens:learn_salt(history.nctSalt) end
-  local nonce = history.companionMetaNonce
-  if nonce and nonce ~= "" and #nonce <= limits.GROUP_NAME then client.store:put("setting", "companion-nonce", nonce) end
+  local nonce = history.companionMetaNonce -- it becomes a header
+  if nonce and nonce:find "^[!-~]+$" and #nonce <= limits.GROUP_NAME then client.store:put("setting", "companion-nonce", nonce) end
 end
 
 -- A conversation; its name is for the pages.
