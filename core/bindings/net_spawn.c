@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "net.h"
 #include "net/inherit.h"
 
 #define CHILD "moonpost.net.child"
 #define WORDS_MAX 256 /* words of a command, and of an environment */
 
-enum { INPUT, OUTPUT, ERRORS, STREAMS };
+enum { INPUT, OUTPUT, ERRORS, STREAMS }; /* it reads nothing */
 
 typedef struct child {
   uv_process_t process;
@@ -19,16 +18,11 @@ typedef struct child {
   lua_State *L;
   int handlers, anchor; /* the caller's table; the userdata, while the child lives */
   int handles;          /* libuv handles that are not closed yet */
-  bool exited, over, full;
+  bool exited, over;
   int64_t code;
   int signal;
   struct child **box; /* the userdata's pointer, NULL once it is collected */
 } child;
-
-typedef struct {
-  uv_write_t request;
-  char bytes[];
-} piece;
 
 static void on_closed(uv_handle_t *uv) {
   child *c = uv->data;
@@ -122,16 +116,6 @@ static void on_read(uv_stream_t *uv, ssize_t count, const uv_buf_t *buf) {
   look_for_end(c);
 }
 
-static void on_written(uv_write_t *request, int status) {
-  child *c = request->data;
-  free(request);
-  if (status != 0) close_pipe(c, INPUT); /* it reads no more: its end says why */
-  size_t waiting = c->open[INPUT] ? uv_stream_get_write_queue_size((uv_stream_t *)&c->pipes[INPUT]) : 0;
-  if (!c->full || waiting > MP_SEND_QUEUE_HIGH) return;
-  c->full = false;
-  if (push_handler(c, "drain")) mpl_call(c->L, 0);
-}
-
 /* The texts of the list at `index` as a C array, which points into Lua's strings; NULL when it is nil. */
 static char **words(lua_State *L, int index, const char *name) {
   if (lua_isnil(L, index)) return NULL;
@@ -157,7 +141,7 @@ static void use_pipe(child *c, int which, bool wanted, uv_stdio_container_t *std
   c->pipes[which].data = c;
   c->open[which] = true;
   c->handles++;
-  stdio->flags = UV_CREATE_PIPE | (which == INPUT ? UV_READABLE_PIPE : UV_WRITABLE_PIPE);
+  stdio->flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
   stdio->data.stream = (uv_stream_t *)&c->pipes[which];
 }
 
@@ -203,8 +187,8 @@ static child *new_child(lua_State *L) {
   return c;
 }
 
-/* spawn { args = {program, …}, environment = {"NAME=value", …}, input = true, output = fn(bytes), errors = fn(bytes),
- * drain = fn(), ended = fn(code, signal) } -> child | nil, err. The program is looked up in the environment's PATH; no shell sees
+/* spawn { args = {program, …}, environment = {"NAME=value", …}, output = fn(bytes), errors = fn(bytes),
+ * ended = fn(code, signal) } -> child | nil, err. The program is looked up in the environment's PATH; no shell sees
  * a word. Streams that are not asked for lead to /dev/null. It heads a process group of its own. `ended` is the last call: the
  * process is gone and all its output was told; `signal` is the number of the one that ended it, or nil. */
 static int net_spawn(lua_State *L) {
@@ -216,7 +200,7 @@ static int net_spawn(lua_State *L) {
   if (args == NULL || args[0] == NULL) return luaL_error(L, "spawn: args: a program expected");
   child *c = new_child(L);
   uv_stdio_container_t stdio[STREAMS];
-  use_pipe(c, INPUT, has(L, "input"), &stdio[INPUT]);
+  use_pipe(c, INPUT, false, &stdio[INPUT]);
   use_pipe(c, OUTPUT, has(L, "output"), &stdio[OUTPUT]);
   use_pipe(c, ERRORS, has(L, "errors"), &stdio[ERRORS]);
   const uv_process_options_t options = {.file = args[0],
@@ -236,65 +220,6 @@ static int net_spawn(lua_State *L) {
     if (c->open[i]) uv_read_start((uv_stream_t *)&c->pipes[i], on_alloc, on_read);
   }
   return 1;
-}
-
-/* write(bytes) -> true | false: more than MP_SEND_QUEUE_HIGH waits, `drain` tells when to go on | nil, err (code "closed"): it
- * reads no more */
-static int child_write(lua_State *L) {
-  child **box = luaL_checkudata(L, 1, CHILD), *c = *box;
-  size_t length;
-  const char *bytes = luaL_checklstring(L, 2, &length);
-  mp_error e;
-  if (c == NULL || !c->open[INPUT]) {
-    mp_fail(&e, MP_ECLOSED, "the process reads no more");
-    return mpl_fail(L, &e);
-  }
-  piece *p = malloc(sizeof *p + length);
-  if (p == NULL) return luaL_error(L, "no memory for %d bytes", (int)length);
-  memcpy(p->bytes, bytes, length);
-  p->request.data = c;
-  uv_buf_t buf = uv_buf_init(p->bytes, (unsigned)length);
-  int rc = uv_write(&p->request, (uv_stream_t *)&c->pipes[INPUT], &buf, 1, on_written);
-  if (rc != 0) {
-    free(p);
-    mp_fail(&e, MP_ECLOSED, "the process reads no more: %s", uv_strerror(rc));
-    return mpl_fail(L, &e);
-  }
-  c->full = uv_stream_get_write_queue_size((uv_stream_t *)&c->pipes[INPUT]) > MP_SEND_QUEUE_HIGH;
-  lua_pushboolean(L, !c->full);
-  return 1;
-}
-
-static void on_shut(uv_shutdown_t *request, int status) {
-  child *c = request->data;
-  (void)status; /* it has ended, then */
-  free(request);
-  close_pipe(c, INPUT);
-}
-
-/* finish(): ends its input, behind what waits */
-static int child_finish(lua_State *L) {
-  child **box = luaL_checkudata(L, 1, CHILD), *c = *box;
-  if (c == NULL || !c->open[INPUT]) return 0;
-  uv_shutdown_t *request = malloc(sizeof *request);
-  if (request == NULL) return luaL_error(L, "no memory");
-  request->data = c;
-  if (uv_shutdown(request, (uv_stream_t *)&c->pipes[INPUT], on_shut) != 0) {
-    free(request);
-    close_pipe(c, INPUT);
-  }
-  return 0;
-}
-
-/* pause(on): stops and starts reading its output; a full pipe makes it wait */
-static int child_pause(lua_State *L) {
-  child **box = luaL_checkudata(L, 1, CHILD), *c = *box;
-  if (c == NULL || !c->open[OUTPUT]) return 0;
-  if (lua_toboolean(L, 2))
-    uv_read_stop((uv_stream_t *)&c->pipes[OUTPUT]);
-  else
-    uv_read_start((uv_stream_t *)&c->pipes[OUTPUT], on_alloc, on_read);
-  return 0;
 }
 
 /* kill(): at once, it and all it has started; `ended` tells when it is gone */
@@ -326,13 +251,7 @@ static int child_tostring(lua_State *L) {
 }
 
 void mpl_open_net_spawn(lua_State *L) {
-  static const luaL_Reg methods[] = {{"write", child_write},
-                                     {"finish", child_finish},
-                                     {"pause", child_pause},
-                                     {"kill", child_kill},
-                                     {"pid", child_pid},
-                                     {"stop", child_stop},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"kill", child_kill}, {"pid", child_pid}, {"stop", child_stop}, {NULL, NULL}};
   static const luaL_Reg functions[] = {{"spawn", net_spawn}, {NULL, NULL}};
   mpl_new_type(L, CHILD, methods, child_stop, child_tostring);
   luaL_setfuncs(L, functions, 0);

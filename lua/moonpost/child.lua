@@ -66,8 +66,8 @@ end
 
 --- Runs a program to its end. In a task, whose end is the program's too.
 -- @tparam table options `args`: the program and its words; `seconds`: how long it may take; `memory`: bytes of address space;
--- `cpu`: seconds of processor time (as `seconds`); `file`: bytes a file it writes may grow to (0: it writes none); `input`: what it
--- reads; `output`: fn(bytes), given what it writes piece by piece; without it up to `max` bytes (1 MiB) are kept
+-- `cpu`: seconds of processor time (as `seconds`); `file`: bytes a file it writes may grow to (0: it writes none);
+-- `output`: fn(bytes), given what it writes piece by piece; without it up to `max` bytes (1 MiB) are kept
 -- @treturn ?table `{ code, signal, output, errors }`: its exit code; the number of the signal that ended it, or nil; what it has
 -- written; the end of what it has said on standard error
 -- @return nil and an error: code "no-tools" (no such program), "timeout" (also of processor time), "limit" (it has written more than
@@ -92,7 +92,7 @@ function child.run(options)
   end
   local code, signal = task.await(function(resume)
     process, err = core.net.spawn {
-      args = args, environment = environment(), input = options.input ~= nil,
+      args = args, environment = environment(),
       output = function(bytes)
         local why = not refused and (options.output or collect)(bytes)
         if why then refuse(why) end
@@ -101,10 +101,6 @@ function child.run(options)
       ended = resume,
     }
     if not process then return resume() end
-    if options.input then
-      process:write(options.input)
-      process:finish()
-    end
     timer = core.net.timer(options.seconds, function()
       refuse(failure(options, "timeout", "has not ended within %g s", options.seconds))
     end)
