@@ -48,12 +48,12 @@ describe("a newsletter", function()
   end))
 
   it("outlives the sandbox's process, with its posts", support.async(function()
-    local world = support.tmpdir()
-    local news, store
+    local world, store = support.tmpdir(), support.tmpdir() .. "/ana"
+    local news
     do
       local rig <close> = start { world = world }
-      local ana = rig:contact("Ana", { store = world .. "-ana" })
-      news, store = assert(ana.client.newsletters:create { name = "Garden news" }).jid, world .. "-ana"
+      local ana = rig:contact("Ana", { store = store })
+      news = assert(ana.client.newsletters:create { name = "Garden news" }).jid
       assert(ana.client:send(news, "one"))
     end
     local rig <close> = start { world = world }
