@@ -183,7 +183,7 @@ describe("a crowd of callers", function()
       local left = 150
       for i = 1, left do
         local body = i % 3 == 0 and "\xff\xff\xff" or i % 3 == 1 and "ED\0\1\xff\xff\xff" or "\0\xff\xff"
-        local bytes = (i % 3 == 1 and "" or "WA\6\3") .. body .. ("x"):rep(1024 * 1024)
+        local bytes = (i % 3 == 1 and "" or "WA\6\3") .. body .. ("x"):rep(600 * 1024)
         assert(net.connect { url = (...), open = function(conn) conn:send(bytes) end, close = function()
           left = left - 1
           if left == 0 then net.stop() end

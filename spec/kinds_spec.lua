@@ -115,7 +115,7 @@ describe("a spec", function()
       { { location = { 91, 0 } }, "a location: 'lat' is between -90 and 90, not 91" },
       { { location = { 5 } }, "a location needs 'lon'" }, { { location = { 1, 2 }, choices = 1 }, "a location has no field 'choices'" },
       { { location = { 1, 2 }, poll = "?" }, "a message is one thing: this has both 'location' and 'poll'" },
-      { { location = { 1, 2, accuracy = 0.5 } }, "a location: 'accuracy' is a integer, not a number" },
+      { { location = { 1, 2, accuracy = 0.5 } }, "a location: 'accuracy' is an integer, not a number" },
       { { location = { 1, 2 }, live_location = { 1, 2 } }, "a message is one thing: this has both 'live_location' and 'location'" },
       { { text = "hi", quote = "AAAA" }, "a message: 'quote' is a table, not a string" },
       { { event = "Tea", starts = 1795745843000 }, "an event: 'starts' is a time in Unix seconds, not 1795745843000" },
