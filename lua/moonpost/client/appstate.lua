@@ -6,9 +6,9 @@ local appstate_rows = require "moonpost.client.appstate_rows"
 local core = require "moonpost.core"
 local lazy = require "moonpost.lazy"
 local new_keys = require "moonpost.client.appstate_keys"
+local room = require "moonpost.client.room"
 local stanza = require "moonpost.stanza"
 local task = require "moonpost.task"
-local traceback = require "moonpost.traceback"
 
 local actions = lazy "moonpost.client.appstate_actions"
 local answers = lazy "moonpost.client.appstate_answers"
@@ -214,7 +214,7 @@ local function want(self, names)
   if self.busy or next(self.wanted) == nil or not self.keys:newest() then return end
   self.busy = true
   self.running = task.spawn(function()
-    local ok, err = xpcall(run, traceback.of, self)
+    local ok, err = xpcall(run, room.placed, self)
     self.busy, self.wanted = false, {}
     local ended = not ok and type(err) == "table" and (err.code == "cancelled" or err.code == "closed")
     if not ok and not ended then self.client:emit("error", err) end

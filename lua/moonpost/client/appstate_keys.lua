@@ -2,9 +2,9 @@
 -- that is missing. Table "appstate-key": id -> Message.AppStateSyncKeyData.
 -- @module moonpost.client.appstate_keys
 local core = require "moonpost.core"
+local room = require "moonpost.client.room"
 local rows = require "moonpost.client.rows"
 local task = require "moonpost.task"
-local traceback = require "moonpost.traceback"
 
 local proto, syncd = core.proto, core.syncd
 
@@ -95,7 +95,7 @@ function Keys:ask(ids)
   end
   if #new == 0 then return end
   task.spawn(function()
-    local ok, err = xpcall(ask, traceback.of, self, new)
+    local ok, err = xpcall(ask, room.placed, self, new)
     if not ok then self.client:emit("error", err) end
   end)
 end

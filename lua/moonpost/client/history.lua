@@ -16,6 +16,7 @@ local limits = require "moonpost.client.limits"
 local new_ask = require "moonpost.client.history_ask"
 local new_source = require "moonpost.client.history_source"
 local pages = require "moonpost.client.history_pages"
+local room = require "moonpost.client.room"
 local rows = require "moonpost.client.rows"
 local store_of = require "moonpost.client.history_store"
 local task = require "moonpost.task"
@@ -81,7 +82,7 @@ end
 -- What tells that the network is to blame, not the chunk. The phone may be asked again later.
 local passing = {
   ["media-network"] = true, ["media-stalled"] = true, ["media-refused"] = true, ["media-disk"] = true, ["media-redirect"] = true,
-  ["media-answer"] = true, closed = true, timeout = true, iq = true, full = true,
+  ["media-answer"] = true, closed = true, timeout = true, iq = true, full = true, store = true,
 }
 
 -- What a new upload of the phone's may mend: the chunk is not what it should be.
@@ -201,9 +202,10 @@ end
 
 -- The same of a job that trips over something unforeseen: it keeps no other from going on, and is not tried for ever.
 local function run_guarded(self, job)
-  local ok, err = xpcall(run, traceback.of, self, job)
+  local ok, err = xpcall(run, room.placed, self, job)
   if ok then return end
   if type(err) == "table" and err.code == "cancelled" then error(err, 0) end
+  if type(err) == "table" and room.is_short(err) then return failed(self, job, err) end
   self.later[job.sequence] = core.net.now() + self.pace.phone
   if core.net.time() - job.row.time > limits.HISTORY_SECONDS then self:done(job) end
   self.client:emit("error", err)
@@ -226,7 +228,7 @@ function History:wake()
   if self.closing or not self.started then return end
   if not self.running then
     self.running = task.spawn(function()
-      local ok, err = xpcall(work, traceback.of, self)
+      local ok, err = xpcall(work, room.placed, self)
       self.running = nil
       if ok or type(err) == "table" and err.code == "cancelled" then return end
       self.client:emit("error", err)

@@ -2,6 +2,7 @@
 -- sends again at a login alone, so the client stays away until the store can be written, and logs in anew.
 -- @module moonpost.client.room
 local core = require "moonpost.core"
+local traceback = require "moonpost.traceback"
 
 local PAUSE = 2 -- seconds between two looks
 
@@ -9,6 +10,13 @@ local room = { PAUSE = PAUSE }
 
 --- Whether a connection ended because the store could not be written.
 function room.is_short(err) return err.code == "full" or err.code == "store" end
+
+--- Puts the place on an error that ended the client's own work: the message handler of an xpcall. A store that cannot be written is no
+-- mistake of the code: nobody needs the place.
+function room.placed(err)
+  if type(err) == "table" and room.is_short(err) then return err end
+  return traceback.of(err)
+end
 
 --- The error, with what the user may expect.
 function room.explain(err)

@@ -4,7 +4,6 @@ local core = require "moonpost.core"
 local endings = require "moonpost.client.endings"
 local room = require "moonpost.client.room"
 local stanza = require "moonpost.stanza"
-local traceback = require "moonpost.traceback"
 
 local UNRECOGNISED = 488 -- a refusal (04 §14.1)
 
@@ -62,18 +61,12 @@ local function on_stanza(self, node)
   if node.attrs.id and node.attrs.from then self.client.receipts:ack(node, UNRECOGNISED) end
 end
 
--- A store that cannot be written is no mistake of the code: nobody needs the place.
-local function placed(err)
-  if type(err) == "table" and room.is_short(err) then return err end
-  return traceback.of(err)
-end
-
 --- Handles a stanza. One that trips its handler must not end the loop's turn for the others: it is told and refused, and the
 -- connection goes on.
 -- @param self moonpost.client.connection
 -- @tparam table node
 return function(self, node)
-  local ok, err = xpcall(on_stanza, placed, self, node)
+  local ok, err = xpcall(on_stanza, room.placed, self, node)
   if ok then return end
   if type(err) ~= "table" or not err.told_before then self.client:emit("error", err) end
   self.client.receipts:refuse(node, err)

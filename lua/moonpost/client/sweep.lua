@@ -2,8 +2,8 @@
 -- @module moonpost.client.sweep
 local core = require "moonpost.core"
 local limits = require "moonpost.client.limits"
+local room = require "moonpost.client.room"
 local task = require "moonpost.task"
-local traceback = require "moonpost.traceback"
 
 local DAY = 24 * 3600
 local PAUSE = 3600 -- seconds between two sweeps
@@ -101,7 +101,7 @@ end
 
 -- What trips over a row of the store is told, and tried again the next time.
 local function guarded(self)
-  local ok, err = xpcall(self.run, traceback.of, self, core.net.time())
+  local ok, err = xpcall(self.run, room.placed, self, core.net.time())
   if ok then return end
   if type(err) == "table" and err.code == "cancelled" then error(err, 0) end
   self.client:emit("error", err)
