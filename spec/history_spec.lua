@@ -187,7 +187,7 @@ describe("history", function()
   it("is heard by a bot, which can act on messages of the past, and ask for more", support.async(function()
     local rig <close> = start()
     rig:admin("mock-phone/past", { name = "Echo", chats = 1, groups = 0, messages = 30, recent = 10 })
-    local bot, done, told = rig:bot { name = "Echo", store = "state" }, task.queue(), {}
+    local bot, done, told = rig:bot { name = "Echo" }, task.queue(), {}
     bot:on("message", function(ctx) error("heard " .. tostring(ctx.text)) end)
     bot:on("error", function(err) done:push(err) end)
     bot:on("history", function(page)
