@@ -40,7 +40,11 @@ static mp_store *open_at(const char *path, mp_durability durability, bool reader
 static void back_up(void) {
   mp_error e;
   mp_store *store = open_at(folder, MP_DURABLE_POWER, true);
-  if (mp_store_backup(store, target, &e) != MP_OK) fail_msg("%s", e.message);
+  int result, tries = 100; /* a writer that leaves the keys no rest is told of: then it is tried again, as it says */
+  do {
+    result = mp_store_backup(store, target, &e);
+  } while (result == MP_EBUSY && --tries > 0);
+  if (result != MP_OK) fail_msg("%s", e.message);
   mp_store_close(store);
 }
 
