@@ -39,7 +39,8 @@ end
 
 -- Waits until no chunk is left.
 local function drain(client)
-  while count(client) > 0 do task.sleep(0.005) end
+  support.eventually(function() return client.store:count("history", "j") == 0 end, "no job left", 60)
+  client:committed()
 end
 
 -- Has a client's own phone announce a chunk, greeted before.
@@ -286,7 +287,8 @@ describe("a chunk of history", function()
       syncType = "RECENT", directPath = "/v/t1/a.enc?ccb=1&oh=1&oe=FFFFFFFF", mediaKey = crypto.random(32), fileSha256 = crypto.random(32),
       fileEncSha256 = crypto.random(32), fileLength = 10,
     })
-    while count(client) == 0 do task.sleep(0.005) end
+    support.eventually(function() return client.store:count("history", "j") > 0 end, "a job", 60)
+    client:committed()
     local key = client.store:last("history", "j") -- it came long ago
     local row = rows.get(client.store, "history", key, "StoreHistory")
     row.time = row.time - 15 * 24 * 3600

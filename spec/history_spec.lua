@@ -143,7 +143,7 @@ describe("history", function()
     assert(client:connect())
     assert(done:pop(30))
     local friend = rig.sandbox.accounts.by_name["Friend 1"]
-    while client.store:count("history", "j") > 0 do task.sleep(0.01) end
+    support.eventually(function() return client.store:count("history", "j") == 0 end, "no job left", 60)
     assert.equal(friend:jid "lid", client.lids:lid_of(friend:jid()))
     assert.is_true(client.store:count("message", "m") > 10)
     client:close()
@@ -158,7 +158,7 @@ describe("history", function()
     local friend = rig.sandbox.accounts.by_name["Friend 2"]:jid "lid"
     assert.equal(300, #chats[friend].messages)
     for _, page in ipairs(pages) do assert.is_true(#page.messages <= 100) end
-    while next(rig.sandbox.media.objects) do task.sleep(0.01) end
+    support.eventually(function() return next(rig.sandbox.media.objects) == nil end, "the file deleted", 60)
     client:close()
   end))
 
